@@ -1,0 +1,32 @@
+# make help lists the commands. Each makes the environment first where it is absent or older than what it is made from.
+.DEFAULT_GOAL := help
+.PHONY: help env test check doctor clean
+
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+WORKERS ?= 2
+STAMP := $(VENV)/.complete
+SOURCES := $(wildcard requirements/*.txt) setup.py tools/make_env.sh
+
+help:    ## this list
+	@sed -n 's/^\([a-z]*\): *[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+env: $(STAMP)    ## make .venv with the whole stack (12 minutes the first time, less than 4 after that)
+
+$(STAMP): $(SOURCES)
+	bash tools/make_env.sh $(VENV)
+
+# One thread a process: the tests run in parallel, and small tensors are slower with more.
+test: $(STAMP)    ## all tests (ARGS="tests/pnp -k camera" for some of them)
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+check: $(STAMP)    ## ruff on everything, mypy on epropnp_det/pnp
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy epropnp_det/pnp
+
+doctor: $(STAMP)    ## what is installed, what works, how to mend what does not
+	$(PYTHON) tools/doctor.py
+
+clean:    ## remove caches; the environment stays
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build
+	find . -name __pycache__ -not -path './$(VENV)/*' -type d -prune -exec rm -rf {} +
