@@ -1,0 +1,29 @@
+"""The EPro-PnP layer. Needs torch alone; docs/conventions.md has frames and units, docs/equations.md the paper."""
+
+from .camera import Camera
+from .layer import EProPnP4DoF
+from .loss import monte_carlo_pose_loss
+from .pose import YawPose
+from .problem import Correspondences, Linearization, PnPProblem
+from .robust import adaptive_threshold
+from .sampler import PoseSamples
+from .solver import PoseEstimate, gauss_newton, gauss_newton_step, levenberg_marquardt
+from .start import RandomSampleInit, random_sample_init
+
+__all__ = [
+    "Camera",
+    "Correspondences",
+    "EProPnP4DoF",
+    "Linearization",
+    "PnPProblem",
+    "PoseEstimate",
+    "PoseSamples",
+    "RandomSampleInit",
+    "YawPose",
+    "adaptive_threshold",
+    "gauss_newton",
+    "gauss_newton_step",
+    "levenberg_marquardt",
+    "monte_carlo_pose_loss",
+    "random_sample_init",
+]

@@ -1,0 +1,229 @@
+"""The weighted PnP problem: correspondences, cost, residual and normal equations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from .camera import Camera
+from .linalg import identity
+from .pose import pose_space
+from .records import Record, at_least_float32, full_precision
+from .robust import adaptive_threshold, huber_cost, huber_scale
+
+# A magnitude (metres, pixels or 1/pixels) no measurement reaches, small enough that all squares and sums stay finite.
+LARGEST = 1e6
+# Variances [m^2], [px^2] and thresholds below this count as zero: the points coincide.
+SMALLEST = 1e-10
+
+
+@dataclass(frozen=True)
+class Correspondences(Record):
+    """Weighted 2D-3D points of objects.
+
+    Args:
+        x3d: (..., N, 3) object coordinates [m].
+        x2d: (..., N, 2) pixels, x and y.
+        w2d: (..., N, 2) >= 0, [1/px]: multiplies the reprojection error, Eq. (1). Not a variance, and not its inverse.
+        mask: (..., N), False for points that do not exist; they enter no statistic. None: all points exist.
+
+    Masked points become zeros. An object with a NaN, an infinity or an absurd magnitude in any of its points becomes all
+    zeros, which `PnPProblem.usable` reports: its gradient is then zero instead of NaN, and its neighbours never notice.
+    Half precision becomes float32.
+
+    Raises:
+        ValueError: shapes that do not belong together.
+    """
+
+    x3d: Tensor
+    x2d: Tensor
+    w2d: Tensor
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self._check_shapes()
+        values = [at_least_float32(value) for value in (self.x3d, self.x2d, self.w2d)]
+        exists = torch.ones_like(values[0][..., 0], dtype=torch.bool) if self.mask is None else self.mask
+        sound = torch.stack([(value.abs() <= LARGEST).all(-1) for value in values]).all(0) & (values[2] >= 0).all(-1)
+        keep = exists & (sound | ~exists).all(-1, keepdim=True)
+        for name, value in zip(("x3d", "x2d", "w2d"), values):
+            object.__setattr__(self, name, value.masked_fill(~keep[..., None], 0))
+
+    def _check_shapes(self) -> None:
+        points = self.x3d.shape[:-1]
+        if not points or points[-1] == 0:
+            raise ValueError(f"x3d must be (..., N, 3), N > 0 (mask points that are missing), not {tuple(self.x3d.shape)}")
+        shapes = {"x3d": (*points, 3), "x2d": (*points, 2), "w2d": (*points, 2), "mask": tuple(points)}
+        for name, shape in shapes.items():
+            value = getattr(self, name)
+            if value is not None and tuple(value.shape) != shape:
+                raise ValueError(f"{name} has shape {tuple(value.shape)}, but {shape} goes with x3d of shape {tuple(self.x3d.shape)}")
+
+    @property
+    def shape(self) -> torch.Size:
+        """The batch dims `...`."""
+        return self.x3d.shape[:-2]
+
+    def counts(self) -> Tensor:
+        """1 where a point exists, else 0: (..., N)."""
+        return torch.ones_like(self.x3d[..., 0]) if self.mask is None else self.mask.to(self.x3d.dtype)
+
+    def mean_x3d(self) -> Tensor:
+        """Mean object point (..., 3) over the points that exist, detached."""
+        counts = self.counts()
+        return self.x3d.detach().mul(counts[..., None]).sum(-2) / counts.sum(-1, keepdim=True).clamp(min=1)
+
+    def spread(self) -> Tensor:
+        """Smaller of the weighted variances of x3d [m^2] and x2d [px^2] (...): zero where no pose can be found."""
+        weight = self.w2d.detach().sum(-1, keepdim=True)
+        weight = weight / weight.sum(-2, keepdim=True).clamp(min=SMALLEST)
+        return torch.minimum(_variance(self.x3d.detach(), weight), _variance(self.x2d.detach(), weight))
+
+
+def _variance(points: Tensor, weight: Tensor) -> Tensor:
+    mean = (points * weight).sum(-2, keepdim=True)
+    return ((points - mean).square() * weight).sum((-2, -1))
+
+
+@dataclass(frozen=True)
+class Linearization(Record):
+    """Cost (...), gradient (..., D) and Gauss-Newton Hessian (..., D, D) of Eq. (11) in the tangent of a pose."""
+
+    cost: Tensor
+    gradient: Tensor
+    hessian: Tensor
+
+
+@dataclass(frozen=True)
+class PnPProblem(Record):
+    """Pose from weighted points, robustified: 1/2 sum_i rho(|f_i(y)|^2), Eq. (1) and (11).
+
+    Poses carry the batch dims `...` of the problem, and may have further sample dims in front of them.
+
+    Args:
+        points: the correspondences (...).
+        camera: batch dims that broadcast to those of the points.
+        delta: Huber threshold (...) > 0, or broadcastable.
+
+    An object whose camera or threshold is broken loses its weights, see `usable`.
+    """
+
+    points: Correspondences
+    camera: Camera
+    delta: Tensor
+
+    def __post_init__(self) -> None:
+        shape, dtype = self.points.shape, self.points.x3d.dtype
+        camera = self.camera.to(dtype).expand(*shape)
+        delta = self.delta.to(dtype).expand(shape)
+        sound = (camera.matrix.abs() <= LARGEST).all(-1).all(-1) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
+        matrix = torch.where(sound[..., None, None], camera.matrix, identity(camera.matrix))
+        object.__setattr__(self, "camera", replace(camera, matrix=matrix))
+        object.__setattr__(self, "delta", torch.where(sound, delta, 1.0))
+        object.__setattr__(self, "points", replace(self.points, w2d=torch.where(sound[..., None, None], self.points.w2d, 0.0)))
+
+    @classmethod
+    def adaptive(cls, points: Correspondences, camera: Camera, relative_delta: float = 0.5) -> PnPProblem:
+        """The problem with the threshold of `adaptive_threshold`."""
+        return cls(points, camera, adaptive_threshold(points.x2d, points.w2d, points.mask, relative_delta))
+
+    @property
+    def shape(self) -> torch.Size:
+        """The batch dims `...`."""
+        return self.points.shape
+
+    @property
+    def device(self) -> torch.device:
+        return self.points.x3d.device
+
+    @property
+    def usable(self) -> Tensor:
+        """(...) bool: the numbers are finite, some weights are positive, and the weighted points do not all coincide."""
+        return self.points.spread() > SMALLEST
+
+    def centre(self) -> tuple[PnPProblem, Tensor]:
+        """The problem with object coordinates relative to their mean, and that mean (..., 3) [m].
+
+        Rotation and translation are then nearly independent, which is what solver and proposals need. `YawPose.move_origin`
+        by the mean takes a pose to the centred problem, by minus the mean takes it back.
+        """
+        mean = self.points.mean_x3d()
+        return replace(self, points=replace(self.points, x3d=self.points.x3d - mean[..., None, :])), mean
+
+    def crop(self, corner: Tensor) -> PnPProblem:
+        """The same problem, costs and poses on images whose pixel (0, 0) was at `corner` (..., 2)."""
+        points = replace(self.points, x2d=self.points.x2d - corner[..., None, :])
+        return replace(self, points=points, camera=self.camera.crop(*corner.unbind(-1)))
+
+    def crop_to_points(self) -> PnPProblem:
+        """`crop` to the mean image point of each object.
+
+        Costs and gradients round finer there: a reprojection error is no longer the difference of two large numbers.
+        """
+        counts = self.points.counts()[..., None]
+        return self.crop((self.points.x2d.detach() * counts).sum(-2) / counts.sum(-2).clamp(min=1))
+
+    @full_precision
+    def cost(self, pose: Tensor) -> Tensor:
+        """Huber cost (S, ...) at poses (S, ..., D), any number of sample dims S; infinite at a pose that is not finite."""
+        finite = pose.isfinite().all(-1)
+        pose = pose.masked_fill(~finite[..., None], 0)
+        pose = pose.expand(*torch.broadcast_shapes(pose.shape[:-1], self.shape), pose.shape[-1])
+        samples = pose.shape[: pose.ndim - 1 - len(self.shape)]
+        # With the camera's anchor as pixel (0, 0), projecting is one division, near plane or not.
+        problem = self.crop(self.camera.anchor)
+        cost = problem._cost(problem._projections(pose.reshape(samples.numel(), *self.shape, pose.shape[-1])))
+        return cost.reshape((*samples, *self.shape)).masked_fill(~finite, torch.inf)
+
+    def _projections(self, pose: Tensor) -> Tensor:
+        """M [R | t] with the rows in front and the samples behind the batch: (3, ..., S, 4) from poses (S, ..., D)."""
+        return (self.camera.matrix @ pose_space(pose).matrix(pose)).movedim((-2, 0), (0, -2))
+
+    def _cost(self, projections: Tensor) -> Tensor:
+        """Cost (S, ...) from projection matrices (3, ..., S, 4): one product with the points for all samples."""
+        x3d = self.points.x3d
+        homogeneous = torch.cat((x3d, torch.ones_like(x3d[..., :1])), dim=-1).mT
+        u, v, z = (row @ homogeneous for row in projections)
+        nearness = z.clamp(min=self.camera.z_min).reciprocal()
+        squared = self._error(u * nearness, 0).square() + self._error(v * nearness, 1).square()
+        return huber_cost(squared, self.delta[..., None, None]).sum(-1).movedim(-1, 0)
+
+    def _error(self, pixel: Tensor, axis: int) -> Tensor:
+        """Weighted reprojection error along one axis (..., S, N)."""
+        clipped = torch.clamp(pixel, self.camera.clip_min[..., axis, None, None], self.camera.clip_max[..., axis, None, None])
+        return (clipped - self.points.x2d[..., None, :, axis]) * self.points.w2d[..., None, :, axis]
+
+    def residual(self, pose: Tensor) -> Tensor:
+        """Huber-rescaled weighted reprojection errors (S, ..., N, 2): f_i of Eq. (1) times sqrt(min(1, delta / |f_i|))."""
+        return self.residual_with_jacobian(pose)[0]
+
+    @full_precision
+    def residual_with_jacobian(self, pose: Tensor, zero_clipped: bool = True) -> tuple[Tensor, Tensor]:
+        """`residual` (S, ..., N, 2) and its Jacobian (S, ..., N, 2, D) in the tangent of the pose, the Huber scale held fixed.
+
+        With `zero_clipped=False`, rows of projections outside the limits keep their derivative.
+        """
+        _, residual, rows = self._rows(pose, zero_clipped)
+        return residual.mT, rows.movedim((-3, -1), (-1, -3))
+
+    @full_precision
+    def linearize(self, pose: Tensor, zero_clipped: bool = True) -> Linearization:
+        """Cost, gradient J^T F and Hessian J^T J of the Huber-rescaled residuals at poses (S, ..., D)."""
+        cost, residual, rows = self._rows(pose, zero_clipped)
+        rows = rows.flatten(-2)
+        gradient = (rows @ residual.flatten(-2)[..., None])[..., 0]
+        return Linearization(cost, gradient, rows @ rows.mT)
+
+    def _rows(self, pose: Tensor, zero_clipped: bool) -> tuple[Tensor, Tensor, Tensor]:
+        """Cost (S, ...), Huber-rescaled residuals (S, ..., 2, N) and their transposed Jacobian (S, ..., D, 2, N)."""
+        space = pose_space(pose)
+        arm = space.rotation(pose) @ self.points.x3d.mT
+        pixel, slope = self.camera.project_image(self.camera.matrix @ (arm + pose[..., :3, None]), zero_clipped)
+        weight, delta = self.points.w2d.mT, self.delta[..., None]
+        weighted = (pixel - self.points.x2d.mT) * weight
+        squared = weighted.square().sum(-2)
+        scale = huber_scale(squared, delta)[..., None, :]
+        rows = space.chain(arm, slope) * (weight * scale)[..., None, :, :]
+        return huber_cost(squared, delta).sum(-1), weighted * scale, rows

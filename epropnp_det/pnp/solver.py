@@ -1,0 +1,165 @@
+"""Point estimates: Levenberg-Marquardt, and the differentiable Gauss-Newton step of the derivative regularisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .linalg import DAMPING, damped_inverse, identity, solve
+from .pose import pose_space
+from .problem import Linearization, PnPProblem
+from .records import Record, full_precision
+
+# Trust region as in Ceres Solver; the radius to begin with is that of the released programs.
+RADIUS, MAX_RADIUS = 30.0, 1e16
+MIN_RELATIVE_DECREASE = 1e-3
+# Rounding errors of a cost, in units in the last place of it.
+ROUNDING = 10.0
+MIN_DIAGONAL, MAX_DIAGONAL = 1e-6, 1e32
+
+
+@dataclass(frozen=True)
+class PoseEstimate(Record):
+    """The minimum found for each object, outside the autograd graph.
+
+    Args:
+        pose: (..., D).
+        cost: (...), Huber cost there.
+        hessian: (..., D, D), Gauss-Newton Hessian there, in the tangent of the pose.
+        valid: (...) bool. False for an object that has no solution: broken or coincident points, no weight, a camera or
+            threshold that is not finite, a Hessian without inverse, or points that end up behind the camera.
+    """
+
+    pose: Tensor
+    cost: Tensor
+    hessian: Tensor
+    valid: Tensor
+
+    @property
+    @torch.no_grad()
+    def covariance(self) -> Tensor:
+        """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., D, D); NaN where it does not exist."""
+        inverse, broken = damped_inverse(self.hessian)
+        return inverse.masked_fill(broken[..., None, None], torch.nan)
+
+
+@full_precision
+def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPING) -> Tensor:
+    """y* + dy of Eq. (9): one Gauss-Newton step from the detached pose, differentiable in all points and in delta.
+
+    Args:
+        problem: (...).
+        pose: (S, ..., D), taken as a constant.
+        damping: epsilon of Eq. (9).
+
+    Returns:
+        (S, ..., D). An object whose normal equations cannot be solved stays where it is, with zero gradient.
+    """
+    pose = pose.detach()
+    at = problem.crop_to_points().linearize(pose)
+    step = solve(at.hessian + damping * identity(at.hessian), -at.gradient)
+    return pose_space(pose).retract(pose, step)
+
+
+def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:
+    """Minimises the cost from `start` (S, ..., D) by a fixed number of Levenberg-Marquardt steps with a trust region.
+
+    Steps, acceptance and radius follow Ceres Solver: damping by the clamped diagonal over the radius, acceptance where the
+    cost falls by at least a thousandth of what the quadratic model promised. Samples S are solved apart.
+    """
+    pose, at = lm_steps(problem, start, iterations)
+    return _estimate(problem, pose, at)
+
+
+@torch.no_grad()
+@full_precision
+def lm_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tensor, Linearization]:
+    """The steps of `levenberg_marquardt`: where they end, and the linearization there."""
+    space = pose_space(start)
+    problem, best = problem.crop_to_points(), _broadcast(problem, start)
+    at = problem.linearize(best)
+    radius, shrink = torch.full_like(at.cost, RADIUS), torch.full_like(at.cost, 2.0)
+    # Near the minimum the cost changes by less than it is rounded, yet the steps are still good: both sides of the ratio get
+    # a share of the cost (Conn, Gould and Toint, Trust Region Methods, Section 17.4.2).
+    for _ in range(iterations):
+        step = _damped_step(at, radius)
+        noise = ROUNDING * torch.finfo(at.cost.dtype).eps * at.cost
+        candidate = space.retract(best, step)
+        there = problem.linearize(candidate)
+        ratio = (at.cost - there.cost + noise) / (_promised_decrease(at, step) + noise)
+        # NaN, from a candidate that is not finite, compares false: not accepted.
+        accepted = ratio > MIN_RELATIVE_DECREASE
+        best, at = torch.where(accepted[..., None], candidate, best), there.where(accepted, at)
+        wider = radius / (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3)
+        radius = torch.where(accepted, wider.clamp(max=MAX_RADIUS), radius / shrink)
+        shrink = torch.where(accepted, torch.full_like(shrink, 2.0), 2 * shrink)
+    return best, at
+
+
+def gauss_newton(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:
+    """Plain Gauss-Newton from `start` (S, ..., D): every step is taken, and rows of clipped projections keep their derivative.
+
+    How the released programs test. It may diverge; it is here to reproduce them.
+    """
+    pose, at = gauss_newton_steps(problem, start, iterations)
+    return _estimate(problem, pose, at)
+
+
+@torch.no_grad()
+@full_precision
+def gauss_newton_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tensor, Linearization]:
+    """The steps of `gauss_newton`: where they end, and the linearization there."""
+    space = pose_space(start)
+    problem, pose = problem.crop_to_points(), _broadcast(problem, start)
+    for _ in range(iterations):
+        at = problem.linearize(pose, zero_clipped=False)
+        pose = space.retract(pose, solve(at.hessian + DAMPING * identity(at.hessian), -at.gradient))
+    return pose, problem.linearize(pose)
+
+
+# Steps of a solver: from a problem, a start (S, ..., D) and a number of steps to the pose reached and the linearization there.
+Steps = Callable[[PnPProblem, Tensor, int], tuple[Tensor, Linearization]]
+STEPS: dict[str, Steps] = {"lm": lm_steps, "gauss_newton": gauss_newton_steps}
+
+
+@torch.no_grad()
+@full_precision
+def estimate_at(problem: PnPProblem, pose: Tensor) -> PoseEstimate:
+    """The estimate that says: the minimum of the problem is at this pose (S, ..., D)."""
+    problem, pose = problem.crop_to_points(), _broadcast(problem, pose)
+    return _estimate(problem, pose, problem.linearize(pose))
+
+
+def lowest(problem: PnPProblem, pose: Tensor) -> Tensor:
+    """Of poses (S, ..., D) the one of lowest cost for each object, (..., D)."""
+    best = problem.cost(pose).nan_to_num(nan=torch.inf).argmin(0)
+    return pose.gather(0, best[None, ..., None].expand(1, *pose.shape[1:]))[0]
+
+
+def _broadcast(problem: PnPProblem, pose: Tensor) -> Tensor:
+    shape = torch.broadcast_shapes(pose.shape[:-1], problem.shape)
+    return pose.detach().to(problem.points.x3d.dtype).expand(*shape, pose.shape[-1])
+
+
+def _damped_step(at: Linearization, radius: Tensor) -> Tensor:
+    """-(H + D / radius)^-1 g, D being the clamped diagonal of H."""
+    diagonal = at.hessian.diagonal(dim1=-2, dim2=-1).clamp(MIN_DIAGONAL, MAX_DIAGONAL)
+    return solve(at.hessian + torch.diag_embed(diagonal / radius[..., None]), -at.gradient)
+
+
+def _promised_decrease(at: Linearization, step: Tensor) -> Tensor:
+    """-(g s + s H s / 2): what the quadratic model says the step s gains."""
+    return -(step * (at.gradient + 0.5 * (at.hessian @ step[..., None])[..., 0])).sum(-1)
+
+
+@torch.no_grad()
+@full_precision
+def _estimate(problem: PnPProblem, pose: Tensor, at: Linearization) -> PoseEstimate:
+    centre = pose_space(pose).transform(pose, problem.points.mean_x3d()[..., None, :])[..., 0, :]
+    in_front = problem.camera.depth(centre) > problem.camera.z_min
+    finite = pose.isfinite().all(-1) & at.cost.isfinite()
+    _, broken = damped_inverse(at.hessian)
+    return PoseEstimate(pose, at.cost, at.hessian, problem.usable & in_front & finite & ~broken)

@@ -1,0 +1,49 @@
+"""All tolerances of the tests, each with its reason. Relative and absolute alike unless said otherwise."""
+
+# --- recordings of the released programs (float32) ---
+# Sums of a hundred float32 terms of mixed sign, rounded in another order.
+RECORDED = 1e-5
+# Where a solver stops: relative to the recorded cost ...
+RECORDED_MINIMUM_COST = 1e-4
+# ... in metres and radians, or in posterior standard deviations, whichever is wider ...
+RECORDED_POSE, RECORDED_POSE_SIGMAS = 1e-3, 1e-2
+# ... and relative to the largest entry of the covariance, which moves with the pose.
+RECORDED_COVARIANCE = 1e-2
+# One Gauss-Newton step of decimetres in float32: relative to a pose of tens of metres.
+RECORDED_STEP = 1e-5
+# Monte Carlo means, in recorded standard deviations of a single run.
+RECORDED_SIGMAS = 4.0
+# Loss components: closed formulas in float32.
+COMPONENT = 1e-5
+# A whole small head in float32, convolutions summed in another order.
+HEAD = 1e-4
+
+# --- laws ---
+# Identities computed in float64; what remains is rounding of numbers near a thousand (pixels, costs).
+EXACT = 1e-8
+# The same in float32.
+EXACT_FLOAT32 = 1e-4
+# Central differences in float64, cube root of the rounding error.
+FINITE_DIFFERENCE = 1e-6
+# Two minimisers stopped at different gradients, metres and radians.
+MINIMUM = 1e-5
+# Numerical integrals of smooth densities.
+QUADRATURE = 1e-6
+# Monte Carlo estimates, in their own standard errors: exceeded once in 15 000 honest runs, and the seeds are fixed.
+SIGMAS = 4.0
+# p-value below which a Kolmogorov-Smirnov test says that draws do not follow the density; the seeds are fixed.
+P_VALUE = 1e-3
+
+# --- data ---
+# Box centres in metres, there and back through float64 frames a kilometre from the origin and float32 boxes.
+BOX_CENTER = 1e-5
+# Radians between a box upright on the ground and the same box read as upright in a camera tilted by 0.01: second order.
+UPRIGHT_YAW = 2e-4
+# Pixels between the corners of the two, at the ends of a 12 m trailer 24 m away: first order.
+UPRIGHT_CORNER = 3.0
+# The same for the share of a box that the image cuts off.
+UPRIGHT_TRUNCATION = 0.02
+# Pixels; centroid of a smooth spot resampled once.
+CENTROID = 0.05
+# Official metrics of perfect detections: precision interpolated at 101 recalls, heading without the tilt.
+PERFECT_SCORE = 1e-4
