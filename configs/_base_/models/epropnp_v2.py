@@ -1,0 +1,73 @@
+# EPro-PnP-Det v2 on ResNet-101 with deformable convolutions, without auxiliary losses.
+norm = dict(type="GN", num_groups=32, requires_grad=True)
+model = dict(
+    type="EProPnPDet",
+    backbone=dict(
+        type="ResNet",
+        depth=101,
+        num_stages=4,
+        out_indices=(1, 2, 3),
+        frozen_stages=1,
+        norm_cfg=dict(type="BN", requires_grad=False),
+        norm_eval=True,
+        style="pytorch",
+        dcn=dict(type="DCNv2", deform_groups=1, fallback_on_stride=False),
+        stage_with_dcn=(False, False, True, True),
+        init_cfg=dict(type="Pretrained", checkpoint="torchvision://resnet101"),
+    ),
+    neck=dict(
+        type="FPN",
+        in_channels=[512, 1024, 2048],
+        out_channels=256,
+        start_level=0,
+        add_extra_convs="on_output",
+        num_outs=5,
+        relu_before_extra_convs=True,
+    ),
+    bbox_head=dict(
+        type="EProPnPHead",
+        num_classes=10,
+        num_attributes=9,
+        dense_head=dict(
+            type="EProPnPDenseHead", in_channels=256, feat_channels=256, strides=(8, 16, 32, 64, 128), embedding_channels=256, norm_cfg=norm
+        ),
+        objects=dict(
+            embed_dims=256,
+            heads=8,
+            points=16,
+            stride=8,
+            levels=3,
+            level_channels=(256, 128, 128),
+            dense_channels=256,
+            ffn_channels=1024,
+            point_ffn_channels=256,
+            norm_cfg=norm,
+        ),
+        losses=dict(
+            cls=dict(type="FocalLoss", use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
+            reference=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
+            centerness=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
+            bbox=dict(type="GIoULoss", loss_weight=0.5),
+            pose=dict(type="MonteCarloPoseLoss", loss_weight=0.5, momentum=0.01),
+            position=0.05,
+            orientation=0.05,
+            size=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
+            score=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
+            velocity=dict(type="SmoothL1Loss", beta=1.0, loss_weight=0.05),
+            attribute=dict(type="CrossEntropyLoss", loss_weight=0.5),
+        ),
+    ),
+    train_cfg=dict(
+        queries_per_image=48,
+        assignment=dict(ranges=((-1, 48), (48, 96), (96, 192), (192, 384), (384, 1e8)), radius=1.5, sharpness=2.5),
+        pnp=dict(mc_samples=128, amis_rounds=4, lm_iterations=10, init=dict(proposals=64, points=16, iterations=3), solver="lm"),
+    ),
+    test_cfg=dict(
+        score_threshold=0.04,
+        max_queries=256,
+        nms_2d=0.8,
+        nms_bev=0.25,
+        max_boxes=500,
+        pnp=dict(mc_samples=512, amis_rounds=4, lm_iterations=5, init=dict(proposals=64, points=16, iterations=3), solver="lm"),
+    ),
+)

@@ -1,0 +1,11 @@
+"""The detector: dense queries, deformable correspondences, and a pose distribution for each of them."""
+
+from epropnp_det import compat
+
+from .dense_head import EProPnPDenseHead
+from .detector import EProPnPDet
+from .losses import MonteCarloPoseLoss
+from .pnp_head import EProPnPHead
+from .structures import Detections
+
+__all__ = ["Detections", "EProPnPDenseHead", "EProPnPDet", "EProPnPHead", "MonteCarloPoseLoss"]

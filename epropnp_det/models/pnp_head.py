@@ -1,0 +1,145 @@
+"""The detection head: dense queries, their correspondences, and the pose distribution of each by EPro-PnP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from mmcv.runner import BaseModule
+from mmdet3d.models.builder import HEADS, build_head, build_loss
+from torch import Tensor
+
+from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem
+
+from .dense_losses import DenseLosses
+from .object_head import ObjectHead
+from .object_losses import ObjectLosses
+from .postprocess import PostprocessSettings, finish, select_queries
+from .structures import DenseOutputs, DensePoints, Detections, ObjectPredictions, ObjectTruth, Queries
+from .targets import Assignment, AssignmentSettings, assign, draw_queries
+
+
+@dataclass(frozen=True)
+class View:
+    """How the images of a batch were taken.
+
+    Args:
+        camera: batch (B,), network-input px.
+        extent: (B, 2) width and height of the unpadded images, px.
+    """
+
+    camera: Camera
+    extent: Tensor
+
+
+@HEADS.register_module()
+class EProPnPHead(BaseModule):
+    """Feature pyramid in, losses or detections out.
+
+    Args:
+        num_classes, num_attributes: how many; the last attribute means "none".
+        dense_head: config of the dense head.
+        objects: settings of `ObjectHead`.
+        losses: configs of the losses by name: cls, reference, centerness, bbox (or None); pose, size, score, velocity, attribute; and the
+            two weights position and orientation of the derivative regularisation.
+        train_cfg: `queries_per_image`, `assignment` (see `AssignmentSettings`), `pnp` (settings of `EProPnP4DoF`).
+        test_cfg: fields of `PostprocessSettings`, and `pnp`.
+
+    Raises:
+        TypeError: a setting of `pnp`, `assignment` or `test_cfg` that does not exist; the message names it.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        num_attributes: int,
+        dense_head: dict,
+        objects: dict,
+        losses: dict,
+        train_cfg: dict,
+        test_cfg: dict,
+        init_cfg: dict | None = None,
+    ):
+        super().__init__(init_cfg)
+        self.dense_head = build_head(dict(dense_head, num_classes=num_classes))
+        self.objects = ObjectHead(num_classes, num_attributes, in_channels=dense_head["in_channels"], **objects)
+        self.queries_per_image = train_cfg["queries_per_image"]
+        self.assignment = AssignmentSettings(**train_cfg["assignment"])
+        self.postprocess = PostprocessSettings(**{k: v for k, v in test_cfg.items() if k != "pnp"})
+        self.test_pnp = EProPnP4DoF(**test_cfg["pnp"])
+        self._build_losses(dict(losses), dict(train_cfg["pnp"]))
+
+    def _build_losses(self, losses: dict, pnp: dict):
+        weights = losses.pop("position"), losses.pop("orientation")
+        # Registered as children, because some of them keep running means.
+        self.losses = torch.nn.ModuleDict({name: build_loss(cfg) for name, cfg in losses.items() if cfg is not None})
+        built = dict(self.losses)
+        self.dense_losses = DenseLosses(built.pop("cls"), built.pop("reference"), built.pop("centerness"), built.pop("bbox", None))
+        self.object_losses = ObjectLosses(
+            **built,
+            position_weight=weights[0],
+            orientation_weight=weights[1],
+            coder=self.objects.branches.coder,
+            layer=EProPnP4DoF(**pnp),
+            refine=EProPnP4DoF(**dict(pnp, init=None)),
+        )
+
+    def loss(
+        self, feats: list[Tensor], view: View, truths: list[ObjectTruth], generator: torch.Generator | None = None
+    ) -> dict[str, Tensor]:
+        """Losses of a batch of B images.
+
+        Args:
+            feats: (B, C, H, W) of each level.
+            truths: boxes of each image, possibly none.
+            generator: of the query draw and the pose samples.
+        """
+        outputs = self.dense_head(feats)
+        points, truth = self.dense_head.flatten(outputs), ObjectTruth.cat(truths)
+        assignment = self.assign(outputs, points, truths)
+        losses = self.dense_losses(points, assignment, truth)
+        draw = draw_queries(assignment, self.queries_per_image * len(truths), generator)
+        own = truth[assignment.truth[draw.point]]
+        predictions, problem = self.correspondences(feats, view, queries_at(points, draw.point, own.label))
+        count = self.queries_per_image * len(truths)
+        return losses | self.object_losses(predictions, problem, own, draw, count, generator)
+
+    def assign(self, outputs: DenseOutputs, points: DensePoints, truths: list[ObjectTruth]) -> Assignment:
+        """Targets of all dense points, image-major; boxes are counted through the batch."""
+        sizes = [m[0, 0].numel() for m in outputs.cls_score]
+        level = torch.arange(len(sizes), device=points.grid.device).repeat_interleave(torch.tensor(sizes, device=points.grid.device))
+        grid, stride = points.grid[: len(level)], points.stride[: len(level)]
+        parts, first = [], 0
+        for truth in truths:
+            part = assign(grid, stride, level, truth, self.assignment)
+            parts.append(replace(part, truth=torch.where(part.truth >= 0, part.truth + first, -1)))
+            first += len(truth)
+        return Assignment.cat(parts)
+
+    def correspondences(self, feats: list[Tensor], view: View, queries: Queries) -> tuple[ObjectPredictions, PnPProblem]:
+        """Predictions of M queries and the PnP problem (M,) they pose."""
+        maps = self.objects.dense_maps(feats, view.extent)
+        predictions = self.objects(queries, maps, view.extent)
+        points = Correspondences(predictions.noc * predictions.size[:, None], predictions.x2d, predictions.w2d)
+        return predictions, PnPProblem.adaptive(points, view.camera[queries.image])
+
+    @torch.no_grad()
+    def detect(self, feats: list[Tensor], view: View, generator: torch.Generator | None = None) -> list[Detections]:
+        """Detections of each of B images."""
+        points = self.dense_head.flatten(self.dense_head(feats))
+        queries, class_score = select_queries(points, len(view.extent), self.postprocess)
+        predictions, problem = self.correspondences(feats, view, queries)
+        estimate = self.test_pnp.solve(problem, generator=generator)
+        return [
+            finish(
+                predictions[mine], estimate[mine], class_score[mine], queries.label[mine], view.camera[b], view.extent[b], self.postprocess
+            )
+            for b in range(len(view.extent))
+            for mine in [queries.image == b]
+        ]
+
+
+def queries_at(points: DensePoints, index: Tensor, label: Tensor) -> Queries:
+    """Queries of class `label` (M,) at dense points `index` (M,)."""
+    at = points[index]
+    return Queries(at.image, label, at.reference_of(label), at.stride, at.embedding)

@@ -1,0 +1,92 @@
+"""From dense scores to queries, and from solved poses to detections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from epropnp_det.bev import bev_nms
+from epropnp_det.nuscenes_classes import ADMITTED_ATTRIBUTES, ATTRIBUTES, CLASSES, NO_ATTRIBUTE
+from epropnp_det.pnp import Camera, PoseEstimate
+
+from .boxes import projected_boxes
+from .structures import DensePoints, Detections, ObjectPredictions, Queries
+
+
+@dataclass(frozen=True)
+class PostprocessSettings:
+    """Which queries are solved and which boxes are kept.
+
+    Args:
+        score_threshold: least class score x centreness of a query.
+        max_queries: at most so many an image.
+        nms_2d: greatest IoU of the projected boxes of two detections of one class; nms_bev: of their footprints.
+        max_boxes: at most so many an image.
+    """
+
+    score_threshold: float = 0.04
+    max_queries: int = 256
+    nms_2d: float = 0.8
+    nms_bev: float = 0.25
+    max_boxes: int = 500
+
+
+def select_queries(points: DensePoints, batch: int, settings: PostprocessSettings) -> tuple[Queries, Tensor]:
+    """The best (point, class) pairs of each image by class score x centreness.
+
+    Returns:
+        M queries, image-major, and their (M,) class scores.
+    """
+    class_score = points.cls_score.sigmoid()
+    rank = (class_score * points.centerness.sigmoid()[:, None]).unflatten(0, (batch, -1)).flatten(1)
+    best, index = rank.topk(min(settings.max_queries, rank.shape[1]), dim=1)
+    image, slot = (best >= settings.score_threshold).nonzero().unbind(1)
+    classes = class_score.shape[1]
+    pair = index[image, slot]
+    row, label = image * (rank.shape[1] // classes) + pair // classes, pair % classes
+    at = points[row]
+    return Queries(at.image, label, at.reference_of(label), at.stride, at.embedding), class_score[row, label]
+
+
+def finish(
+    predicted: ObjectPredictions,
+    estimate: PoseEstimate,
+    class_score: Tensor,
+    label: Tensor,
+    camera: Camera,
+    extent: Tensor,
+    settings: PostprocessSettings,
+) -> Detections:
+    """Detections of one image: valid poses, scored, without duplicates, best first.
+
+    Args:
+        predicted, estimate, class_score, label: of M queries of the image.
+        camera: unbatched; extent: (2,) width and height of the image, px.
+    """
+    found = Detections(
+        estimate.pose,
+        predicted.size,
+        predicted.velocity,
+        class_score * predicted.score.sigmoid(),
+        label,
+        best_attribute(predicted.attribute, label),
+        estimate.covariance,
+    )
+    found, many = found[estimate.valid], int(estimate.valid.sum())
+    boxes = projected_boxes(found.pose, found.size, camera[None].expand(many), extent.expand(many, 2))
+    found = found[batched_nms(boxes, found.score, found.label, settings.nms_2d)]  # mmcv's fails without boxes
+    return found[bev_nms(found.pose, found.size, found.score, found.label, settings.nms_bev)[: settings.max_boxes]]
+
+
+def best_attribute(logits: Tensor, label: Tensor) -> Tensor:
+    """(M, attributes) logits -> (M,) the likeliest attribute that the class admits; "none" for a class that admits none."""
+    return logits.masked_fill(~admitted(logits.device)[label], -torch.inf).argmax(1)
+
+
+def admitted(device: torch.device) -> Tensor:
+    """(classes, attributes) bool."""
+    names = [ADMITTED_ATTRIBUTES[name] or (ATTRIBUTES[NO_ATTRIBUTE],) for name in CLASSES]
+    return torch.tensor([[attribute in mine for attribute in ATTRIBUTES] for mine in names], device=device)

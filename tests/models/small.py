@@ -1,0 +1,138 @@
+"""Small models and made-up scenes that the tests of this folder share."""
+
+from __future__ import annotations
+
+import torch
+from mmdet3d.models import build_head
+from torch import Tensor
+
+from epropnp_det.models.pnp_head import EProPnPHead, View
+from epropnp_det.models.structures import ObjectTruth
+from epropnp_det.pnp import Camera
+
+NORM = dict(type="GN", num_groups=32)
+PNP = dict(mc_samples=32, amis_rounds=4, lm_iterations=3, init=dict(proposals=8, points=8, iterations=2))
+
+
+def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
+    """Our config of the small head a recording was made with."""
+    dense, attention, points = recorded["detector"], recorded["attention_sampler"], recorded["pts_trans"]
+    return dict(
+        type="EProPnPHead",
+        num_classes=recorded["num_classes"],
+        num_attributes=9,
+        dense_head=dict(
+            type="EProPnPDenseHead",
+            in_channels=recorded["in_channels"],
+            feat_channels=dense["feat_channels"],
+            stacked_convs=dense["stacked_convs"],
+            strides=dense["strides"],
+            embedding_channels=dense["emb_channels"],
+            cls_branch=dense["cls_branch"],
+            centerness_branch=dense["centerness_branch"],
+            offset_branch=dense["offset_branch"],
+            embedding_branch=dense["emb_branch"],
+            bbox_branch=dense["bbox_branch"],
+            class_wise_offset=not dense["offset_cls_agnostic"],
+            norm_cfg=NORM,
+        ),
+        objects=dict(
+            embed_dims=recorded["embed_dims"],
+            heads=recorded["num_heads"],
+            points=recorded["num_points"],
+            stride=recorded["output_stride"],
+            levels=recorded["dense_lvl_range"][1],
+            level_channels=recorded["lvl_feat_channels"],
+            dense_channels=recorded["dense_channels"],
+            ffn_channels=attention["ffn_cfg"]["feedforward_channels"],
+            point_ffn_channels=points["ffn_cfgs"]["feedforward_channels"],
+            dropout=0.0,
+            class_embedding=recorded["use_cls_emb"],
+            class_wise_size=not recorded["dim_cls_agnostic"],
+            shrunk_mask=shrunk_mask,
+            norm_cfg=NORM,
+        ),
+        losses=losses_config(),
+        train_cfg=dict(queries_per_image=48, assignment={}, pnp=PNP),
+        test_cfg=dict(score_threshold=0.0, pnp=PNP),
+    )
+
+
+def losses_config() -> dict:
+    """The losses of the v2 config without the auxiliary ones."""
+    return dict(
+        cls=dict(type="FocalLoss", use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
+        reference=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
+        centerness=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
+        bbox=dict(type="GIoULoss", loss_weight=0.5),
+        pose=dict(type="MonteCarloPoseLoss", loss_weight=0.5, momentum=0.01),
+        position=0.05,
+        orientation=0.05,
+        size=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
+        score=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
+        velocity=dict(type="SmoothL1Loss", beta=1.0, loss_weight=0.05),
+        attribute=dict(type="CrossEntropyLoss", loss_weight=0.5),
+    )
+
+
+def build(recorded: dict, shrunk_mask: bool = True) -> EProPnPHead:
+    """The small head of a recording, untrained."""
+    return build_head(head_config(recorded, shrunk_mask))
+
+
+def view_of_recording(recorded: dict) -> View:
+    """Cameras and sizes of the recorded images; the recorded transform leads from original to network-input pixels."""
+    matrices = recorded["cam_intrinsic"].expand(len(recorded["metas"]), 3, 3)
+    cameras = [camera_of(matrix, meta) for matrix, meta in zip(matrices, recorded["metas"])]
+    extent = torch.tensor([[float(meta["img_shape"][1]), float(meta["img_shape"][0])] for meta in recorded["metas"]])
+    return View(Camera.stack(cameras), extent)
+
+
+def camera_of(matrix: Tensor, meta: dict) -> Camera:
+    height, width = meta["ori_shape"][:2]
+    camera = Camera.for_image(matrix, (width, height)).crop(0, height - meta["img_shape"][0] if not meta["flip"] else 44)
+    return camera.flip(width) if meta["flip"] else camera
+
+
+def mirrored(pose: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
+    """Poses and velocities in the mirrored world: x -> -x, yaw -> pi - yaw."""
+    x, y, z, yaw = pose.unbind(-1)
+    return torch.stack((-x, y, z, torch.pi - yaw), -1), velocity * velocity.new_tensor((-1.0, 1.0))
+
+
+def truths_of_recording(recorded: dict) -> list[ObjectTruth]:
+    """Recorded boxes as the network sees them, mirrored where the image is."""
+    truths = []
+    for i, meta in enumerate(recorded["metas"]):
+        box = recorded["boxes_3d_lhw_xyz_yaw"][i]
+        pose, velocity = box[:, 3:], recorded["velocities"][i]
+        pose, velocity = mirrored(pose, velocity) if meta["flip"] else (pose, velocity)
+        truths.append(
+            ObjectTruth(
+                recorded["labels"][i],
+                pose,
+                box[:, :3],
+                velocity,
+                recorded["attributes"][i],
+                recorded["boxes_2d"][i],
+                recorded["centres_2d"][i],
+            )
+        )
+    return truths
+
+
+def scene(boxes: int, seed: int = 0) -> ObjectTruth:
+    """Random visible objects of a 224 x 128 px image with a focal length of 210 px."""
+    generator = torch.Generator().manual_seed(seed)
+    u = torch.rand(boxes, 8, generator=generator)
+    z = 8 + 20 * u[:, 2]
+    pose = torch.stack(((u[:, 0] - 0.5) * 0.8 * z, 0.4 * u[:, 1] + 0.5, z, 6.28 * u[:, 3]), 1)
+    size = torch.stack((3 + 2 * u[:, 4], 1 + u[:, 5], 1 + u[:, 6]), 1)
+    center = CAMERA.project(pose[:, :3])
+    half = 210 * size[:, :2] / z[:, None] / 2
+    box2d = torch.cat((center - half, center + half), 1).clamp(0, 128)
+    label = torch.randint(10, (boxes,), generator=generator)
+    return ObjectTruth(label, pose, size, torch.randn(boxes, 2, generator=generator), label % 9, box2d, center)
+
+
+CAMERA = Camera.for_image(torch.tensor([[210.0, 0.0, 112.0], [0.0, 210.0, 60.0], [0.0, 0.0, 1.0]]), (224, 128))
