@@ -3,7 +3,7 @@
 #
 #   tools/make_env.sh .venv          # what `make env` calls
 #
-# PYTHON             the Python 3.11 to use                     (default: python3.11)
+# PYTHON             the Python 3.11 to use                     (default: python3.11, else python3)
 # EPROPNP_WHEELS     where the built mmcv-full wheel is kept    (default: ~/.cache/epropnp_det/wheels)
 # MAX_JOBS           compiler processes for mmcv-full           (default: number of cores)
 # FORCE_CUDA=1       build the CUDA operators too; needs a full CUDA toolkit in CUDA_HOME
@@ -11,7 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=${1:?usage: tools/make_env.sh VENV_FOLDER}
-python=${PYTHON:-python3.11}
+python=${PYTHON:-$(command -v python3.11 || echo python3)}
 wheels=${EPROPNP_WHEELS:-${XDG_CACHE_HOME:-$HOME/.cache}/epropnp_det/wheels}
 
 say() { printf '\n==> %s\n' "$*"; }

@@ -49,7 +49,7 @@ model = dict(
             norm_cfg=norm,
         ),
     ),
-    train_cfg=dict(queries_per_image=24),
+    train_cfg=dict(queries_per_image=32),
 )
 
 normalize = dict(
@@ -80,10 +80,16 @@ test_pipeline = [
 mini = dict(data_root=data_root, ann_file=data_root + "nuscenes_mini_infos_train_mono3d.coco.json", version="v1.0-mini")
 data = dict(
     samples_per_gpu=2,
-    workers_per_gpu=0,
+    workers_per_gpu=1,
     train=dict(pipeline=train_pipeline, **mini),
     val=dict(pipeline=test_pipeline, **mini),
     test=dict(pipeline=test_pipeline, **mini),
 )
 
-optimizer = dict(lr=5e-4, weight_decay=1e-4)
+optimizer = dict(lr=1e-3)
+lr_config = dict(
+    _delete_=True, policy="CosineAnnealing", by_epoch=False, warmup="linear", warmup_iters=150, warmup_ratio=0.1, min_lr_ratio=0.001
+)
+runner = dict(_delete_=True, type="IterBasedRunner", max_iters=1500)
+checkpoint_config = dict(interval=250, by_epoch=False)
+evaluation = dict(interval=500)

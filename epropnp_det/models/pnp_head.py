@@ -98,10 +98,10 @@ class EProPnPHead(BaseModule):
         points, truth = self.dense_head.flatten(outputs), ObjectTruth.cat(truths)
         assignment = self.assign(outputs, points, truths)
         losses = self.dense_losses(points, assignment, truth)
-        draw = draw_queries(assignment, self.queries_per_image * len(truths), generator)
+        count = self.queries_per_image * len(truths)
+        draw = draw_queries(assignment, count, generator)
         own = truth[assignment.truth[draw.point]]
         predictions, problem = self.correspondences(feats, view, queries_at(points, draw.point, own.label))
-        count = self.queries_per_image * len(truths)
         return losses | self.object_losses(predictions, problem, own, draw, count, generator)
 
     def assign(self, outputs: DenseOutputs, points: DensePoints, truths: list[ObjectTruth]) -> Assignment:
