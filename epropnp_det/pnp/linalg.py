@@ -17,7 +17,7 @@ def identity(like: Tensor) -> Tensor:
 
 def unit_scale(matrix: Tensor) -> Tensor:
     """s (..., D) such that s_i s_j matrix_ij has a unit diagonal: metres and radians factorise better on a common footing."""
-    return matrix.diagonal(dim1=-2, dim2=-1).clamp(MIN_DIAGONAL, MAX_DIAGONAL).rsqrt()
+    return matrix.diagonal(dim1=-2, dim2=-1).nan_to_num(nan=1.0).clamp(MIN_DIAGONAL, MAX_DIAGONAL).rsqrt()
 
 
 def scaled(matrix: Tensor, scale: Tensor) -> Tensor:

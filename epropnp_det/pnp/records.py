@@ -49,7 +49,9 @@ def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
 def _where(choice: Tensor, yes: Any, no: Any) -> Any:
     if isinstance(yes, Record):
         return yes.where(choice, no)
-    return torch.where(choice.reshape(*choice.shape, *(1,) * (yes.ndim - choice.ndim)), yes, no) if isinstance(yes, Tensor) else yes
+    if not isinstance(yes, Tensor):
+        return yes
+    return torch.where(choice.reshape((*choice.shape, *(1,) * (yes.ndim - choice.ndim))), yes, no)
 
 
 def _to(tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:

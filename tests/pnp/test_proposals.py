@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from scipy import stats
+from torch import Tensor
+
+from epropnp_det.pnp.proposals import StudentT, VonMisesUniform, YawProposal
+from tests.pnp.scenes import seeded
+from tests.tolerances import EXACT, P_VALUE, QUADRATURE
+
+KAPPAS = [1e-5, 0.1, 1.0, 10.0, 1e3, 1e6]
+
+
+def student() -> StudentT:
+    factor = torch.tensor([[0.5, 0.0, 0.0], [0.2, 0.1, 0.0], [2.0, -0.3, 1.0]], dtype=torch.float64)
+    return StudentT(torch.tensor([1.0, 2.0, 30.0], dtype=torch.float64), factor)
+
+
+def circle(kappa: float, uniform: float = 0.25, dtype: torch.dtype = torch.float64) -> VonMisesUniform:
+    return VonMisesUniform(torch.tensor(0.7, dtype=dtype), torch.tensor(kappa, dtype=dtype), uniform)
+
+
+def wrapped(angle: Tensor) -> Tensor:
+    return torch.atan2(angle.sin(), angle.cos())
+
+
+def test_student_t_density_against_scipy() -> None:
+    proposal = student()
+    value = proposal.sample(100, seeded(0))
+    shape = (proposal.factor @ proposal.factor.mT).numpy()
+    expected = stats.multivariate_t(proposal.mean.numpy(), shape, df=3).logpdf(value.numpy())
+    torch.testing.assert_close(proposal.log_prob(value), torch.from_numpy(expected), rtol=EXACT, atol=EXACT)
+
+
+def test_student_t_draws_follow_their_density() -> None:
+    proposal = student()
+    standard = torch.linalg.solve_triangular(proposal.factor, (proposal.sample(20000, seeded(0)) - proposal.mean).mT, upper=False)
+    for row in standard:
+        assert stats.kstest(row.numpy(), stats.t(df=3).cdf).pvalue > P_VALUE
+    # |z|^2 / 3 of a 3-variate t with df 3 follows F(3, 3): the axes share one chi-square.
+    assert stats.kstest(standard.square().sum(0).numpy() / 3, stats.f(3, 3).cdf).pvalue > P_VALUE
+
+
+@pytest.mark.parametrize("kappa", KAPPAS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_von_mises_density_integrates_to_one(kappa: float, dtype: torch.dtype) -> None:
+    # Nodes crowd at the mean by a cubic map, so that narrow densities are resolved.
+    node = torch.linspace(-1, 1, 200001, dtype=torch.float64)
+    angle, slope = math.pi * node**3, 3 * math.pi * node**2
+    proposal = circle(kappa, dtype=dtype)
+    density = (proposal.log_prob((0.7 + angle).to(dtype)).double()).exp()
+    total = torch.trapezoid(density * slope, node)
+    assert abs(float(total) - 1) < (QUADRATURE if dtype == torch.float64 else 1e-3)
+
+
+@pytest.mark.parametrize("kappa", KAPPAS[:5])
+def test_von_mises_density_against_scipy(kappa: float) -> None:
+    angle = torch.linspace(-3, 3, 61, dtype=torch.float64)
+    expected = 0.75 * stats.vonmises(kappa, loc=0.7).pdf(angle.numpy()) + 0.25 / (2 * math.pi)
+    torch.testing.assert_close(circle(kappa).log_prob(angle).exp(), torch.from_numpy(expected), rtol=EXACT, atol=EXACT)
+
+
+@pytest.mark.parametrize("kappa", KAPPAS)
+def test_von_mises_draws_follow_their_density(kappa: float) -> None:
+    draws = wrapped(circle(kappa, uniform=1e-9).sample(20000, seeded(1)) - 0.7).numpy()
+    expected = stats.vonmises(kappa) if kappa < 1e4 else stats.norm(scale=kappa**-0.5)
+    assert stats.kstest(draws, expected.cdf).pvalue > P_VALUE
+
+
+def test_mixture_draws_follow_their_density() -> None:
+    draws = wrapped(circle(20.0).sample(20000, seeded(2)) - 0.7).numpy()
+    assert stats.kstest(draws, lambda x: 0.75 * stats.vonmises(20.0).cdf(x) + 0.25 * (x + math.pi) / (2 * math.pi)).pvalue > P_VALUE
+
+
+@pytest.mark.parametrize("kappa", [0.0, 1e12])
+def test_concentrations_out_of_range_are_clamped(kappa: float) -> None:
+    for dtype in (torch.float32, torch.float64):
+        proposal = circle(kappa, dtype=dtype)
+        draws = proposal.sample(1000, seeded(3))
+        assert draws.isfinite().all() and proposal.log_prob(draws).isfinite().all()
+
+
+def test_laplace_proposal() -> None:
+    covariance = torch.diag(torch.tensor([0.04, 0.01, 1.0, 0.09], dtype=torch.float64))
+    covariance[0, 2] = covariance[2, 0] = 0.1
+    proposal = YawProposal.laplace(torch.tensor([1.0, 2.0, 30.0, 0.5], dtype=torch.float64), covariance)
+    torch.testing.assert_close(proposal.translation.factor @ proposal.translation.factor.mT, covariance[:3, :3])
+    torch.testing.assert_close(proposal.yaw.concentration, torch.tensor(0.33 / 0.09, dtype=torch.float64))
+    assert not proposal.broken
+
+
+def refitted(pose: Tensor, log_weights: Tensor) -> YawProposal:
+    return YawProposal.laplace(torch.zeros(4, dtype=pose.dtype), torch.eye(4, dtype=pose.dtype)).refit(pose, log_weights)
+
+
+def test_refit_is_the_weighted_mean_and_covariance() -> None:
+    generator = seeded(4)
+    pose = torch.randn(500, 4, generator=generator, dtype=torch.float64) * torch.tensor([0.5, 0.2, 2.0, 0.3]) + 1.0
+    log_weights = torch.randn(500, generator=generator, dtype=torch.float64)
+    fit, weight = refitted(pose, log_weights), log_weights.softmax(0)
+    covariance = torch.cov(pose[:, :3].mT, aweights=weight, correction=0)
+    torch.testing.assert_close(fit.translation.mean, (weight[:, None] * pose[:, :3]).sum(0))
+    torch.testing.assert_close(fit.translation.factor @ fit.translation.factor.mT, covariance, rtol=1e-4, atol=1e-4)
+    resultant = (weight * torch.exp(1j * pose[:, 3])).sum()
+    r = resultant.abs()
+    torch.testing.assert_close(fit.yaw.mean, resultant.angle())
+    torch.testing.assert_close(fit.yaw.concentration, 0.33 * r * (2 - r**2) / (1 - r**2))
+
+
+def test_refit_does_not_care_where_yaw_winds() -> None:
+    pose = torch.randn(200, 4, generator=seeded(5), dtype=torch.float64)
+    turned = pose.clone()
+    turned[::2, 3] += 2 * math.pi
+    first, second = (refitted(value, torch.zeros(200, dtype=torch.float64)) for value in (pose, turned))
+    torch.testing.assert_close(first.yaw.concentration, second.yaw.concentration)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_refit_survives_a_single_heavy_sample_and_nan(dtype: torch.dtype) -> None:
+    pose = torch.randn(100, 3, 4, generator=seeded(6), dtype=torch.float64).to(dtype)
+    log_weights = torch.zeros(100, 3, dtype=dtype)
+    log_weights[7, 0] = 1e4
+    log_weights[7, 1] = torch.nan
+    first = YawProposal.laplace(torch.zeros(3, 4, dtype=dtype), torch.eye(4, dtype=dtype).expand(3, 4, 4))
+    fit = first.refit(pose, log_weights)
+    draws = fit.sample(50, seeded(7))
+    assert draws.isfinite().all() and fit.log_prob(draws).isfinite().all()
+    torch.testing.assert_close(fit.translation.mean[1], first.translation.mean[1])
+    torch.testing.assert_close(fit.translation.mean[0], pose[7, 0, :3])
+
+
+def test_draws_are_told_by_the_generator() -> None:
+    proposal = refitted(torch.randn(50, 4, dtype=torch.float64), torch.zeros(50, dtype=torch.float64))
+    torch.testing.assert_close(proposal.sample(9, seeded(1)), proposal.sample(9, seeded(1)), rtol=0, atol=0)
+    assert not torch.equal(proposal.sample(9, seeded(1)), proposal.sample(9, seeded(2)))
