@@ -1,8 +1,8 @@
 """Memorises the six images of one nuScenes keyframe on a CPU: a check of the whole path, from annotation file to official score.
 
 COMMAND   tools/create_data.py nuscenes data/one_frame --version v1.0-mini && tools/train.py configs/debug/one_frame.py
-HARDWARE  2 CPU cores
-RESULT    not trained yet
+HARDWARE  2 CPU cores, one thread, other programs beside it: 33 min
+RESULT    mini_train, devkit: mAP 0.4996 (five of ten classes have boxes in range: 0.9991 over those), their mean ATE 0.055 m; seed 0
 """
 
 _base_ = ["../epropnp/epropnp_v2_r101_12e_nuscenes.py"]

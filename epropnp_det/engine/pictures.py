@@ -15,6 +15,9 @@ from epropnp_det.visualization import DrawnBoxes, background, draw_birdseye, dra
 if TYPE_CHECKING:
     from epropnp_det.models.structures import Detections
 
+# nuScenes token of boxes that at least 40 % of can be seen: those that training uses, and so those worth looking for.
+LEAST_VISIBILITY = 2
+
 
 def picture(
     image: np.ndarray, matrix: np.ndarray, boxes: DrawnBoxes, truth: DrawnBoxes | None = None, background_kind: str = "image"
@@ -54,7 +57,7 @@ def boxes_of_mmdet3d(boxes: Any, label: Any, score: Any = None, covariance: Any 
 
 
 def draw_dataset(dataset: Any, results: list[dict], folder: Path, *, background_kind: str, score_threshold: float) -> None:
-    """Writes a picture of every image of a dataset, named after it, with predicted boxes solid and true boxes dashed.
+    """Writes a picture of every image of a dataset, named after it, with predicted boxes solid and true visible boxes dashed.
 
     Raises:
         UserError: an image is missing or truncated.
@@ -67,11 +70,12 @@ def draw_dataset(dataset: Any, results: list[dict], folder: Path, *, background_
         found = result["img_bbox"]
         boxes = boxes_of_mmdet3d(found["boxes_3d"], found["labels_3d"], found["scores_3d"], found["pose_covariance"])
         truth = dataset.get_ann_info(index)
+        true_boxes = boxes_of_mmdet3d(truth["gt_bboxes_3d"], truth["gt_labels_3d"]).where(truth["visibility"] >= LEAST_VISIBILITY)
         drawn = picture(
             read_image(str(Path(dataset.img_prefix, info["filename"]))),
             np.array(info["cam_intrinsic"]),
             boxes.where(boxes.score >= score_threshold),
-            boxes_of_mmdet3d(truth["gt_bboxes_3d"], truth["gt_labels_3d"]),
+            true_boxes,
             background_kind,
         )
         cv2.imwrite(str(folder / f"{Path(info['filename']).stem}.png"), drawn)
