@@ -68,7 +68,7 @@ def draw_dataset(dataset: Any, results: list[dict], folder: Path, *, background_
     for index, result in enumerate(tqdm(results, desc="drawing", unit="image")):
         info = dataset.data_infos[index]
         found = result["img_bbox"]
-        boxes = boxes_of_mmdet3d(found["boxes_3d"], found["labels_3d"], found["scores_3d"], found["pose_covariance"])
+        boxes = boxes_of_mmdet3d(found["boxes_3d"], found["labels_3d"], found["scores_3d"], found.get("pose_covariance"))  # FCOS3D has none
         truth = dataset.get_ann_info(index)
         true_boxes = boxes_of_mmdet3d(truth["gt_bboxes_3d"], truth["gt_labels_3d"]).where(truth["visibility"] >= LEAST_VISIBILITY)
         drawn = picture(

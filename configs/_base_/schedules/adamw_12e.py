@@ -4,3 +4,5 @@ optimizer = dict(type="AdamW", lr=1e-4, weight_decay=1e-4, paramwise_cfg=dict(cu
 optimizer_config = dict(type="FiniteOptimizerHook", grad_clip=dict(max_norm=5, norm_type=2))
 lr_config = dict(policy="step", warmup="linear", warmup_iters=500, warmup_ratio=1.0 / 3, step=[9, 11])
 runner = dict(type="EpochBasedRunner", max_epochs=12)
+checkpoint_config = dict(interval=1, max_keep_ckpts=3)
+evaluation = dict(interval=1)
