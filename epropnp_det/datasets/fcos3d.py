@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import torch
-from mmdet3d.core.bbox import CameraInstance3DBoxes
 from mmdet.datasets.builder import PIPELINES
+from mmdet3d.core.bbox import CameraInstance3DBoxes
 
 
 @PIPELINES.register_module()
