@@ -1,5 +1,6 @@
 """The EPro-PnP layer. Needs torch alone; docs/conventions.md has frames and units, docs/equations.md the paper."""
 
+from .alternatives import implicit_pose, implicit_pose_loss, laplace_pose_loss, pose_distance, reprojection_loss
 from .camera import Camera
 from .layer import EProPnP4DoF
 from .loss import monte_carlo_pose_loss
