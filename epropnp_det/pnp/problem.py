@@ -9,7 +9,7 @@ from torch import Tensor
 
 from .camera import Camera
 from .linalg import identity
-from .pose import pose_space
+from .pose import PoseSpace, pose_space
 from .records import Record, at_least_float32, full_precision
 from .robust import adaptive_threshold, huber_cost, huber_scale
 
@@ -77,9 +77,22 @@ class Correspondences(Record):
 
     def spread(self) -> Tensor:
         """Smaller of the weighted variances of x3d [m^2] and x2d [px^2] (...): zero where no pose can be found."""
-        weight = self.w2d.detach().sum(-1, keepdim=True)
-        weight = weight / weight.sum(-2, keepdim=True).clamp(min=SMALLEST)
+        weight = self._shares()
         return torch.minimum(_variance(self.x3d.detach(), weight), _variance(self.x2d.detach(), weight))
+
+    def breadth(self) -> Tensor:
+        """Weighted variance of x3d [m^2] across the line from their mean to the farthest (...): zero for points on one line."""
+        weight = self._shares()
+        arm = self.x3d.detach() - (self.x3d.detach() * weight).sum(-2, keepdim=True)
+        length = arm.norm(dim=-1, keepdim=True) * (weight > 0)
+        longest = length.argmax(-2, keepdim=True)
+        line = arm.gather(-2, longest.expand(*longest.shape[:-1], 3)) / length.amax(-2, keepdim=True).clamp(min=SMALLEST)
+        return _variance(arm - (arm * line).sum(-1, keepdim=True) * line, weight)
+
+    def _shares(self) -> Tensor:
+        """Weights of the points (..., N, 1), both axes together, summing to one."""
+        weight = self.w2d.detach().sum(-1, keepdim=True)
+        return weight / weight.sum(-2, keepdim=True).clamp(min=SMALLEST)
 
 
 def _variance(points: Tensor, weight: Tensor) -> Tensor:
@@ -143,10 +156,14 @@ class PnPProblem(Record):
         """(...) bool: the numbers are finite, some weights are positive, and the weighted points do not all coincide."""
         return self.points.spread() > SMALLEST
 
+    def determines(self, space: type[PoseSpace]) -> Tensor:
+        """(...) bool: `usable` for poses of this space. Points on one line leave a 6DoF pose free to turn about it."""
+        return self.usable if space.span == 1 else self.usable & (self.points.breadth() > SMALLEST)
+
     def centre(self) -> tuple[PnPProblem, Tensor]:
         """The problem with object coordinates relative to their mean, and that mean (..., 3) [m].
 
-        Rotation and translation are then nearly independent, which is what solver and proposals need. `YawPose.move_origin`
+        Rotation and translation are then nearly independent, which is what solver and proposals need. `move_origin`
         by the mean takes a pose to the centred problem, by minus the mean takes it back.
         """
         mean = self.points.mean_x3d()
@@ -167,15 +184,16 @@ class PnPProblem(Record):
 
     @full_precision
     def cost(self, pose: Tensor) -> Tensor:
-        """Huber cost (S, ...) at poses (S, ..., D), any number of sample dims S; infinite at a pose that is not finite."""
-        finite = pose.isfinite().all(-1)
-        pose = pose.masked_fill(~finite[..., None], 0)
+        """Huber cost (S, ...) at poses (S, ..., D), any number of sample dims S; infinite where that is no pose."""
+        space = pose_space(pose)
+        exists = space.exists(pose)
+        pose = torch.where(exists[..., None], pose, space.identity(pose))
         pose = pose.expand(*torch.broadcast_shapes(pose.shape[:-1], self.shape), pose.shape[-1])
         samples = pose.shape[: pose.ndim - 1 - len(self.shape)]
         # With the camera's anchor as pixel (0, 0), projecting is one division, near plane or not.
         problem = self.crop(self.camera.anchor)
         cost = problem._cost(problem._projections(pose.reshape(samples.numel(), *self.shape, pose.shape[-1])))
-        return cost.reshape((*samples, *self.shape)).masked_fill(~finite, torch.inf)
+        return cost.reshape((*samples, *self.shape)).masked_fill(~exists, torch.inf)
 
     def _projections(self, pose: Tensor) -> Tensor:
         """M [R | t] with the rows in front and the samples behind the batch: (3, ..., S, 4) from poses (S, ..., D)."""

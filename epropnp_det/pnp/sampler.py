@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .pose_proposal import PoseProposal
 from .problem import PnPProblem
-from .proposals import YawProposal
 from .records import Record, full_precision
 
 
@@ -53,7 +53,7 @@ class PoseSamples(Record):
 
 @full_precision
 def amis(
-    problem: PnPProblem, first: YawProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None = None
+    problem: PnPProblem, first: PoseProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None = None
 ) -> PoseSamples:
     """Alg. 1: `rounds` rounds of samples / rounds draws, each from a proposal fitted to all weighted draws before it.
 
@@ -80,7 +80,7 @@ def amis(
     return PoseSamples(pose, log_weights, valid & finite & ~first.broken)
 
 
-def _log_mixture(proposals: list[YawProposal], pose: Tensor) -> Tensor:
+def _log_mixture(proposals: list[PoseProposal], pose: Tensor) -> Tensor:
     """log of the mean density of the proposals (S, ...), line 8 of Alg. 1."""
     densities = torch.stack([proposal.log_prob(pose) for proposal in proposals])
     return densities.logsumexp(0) - math.log(len(proposals))

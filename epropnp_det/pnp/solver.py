@@ -158,8 +158,9 @@ def _promised_decrease(at: Linearization, step: Tensor) -> Tensor:
 @torch.no_grad()
 @full_precision
 def _estimate(problem: PnPProblem, pose: Tensor, at: Linearization) -> PoseEstimate:
-    centre = pose_space(pose).transform(pose, problem.points.mean_x3d()[..., None, :])[..., 0, :]
+    space = pose_space(pose)
+    centre = space.transform(pose, problem.points.mean_x3d()[..., None, :])[..., 0, :]
     in_front = problem.camera.depth(centre) > problem.camera.z_min
-    finite = pose.isfinite().all(-1) & at.cost.isfinite()
+    finite = space.exists(pose) & at.cost.isfinite()
     _, broken = damped_inverse(at.hessian)
-    return PoseEstimate(pose, at.cost, at.hessian, problem.usable & in_front & finite & ~broken)
+    return PoseEstimate(pose, at.cost, at.hessian, problem.determines(space) & in_front & finite & ~broken)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .pose import YawPose
+from .pose import PoseSpace, YawPose
 from .problem import Correspondences, PnPProblem
 from .records import full_precision
 from .solver import Steps, lm_steps, lowest
@@ -42,7 +42,7 @@ def random_sample_init(
     settings: RandomSampleInit = DEFAULT_START,
     generator: torch.Generator | None = None,
     steps: Steps = lm_steps,
-    space: type[YawPose] = YawPose,
+    space: type[PoseSpace] = YawPose,
 ) -> Tensor:
     """Start poses (..., D): of `settings.proposals` solutions of random few-point problems the best by full cost.
 
@@ -77,7 +77,7 @@ def _take(values: Tensor, order: Tensor) -> Tensor:
     return values.gather(-2, order[..., None].expand(*order.shape, values.shape[-1]))
 
 
-def _match_spread(problem: PnPProblem, rotation: Tensor, space: type[YawPose]) -> Tensor:
+def _match_spread(problem: PnPProblem, rotation: Tensor, space: type[PoseSpace]) -> Tensor:
     """Poses (P, ..., D): the rotations given, moved to where mean and spread of the projected points match the image points."""
     matrix, x2d = problem.camera.matrix, problem.points.x2d
     arm = space.transform(rotation, problem.points.x3d)

@@ -71,5 +71,5 @@ def test_random_rotations_cover_the_circle() -> None:
 
 
 def test_a_pose_of_another_length_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"4 numbers \(x, y, z, yaw\)"):
+    with pytest.raises(ValueError, match=r"4 numbers \(x, y, z, yaw\) or 7 \(x, y, z, qw, qx, qy, qz\)"):
         pose_space(torch.zeros(3, 6))

@@ -7,7 +7,8 @@ import torch
 from scipy import stats
 from torch import Tensor
 
-from epropnp_det.pnp.proposals import StudentT, VonMisesUniform, YawProposal
+from epropnp_det.pnp.pose_proposal import PoseProposal
+from epropnp_det.pnp.proposals import StudentT, VonMisesUniform
 from tests.pnp.scenes import seeded
 from tests.tolerances import EXACT, P_VALUE, QUADRATURE
 
@@ -86,14 +87,14 @@ def test_concentrations_out_of_range_are_clamped(kappa: float) -> None:
 def test_laplace_proposal() -> None:
     covariance = torch.diag(torch.tensor([0.04, 0.01, 1.0, 0.09], dtype=torch.float64))
     covariance[0, 2] = covariance[2, 0] = 0.1
-    proposal = YawProposal.laplace(torch.tensor([1.0, 2.0, 30.0, 0.5], dtype=torch.float64), covariance)
+    proposal = PoseProposal.laplace(torch.tensor([1.0, 2.0, 30.0, 0.5], dtype=torch.float64), covariance)
     torch.testing.assert_close(proposal.translation.factor @ proposal.translation.factor.mT, covariance[:3, :3])
-    torch.testing.assert_close(proposal.yaw.concentration, torch.tensor(0.33 / 0.09, dtype=torch.float64))
+    torch.testing.assert_close(proposal.orientation.concentration, torch.tensor(0.33 / 0.09, dtype=torch.float64))
     assert not proposal.broken
 
 
-def refitted(pose: Tensor, log_weights: Tensor) -> YawProposal:
-    return YawProposal.laplace(torch.zeros(4, dtype=pose.dtype), torch.eye(4, dtype=pose.dtype)).refit(pose, log_weights)
+def refitted(pose: Tensor, log_weights: Tensor) -> PoseProposal:
+    return PoseProposal.laplace(torch.zeros(4, dtype=pose.dtype), torch.eye(4, dtype=pose.dtype)).refit(pose, log_weights)
 
 
 def test_refit_is_the_weighted_mean_and_covariance() -> None:
@@ -106,8 +107,8 @@ def test_refit_is_the_weighted_mean_and_covariance() -> None:
     torch.testing.assert_close(fit.translation.factor @ fit.translation.factor.mT, covariance, rtol=1e-4, atol=1e-4)
     resultant = (weight * torch.exp(1j * pose[:, 3])).sum()
     r = resultant.abs()
-    torch.testing.assert_close(fit.yaw.mean, resultant.angle())
-    torch.testing.assert_close(fit.yaw.concentration, 0.33 * r * (2 - r**2) / (1 - r**2))
+    torch.testing.assert_close(fit.orientation.mean, resultant.angle())
+    torch.testing.assert_close(fit.orientation.concentration, 0.33 * r * (2 - r**2) / (1 - r**2))
 
 
 def test_refit_does_not_care_where_yaw_winds() -> None:
@@ -115,7 +116,7 @@ def test_refit_does_not_care_where_yaw_winds() -> None:
     turned = pose.clone()
     turned[::2, 3] += 2 * math.pi
     first, second = (refitted(value, torch.zeros(200, dtype=torch.float64)) for value in (pose, turned))
-    torch.testing.assert_close(first.yaw.concentration, second.yaw.concentration)
+    torch.testing.assert_close(first.orientation.concentration, second.orientation.concentration)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -124,7 +125,7 @@ def test_refit_survives_a_single_heavy_sample_and_nan(dtype: torch.dtype) -> Non
     log_weights = torch.zeros(100, 3, dtype=dtype)
     log_weights[7, 0] = 1e4
     log_weights[7, 1] = torch.nan
-    first = YawProposal.laplace(torch.zeros(3, 4, dtype=dtype), torch.eye(4, dtype=dtype).expand(3, 4, 4))
+    first = PoseProposal.laplace(torch.zeros(3, 4, dtype=dtype), torch.eye(4, dtype=dtype).expand(3, 4, 4))
     fit = first.refit(pose, log_weights)
     draws = fit.sample(50, seeded(7))
     assert draws.isfinite().all() and fit.log_prob(draws).isfinite().all()

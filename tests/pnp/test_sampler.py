@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from epropnp_det.pnp import Correspondences, EProPnP4DoF, PnPProblem, PoseSamples, levenberg_marquardt, monte_carlo_pose_loss
-from epropnp_det.pnp.proposals import YawProposal
+from epropnp_det.pnp.pose_proposal import PoseProposal
 from epropnp_det.pnp.sampler import amis
 from tests.pnp import scenes
 from tests.pnp.scenes import seeded
@@ -76,7 +76,7 @@ def test_posterior_mean_and_covariance_of_a_narrow_posterior_are_those_of_laplac
 def test_adapting_makes_up_for_a_poor_first_proposal() -> None:
     problem, pose = scenes.problem((32,))
     estimate = levenberg_marquardt(problem, pose)
-    poor = YawProposal.laplace(estimate.pose, 9 * estimate.covariance)
+    poor = PoseProposal.laplace(estimate.pose, 9 * estimate.covariance)
     once, often = (amis(problem, poor, estimate.valid, 512, rounds, seeded(0)).effective_sample_size for rounds in (1, 4))
     assert (often > 2 * once).double().mean() > 0.8
 
