@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .linalg import identity, safe_cholesky, scaled, solve, unit_scale
-from .pose import pose_space
+from .pose import PoseSpace, SE3Pose, pose_space
 from .problem import PnPProblem
 from .records import full_precision
 from .solver import PoseEstimate
@@ -47,15 +47,16 @@ def implicit_pose(problem: PnPProblem, estimate: PoseEstimate) -> Tensor:
         estimate: (S, ...), its solution.
 
     Returns:
-        (S, ..., D), equal to `estimate.pose`; zero where that is not valid. No gradient comes from such an object, nor from one
-        whose cost is not strictly convex at y*: there y* is no function of the points.
+        (S, ..., D), equal to `estimate.pose`, or to the identity where that is not valid. No gradient comes from such an object,
+        nor from one whose cost is not strictly convex at y*: there y* is no function of the points.
     """
+    space = pose_space(estimate.pose)
     # Replaced before it is used: the derivative at a pose that is not finite would turn a zero gradient into NaN.
-    pose = torch.where(estimate.valid[..., None], estimate.pose.detach(), 0.0)
+    pose = torch.where(estimate.valid[..., None], estimate.pose.detach(), space.identity(estimate.pose))
     gradient = problem.crop_to_points().linearize(pose).gradient
     # Less its own value, so that y* stays where it is and only the derivative remains.
     change = (gradient - gradient.detach()).masked_fill(~estimate.valid[..., None], 0)
-    return pose_space(pose).retract(pose, solve(exact_hessian(problem, pose), -change))
+    return space.retract(pose, solve(exact_hessian(problem, pose), -change))
 
 
 def pose_distance(pose: Tensor, target: Tensor, beta: float = 1.0) -> Tensor:
@@ -90,8 +91,9 @@ def implicit_pose_loss(problem: PnPProblem, estimate: PoseEstimate, target: Tens
 def laplace_pose_loss(problem: PnPProblem, estimate: PoseEstimate, target_cost: Tensor) -> Tensor:
     """The KL loss of Eq. (5) with its integral by Laplace's method: cost(y_gt) - cost(y*) + D/2 log 2 pi - 1/2 log det H(y*).
 
-    H is the Gauss-Newton Hessian; the solution moves with the points as in `implicit_pose`. It equals the Monte Carlo loss,
-    less the log S which that one drops, where the posterior is Gaussian: one mode, and narrow enough for a linear projection.
+    H is the Gauss-Newton Hessian; the solution moves with the points as in `implicit_pose`. For quaternions there is a log 2 as well:
+    the integral is over the whole sphere, which has each rotation twice. The result equals the Monte Carlo loss, less the log S which
+    that one drops, where the posterior is Gaussian: one mode, and narrow enough for a linear projection.
 
     Args:
         problem: (...).
@@ -103,8 +105,14 @@ def laplace_pose_loss(problem: PnPProblem, estimate: PoseEstimate, target_cost: 
     """
     at = problem.crop_to_points().linearize(implicit_pose(problem, estimate))
     log_det, broken = _log_det(at.hessian)
-    log_integral = problem.points.x3d.new_tensor(2 * math.pi).log() * at.hessian.shape[-1] / 2 - at.cost - log_det / 2
+    log_integral = _log_gauss(pose_space(estimate.pose)) - at.cost - log_det / 2
     return (target_cost + log_integral).masked_fill(broken | ~estimate.valid | ~target_cost.isfinite(), 0)
+
+
+def _log_gauss(space: type[PoseSpace]) -> float:
+    """log int exp(-|d|^2 / 2) over tangents d, times the peaks of a posterior: a quaternion and its opposite are one rotation."""
+    peaks = 2 if space is SE3Pose else 1
+    return space.tangent_dim / 2 * math.log(2 * math.pi) + math.log(peaks)
 
 
 def _log_det(matrix: Tensor) -> tuple[Tensor, Tensor]:

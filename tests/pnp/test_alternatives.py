@@ -10,8 +10,10 @@ from torch import Tensor
 from epropnp_det.pnp import (
     Correspondences,
     EProPnP4DoF,
+    EProPnP6DoF,
     PnPProblem,
     PoseEstimate,
+    SE3Pose,
     YawPose,
     gauss_newton_step,
     implicit_pose,
@@ -29,7 +31,7 @@ from tests.pnp import scenes
 from tests.pnp.scenes import seeded
 from tests.tolerances import EXACT, FINITE_DIFFERENCE, SIGMAS
 
-LAYERS = {4: EProPnP4DoF}
+LAYERS = {4: EProPnP4DoF, 7: EProPnP6DoF}
 # Central differences of a float64 solution, whose own error is about 1e-12.
 STEP = 1e-5
 
@@ -42,7 +44,15 @@ def dim(request: pytest.FixtureRequest) -> int:
 def problem_of(dim: int, shape: tuple[int, ...] = (3,), **kwargs) -> tuple[PnPProblem, Tensor]:
     """A problem with noise, some of it beyond the Huber threshold, and its true pose (*shape, dim)."""
     problem, pose = scenes.problem(shape, **{"number": 12, "noise": 6.0, **kwargs})
-    return replace(problem, delta=0.25 * problem.delta), pose
+    problem = replace(problem, delta=0.15 * problem.delta)
+    return (problem, pose) if dim == YawPose.dim else turned(problem, pose)
+
+
+def turned(problem: PnPProblem, pose: Tensor) -> tuple[PnPProblem, Tensor]:
+    """The same problem in object axes of any direction, and its true 6DoF pose (..., 7)."""
+    tilted = torch.cat((pose[..., :3], SE3Pose.random_rotation(tuple(pose.shape[:-1]), pose, seeded(7))[..., 3:]), dim=-1)
+    x3d = problem.points.x3d @ YawPose.rotation(pose).mT @ SE3Pose.rotation(tilted)
+    return replace(problem, points=replace(problem.points, x3d=x3d)), tilted
 
 
 def converged(problem: PnPProblem, pose: Tensor) -> PoseEstimate:
