@@ -11,6 +11,9 @@ from .sampler import PoseSamples
 from .solver import PoseEstimate, gauss_newton, gauss_newton_step, levenberg_marquardt
 from .start import RandomSampleInit, random_sample_init
 
+# Registers itself; after everything it is made of.
+from .kernels import eager as _eager
+
 __all__ = [
     "Camera",
     "Correspondences",

@@ -9,12 +9,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from . import kernels
 from .linalg import damped_inverse
 from .pose import PoseSpace, SE3Pose, YawPose
 from .pose_proposal import PoseProposal
 from .problem import PnPProblem
 from .records import full_precision
-from .sampler import PoseSamples, amis
+from .sampler import PoseSamples
 from .solver import STEPS, PoseEstimate, estimate_at, lowest
 from .start import DEFAULT_START, RandomSampleInit, random_sample_init
 
@@ -127,7 +128,8 @@ class EProPnP(nn.Module):
         """
         centred, mean = problem.detach().centre()
         begin = self._start(centred, None if start is None else self.space.move_origin(start.to(mean), mean), generator)
-        pose = STEPS[self.settings.solver](centred, begin, self.settings.lm_iterations)[0]
+        kernel = kernels.choose("solve", centred)
+        pose = kernel.solve(centred, begin, self.settings.lm_iterations, self.settings.solver)
         return estimate_at(problem, self.space.move_origin(pose, -mean))
 
     def _start(self, problem: PnPProblem, start: Tensor | None, generator: torch.Generator | None) -> Tensor:
@@ -135,7 +137,7 @@ class EProPnP(nn.Module):
             if start is None:
                 raise ValueError(f"{type(self).__name__}.solve: no start; give start= or make the layer with init=RandomSampleInit()")
             return start
-        drawn = random_sample_init(problem, self.settings.init, generator, STEPS[self.settings.solver], self.space)
+        drawn = random_sample_init(problem, self.settings.init, generator, self.settings.solver, self.space)
         return drawn if start is None else lowest(problem, torch.stack((drawn, start.expand_as(drawn))))
 
     def sample(self, problem: PnPProblem, estimate: PoseEstimate | None = None, generator: torch.Generator | None = None) -> PoseSamples:
@@ -149,7 +151,8 @@ class EProPnP(nn.Module):
         estimate = self.solve(problem, generator=generator) if estimate is None else estimate
         centred, mean = problem.centre()
         first = _first_proposal(centred.detach(), estimate, mean, self.space)
-        drawn = amis(centred, first, estimate.valid, self.settings.mc_samples, self.settings.amis_rounds, generator)
+        kernel = kernels.choose("sample", centred)
+        drawn = kernel.sample(centred, first, estimate.valid, self.settings.mc_samples, self.settings.amis_rounds, generator)
         return replace(drawn, pose=self.space.move_origin(drawn.pose, -mean))
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from . import quaternion
+from .linalg import identity
 from .proposals import AngularCentralGaussian, Orientation, VonMisesUniform
 from .records import full_precision
 
@@ -76,6 +77,21 @@ class PoseSpace:
         raise NotImplementedError
 
     @staticmethod
+    def inverse(pose: Tensor) -> Tensor:
+        """The pose (..., D) of the camera in the object frame."""
+        raise NotImplementedError
+
+    @staticmethod
+    def axes(like: Tensor) -> Tensor:
+        """Rotation vectors (tangent_dim - 3, 3) in the camera frame that belong to the turning part of the tangent."""
+        raise NotImplementedError
+
+    @staticmethod
+    def mean(pose: Tensor, weight: Tensor) -> Tensor:
+        """Mean (..., D) of poses (S, ..., D) with normalised weights (S, ...)."""
+        raise NotImplementedError
+
+    @staticmethod
     def exists(pose: Tensor) -> Tensor:
         """(...) bool: the numbers (..., D) are a pose."""
         raise NotImplementedError
@@ -105,6 +121,26 @@ class PoseSpace:
         """Pose of the frame whose origin lies at `offset` (..., 3), in object coordinates: t + R offset."""
         shift = _product(cls.rotation(pose), offset[..., None])[..., 0]
         return torch.cat((pose[..., :3] + shift, pose[..., 3:]), dim=-1)
+
+    @classmethod
+    def inverse_tangent(cls, pose: Tensor) -> Tensor:
+        """The matrix (..., T, T) that takes a tangent at the pose (..., D) to the tangent at its inverse, of the same motion."""
+        back, axes = cls.rotation(pose).mT, cls.axes(pose)
+        lever = _product(back, torch.linalg.cross(axes, pose[..., None, :3]).mT)
+        turn = -_product(axes, _product(back, axes.mT)) / axes[0].square().sum()
+        upper = torch.cat((-back, lever), dim=-1)
+        return torch.cat((upper, torch.cat((torch.zeros_like(lever.mT), turn), dim=-1)), dim=-2)
+
+
+@full_precision
+def _mean_translation(pose: Tensor, weight: Tensor) -> Tensor:
+    return (weight[..., None] * pose[..., :3]).sum(0)
+
+
+@full_precision
+def _turned_back(pose: Tensor) -> Tensor:
+    """-R^T t (..., 3): where the camera is in the object frame."""
+    return -(pose_space(pose).rotation(pose).mT @ pose[..., :3, None])[..., 0]
 
 
 @full_precision
@@ -161,6 +197,20 @@ class YawPose(PoseSpace):
         """(-x, y, z, pi - yaw): the pose in the mirrored world x -> -x. Object points mirror by z -> -z."""
         x, y, z, yaw = pose.unbind(-1)
         return torch.stack((-x, y, z, math.pi - yaw), dim=-1)
+
+    @staticmethod
+    def inverse(pose: Tensor) -> Tensor:
+        return torch.cat((_turned_back(pose), -pose[..., 3:]), dim=-1)
+
+    @staticmethod
+    def axes(like: Tensor) -> Tensor:
+        return identity(like.new_empty(3, 3))[1:2]
+
+    @staticmethod
+    def mean(pose: Tensor, weight: Tensor) -> Tensor:
+        """The yaw of the result is the mean direction."""
+        yaw = torch.atan2((weight * pose[..., 3].sin()).sum(0), (weight * pose[..., 3].cos()).sum(0))
+        return YawPose.join(_mean_translation(pose, weight), yaw)
 
     @staticmethod
     def exists(pose: Tensor) -> Tensor:
@@ -226,6 +276,19 @@ class SE3Pose(PoseSpace):
         # Mirroring x is a half turn about x and a point reflection, mirroring z alike: q becomes -i q k.
         x, y, z, qw, qx, qy, qz = pose.unbind(-1)
         return torch.stack((-x, y, z, qy, qz, qw, qx), dim=-1)
+
+    @staticmethod
+    def inverse(pose: Tensor) -> Tensor:
+        return torch.cat((_turned_back(pose), pose[..., 3:4], -pose[..., 4:]), dim=-1)
+
+    @staticmethod
+    def axes(like: Tensor) -> Tensor:
+        return -2 * identity(like.new_empty(3, 3))
+
+    @staticmethod
+    def mean(pose: Tensor, weight: Tensor) -> Tensor:
+        """The quaternion of the result is the axis of most weight, which does not care for the signs of the others."""
+        return SE3Pose.join(_mean_translation(pose, weight), quaternion.mean(pose[..., 3:], weight))
 
     @staticmethod
     def exists(pose: Tensor) -> Tensor:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .pose import pose_space
 from .pose_proposal import PoseProposal
 from .problem import PnPProblem
 from .records import Record, full_precision
@@ -49,6 +51,32 @@ class PoseSamples(Record):
     def effective_sample_size(self) -> Tensor:
         """1 / sum of squared normalised weights (...), between 1 and S: near 1 the samples tell nothing."""
         return self.weights.detach().square().sum(0).reciprocal()
+
+    @property
+    @torch.no_grad()
+    def mean(self) -> Tensor:
+        """Posterior mean (..., D): of the positions, and the mean direction of the orientations."""
+        return pose_space(self.pose).mean(self.pose, self.weights)
+
+    @torch.no_grad()
+    def quantiles(self, levels: Sequence[float], values: Tensor | None = None) -> Tensor:
+        """Posterior quantiles: the least value that at least such a share of the weight does not exceed.
+
+        Args:
+            levels: Q numbers between 0 and 1.
+            values: (S, ..., V), numbers told of each sample, as distances; None for the tangents from the mean to the samples
+                (metres, and radians of yaw or the vector d of `SE3Pose`).
+
+        Returns:
+            (Q, ..., V).
+        """
+        if values is None:
+            values = pose_space(self.pose).difference(self.mean, self.pose)
+        ordered, order = values.sort(dim=0)
+        share = self.weights[..., None].expand_as(values).gather(0, order).cumsum(0)
+        # Rounding may leave the last share below a level of one.
+        picks = [(share < level).sum(0, keepdim=True).clamp(max=len(ordered) - 1) for level in levels]
+        return torch.cat([ordered.gather(0, pick) for pick in picks])
 
 
 @full_precision

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -44,6 +44,29 @@ class PoseEstimate(Record):
         """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., D, D); NaN where it does not exist."""
         inverse, broken = damped_inverse(self.hessian)
         return inverse.masked_fill(broken[..., None, None], torch.nan)
+
+    @torch.no_grad()
+    def matrix(self) -> Tensor:
+        """[[R, t], [0, 1]] (..., 4, 4), from the object frame to the camera frame."""
+        upper = pose_space(self.pose).matrix(self.pose)
+        last = identity(upper.new_empty(4, 4))[3:].expand(*upper.shape[:-2], 1, 4)
+        return torch.cat((upper, last), dim=-2)
+
+    @torch.no_grad()
+    @full_precision
+    def inverse(self) -> PoseEstimate:
+        """The same estimate as a pose of the camera in the object frame; its matrix is the inverse matrix.
+
+        The Hessian (so the covariance) is in the tangent of the new pose.
+        """
+        space = pose_space(self.pose)
+        inverse = space.inverse(self.pose)
+        back = space.inverse_tangent(inverse)
+        return replace(self, pose=inverse, hessian=back.mT @ self.hessian @ back)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pose.device
 
 
 @full_precision
