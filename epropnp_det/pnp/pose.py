@@ -126,7 +126,7 @@ class PoseSpace:
     def inverse_tangent(cls, pose: Tensor) -> Tensor:
         """The matrix (..., T, T) that takes a tangent at the pose (..., D) to the tangent at its inverse, of the same motion."""
         back, axes = cls.rotation(pose).mT, cls.axes(pose)
-        lever = _product(back, torch.linalg.cross(axes, pose[..., None, :3]).mT)
+        lever = _product(back, torch.linalg.cross(axes.expand(*pose.shape[:-1], -1, 3), pose[..., None, :3]).mT)
         turn = -_product(axes, _product(back, axes.mT)) / axes[0].square().sum()
         upper = torch.cat((-back, lever), dim=-1)
         return torch.cat((upper, torch.cat((torch.zeros_like(lever.mT), turn), dim=-1)), dim=-2)

@@ -8,13 +8,19 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Camera, Correspondences, PnPProblem, SE3Pose, YawPose
+from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, EProPnP6DoF, PnPProblem, SE3Pose, YawPose
+from epropnp_det.pnp.layer import EProPnP
 from epropnp_det.pnp.pose import PoseSpace, pose_space
 
 SPACES = pytest.mark.parametrize("space", [YawPose, SE3Pose], ids=["4dof", "6dof"])
 
 SIZE = (1600, 900)
 MATRIX = ((1260.0, 0.0, 816.0), (0.0, 1250.0, 491.0), (0.0, 0.0, 1.0))
+
+
+def layer(space: type[PoseSpace], **settings: object) -> EProPnP:
+    """The layer for poses of this space."""
+    return {YawPose: EProPnP4DoF, SE3Pose: EProPnP6DoF}[space](**settings)
 
 
 def seeded(seed: int) -> torch.Generator:
