@@ -56,13 +56,16 @@ def test_agrees_with_scipy(space: type[PoseSpace], robust: str) -> None:
     estimate = levenberg_marquardt(problem, pose, 50)
     for one, start, found in zip((problem[i] for i in range(2)), pose, estimate.pose):
         # Scipy's robust loss is per number, ours per point: give it sqrt(rho) of each point instead.
-        def lengths(tangent: np.ndarray, one: PnPProblem = one, start: Tensor = start) -> np.ndarray:
-            pixel = one.camera.project(space.transform(space.retract(start, torch.from_numpy(tangent)), one.points.x3d))
+        def lengths(tangent: Tensor, one: PnPProblem = one, start: Tensor = start) -> Tensor:
+            pixel = one.camera.project(space.transform(space.retract(start, tangent), one.points.x3d))
             squared = (one.points.w2d * (pixel - one.points.x2d)).square().sum(-1)
-            return (2 * one.kernel.cost(squared, one.delta)).clamp(min=0).sqrt().numpy()
+            return (2 * one.kernel.cost(squared, one.delta)).clamp(min=0).sqrt()
 
-        zero = np.zeros(space.tangent_dim)
-        expected = least_squares(lengths, zero, jac="3-point", x_scale="jac", xtol=1e-12, ftol=1e-14, gtol=1e-12)
+        def slope(tangent: np.ndarray, lengths: Callable[[Tensor], Tensor] = lengths) -> Tensor:
+            return torch.autograd.functional.jacobian(lengths, torch.from_numpy(tangent), vectorize=True)
+
+        zero, exact = np.zeros(space.tangent_dim), dict(xtol=1e-15, ftol=1e-15, gtol=1e-12)
+        expected = least_squares(lambda t, lengths=lengths: lengths(torch.from_numpy(t)), zero, jac=slope, x_scale="jac", **exact)
         assert_same_pose(found, space.retract(start, torch.from_numpy(expected.x)))
 
 
