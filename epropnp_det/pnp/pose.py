@@ -72,6 +72,11 @@ class PoseSpace:
         raise NotImplementedError
 
     @staticmethod
+    def log_volume(tangent: Tensor) -> Tensor:
+        """log (...) of the volume of poses that `retract` makes of a unit volume of tangents, at tangents (..., T)."""
+        raise NotImplementedError
+
+    @staticmethod
     def mirror(pose: Tensor) -> Tensor:
         """Pose in the mirrored world x -> -x. Object points mirror by z -> -z."""
         raise NotImplementedError
@@ -193,6 +198,10 @@ class YawPose(PoseSpace):
         return torch.cat((change[..., :3], yaw), dim=-1)
 
     @staticmethod
+    def log_volume(tangent: Tensor) -> Tensor:
+        return torch.zeros_like(tangent[..., 0])
+
+    @staticmethod
     def mirror(pose: Tensor) -> Tensor:
         """(-x, y, z, pi - yaw): the pose in the mirrored world x -> -x. Object points mirror by z -> -z."""
         x, y, z, yaw = pose.unbind(-1)
@@ -269,6 +278,11 @@ class SE3Pose(PoseSpace):
     def difference(origin: Tensor, pose: Tensor) -> Tensor:
         """Infinite for orientations half a turn apart."""
         return torch.cat((pose[..., :3] - origin[..., :3], quaternion.difference(origin[..., 3:], pose[..., 3:])), dim=-1)
+
+    @staticmethod
+    def log_volume(tangent: Tensor) -> Tensor:
+        """With both quaternions of each rotation."""
+        return math.log(2) - 2 * tangent[..., 3:].square().sum(-1).log1p()
 
     @staticmethod
     def mirror(pose: Tensor) -> Tensor:
