@@ -139,7 +139,7 @@ class PnPProblem(Record):
         shape, dtype = self.points.shape, self.points.x3d.dtype
         camera = self.camera.to(dtype).expand(*shape)
         delta = self.delta.to(dtype).expand(shape)
-        sound = (camera.matrix.abs() <= LARGEST).all(-1).all(-1) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
+        sound = _invertible(camera.matrix) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
         matrix = torch.where(sound[..., None, None], camera.matrix, identity(camera.matrix))
         object.__setattr__(self, "camera", replace(camera, matrix=matrix))
         object.__setattr__(self, "delta", torch.where(sound, delta, 1.0))
@@ -242,3 +242,11 @@ class PnPProblem(Record):
     def linearize(self, pose: Tensor, zero_clipped: bool = True) -> Linearization:
         """Cost, gradient J^T F and Hessian J^T J of the rescaled residuals at poses (S, ..., D)."""
         return kernels.choose("linearize", self).linearize(self, pose, zero_clipped)
+
+
+def _invertible(matrix: Tensor) -> Tensor:
+    """(...) bool: camera matrices (..., 3, 3) with finite, reasonable entries whose rows do not lie in a plane."""
+    sound = (matrix.abs() <= LARGEST).all(-1).all(-1)
+    first, second, third = torch.where(sound[..., None, None], matrix, identity(matrix)).detach().unbind(-2)
+    volume = (first * torch.linalg.cross(second, third)).sum(-1).abs()
+    return sound & (volume > SMALLEST * first.norm(dim=-1) * second.norm(dim=-1) * third.norm(dim=-1))

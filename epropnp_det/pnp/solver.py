@@ -79,12 +79,13 @@ def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPIN
         damping: epsilon of Eq. (9).
 
     Returns:
-        (S, ..., D). An object whose normal equations cannot be solved stays where it is, with zero gradient.
+        (S, ..., D). An object whose normal equations cannot be solved, or whose points determine no pose, stays where it is,
+        with zero gradient.
     """
-    pose = pose.detach()
+    space, pose = pose_space(pose), pose.detach()
     at = problem.crop_to_points().linearize(pose)
     step = solve(at.hessian + damping * identity(at.hessian), -at.gradient)
-    return pose_space(pose).retract(pose, step)
+    return space.retract(pose, step.masked_fill(~problem.determines(space)[..., None], 0))
 
 
 def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:
