@@ -53,14 +53,12 @@ class PoseSamples(Record):
         return self.weights.detach().square().sum(0).reciprocal()
 
     @property
-    @torch.no_grad()
     def mean(self) -> Tensor:
-        """Posterior mean (..., D): of the positions, and the mean direction of the orientations."""
-        return pose_space(self.pose).mean(self.pose, self.weights)
+        """Posterior mean (..., D), detached: of the positions, and the mean direction of the orientations."""
+        return pose_space(self.pose).mean(self.pose, self.weights.detach())
 
-    @torch.no_grad()
     def quantiles(self, levels: Sequence[float], values: Tensor | None = None) -> Tensor:
-        """Posterior quantiles: the least value that at least such a share of the weight does not exceed.
+        """Posterior quantiles, detached: the least value that at least such a share of the weight does not exceed.
 
         Args:
             levels: Q numbers between 0 and 1.
@@ -72,8 +70,8 @@ class PoseSamples(Record):
         """
         if values is None:
             values = pose_space(self.pose).difference(self.mean, self.pose)
-        ordered, order = values.sort(dim=0)
-        share = self.weights[..., None].expand_as(values).gather(0, order).cumsum(0)
+        ordered, order = values.detach().sort(dim=0)
+        share = self.weights.detach()[..., None].expand_as(values).gather(0, order).cumsum(0)
         # Rounding may leave the last share below a level of one.
         picks = [(share < level).sum(0, keepdim=True).clamp(max=len(ordered) - 1) for level in levels]
         return torch.cat([ordered.gather(0, pick) for pick in picks])

@@ -28,7 +28,7 @@ class PoseEstimate(Record):
     Args:
         pose: (..., D).
         cost: (...), Huber cost there.
-        hessian: (..., D, D), Gauss-Newton Hessian there, in the tangent of the pose.
+        hessian: (..., T, T), Gauss-Newton Hessian there, in the tangent of the pose.
         valid: (...) bool. False for an object that has no solution: broken or coincident points, no weight, a camera or
             threshold that is not finite, a Hessian without inverse, or points that end up behind the camera.
     """
@@ -39,20 +39,19 @@ class PoseEstimate(Record):
     valid: Tensor
 
     @property
-    @torch.no_grad()
     def covariance(self) -> Tensor:
-        """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., D, D); NaN where it does not exist."""
-        inverse, broken = damped_inverse(self.hessian)
-        return inverse.masked_fill(broken[..., None, None], torch.nan)
+        """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., T, T); NaN where it does not exist."""
+        # Not a decorator: torch.compile does not follow those on what it has made itself.
+        with torch.no_grad():
+            inverse, broken = damped_inverse(self.hessian)
+            return inverse.masked_fill(broken[..., None, None], torch.nan)
 
-    @torch.no_grad()
     def matrix(self) -> Tensor:
         """[[R, t], [0, 1]] (..., 4, 4), from the object frame to the camera frame."""
         upper = pose_space(self.pose).matrix(self.pose)
         last = identity(upper.new_empty(4, 4))[3:].expand(*upper.shape[:-2], 1, 4)
         return torch.cat((upper, last), dim=-2)
 
-    @torch.no_grad()
     @full_precision
     def inverse(self) -> PoseEstimate:
         """The same estimate as a pose of the camera in the object frame; its matrix is the inverse matrix.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import torch
@@ -49,7 +48,8 @@ class Implementation(Protocol):
 
 
 _implementations: list[Implementation] = []
-_only: ContextVar[str | None] = ContextVar("only", default=None)
+# Names that `only` asks for, the innermost last. A plain list, which torch.compile can look into; so it is not for threads.
+_only: list[str] = []
 
 
 def register(implementation: Implementation) -> None:
@@ -74,11 +74,11 @@ def choose(operation: Operation, problem: PnPProblem) -> Implementation:
     Raises:
         ValueError: the one that `only` names does not support it.
     """
-    name = _only.get()
     for implementation in _implementations:
-        if name in (None, implementation.name) and implementation.supports(operation, problem):
+        wanted = not _only or implementation.name == _only[-1]
+        if wanted and implementation.supports(operation, problem):
             return implementation
-    raise ValueError(f"implementation {name!r} does not support {operation!r} on this problem; use another of {', '.join(names())}")
+    raise ValueError(f"no implementation among {_only[-1:] or names()} supports {operation!r} on this problem; use another of {names()}")
 
 
 @contextmanager
@@ -90,8 +90,8 @@ def only(name: str) -> Iterator[None]:
     """
     if name not in names():
         raise ValueError(f"no implementation is named {name!r}; use one of {', '.join(names())}")
-    token = _only.set(name)
+    _only.append(name)
     try:
         yield
     finally:
-        _only.reset(token)
+        _only.pop()
