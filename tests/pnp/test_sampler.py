@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -227,6 +228,22 @@ def test_loss_gradient_is_equation_7(space: type[PoseSpace]) -> None:
     expected = torch.autograd.grad(problem.cost(pose).sum() - at_samples, inputs)
     for first, second in zip(actual, expected):
         torch.testing.assert_close(first, second, rtol=EXACT, atol=EXACT * float(second.abs().max()))
+
+
+@SPACES
+def test_loss_gradient_in_the_weights_is_equation_8(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), number=8, space=space)
+    w2d = problem.points.w2d.clone().requires_grad_()
+    problem = replace(problem, points=replace(problem.points, w2d=w2d), robust="none")
+    samples = scenes.layer(space, mc_samples=128).sample(problem, generator=seeded(0))
+
+    def squares(at: Tensor) -> Tensor:
+        pixel = problem.camera.each_point().project(space.transform(at, problem.points.x3d))
+        return (pixel - problem.points.x2d).square()
+
+    expected = (samples.weights[..., None, None] * squares(samples.pose)).sum(0) - squares(pose)
+    actual = torch.autograd.grad(monte_carlo_pose_loss(samples, problem.cost(pose)).sum(), w2d)[0]
+    torch.testing.assert_close(-actual, w2d * expected.detach(), rtol=EXACT, atol=EXACT * float(actual.abs().max()))
 
 
 @SPACES
