@@ -35,6 +35,8 @@ QUADRATURE = 1e-6
 SIGMAS = 4.0
 # Mean of Z_hat / Z over 200 runs, in standard errors of the mean: exceeded once in 370 honest runs, and the seeds are fixed.
 STANDARD_ERRORS = 3.0
+# Bias of a mean gradient relative to its length: three standard errors of 200 runs of 512 samples.
+GRADIENT_BIAS = 0.005
 # p-value below which a Kolmogorov-Smirnov test says that draws do not follow the density; the seeds are fixed.
 P_VALUE = 1e-3
 

@@ -27,7 +27,7 @@ from epropnp_det.pnp.records import Record
 from epropnp_det.pnp.sampler import amis
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded
-from tests.tolerances import EXACT, QUADRATURE, SIGMAS, STANDARD_ERRORS
+from tests.tolerances import EXACT, GRADIENT_BIAS, QUADRATURE, SIGMAS, STANDARD_ERRORS
 
 R = TypeVar("R", bound=Record)
 # From a seed, a number of samples and of rounds to samples of RUNS equal objects, and the true log normaliser.
@@ -95,6 +95,22 @@ def test_bias_of_adaptation_falls_with_the_number_of_samples(runs: Runs, seed: i
     bias = [float((samples.log_normalizer - expected).mean()) for samples, expected in (runs(seed, n, 4) for n in (256, 1024))]
     assert bias[0] < bias[1] < 0
     assert 2.5 < bias[0] / bias[1] < 8 and abs(bias[1]) < 0.06
+
+
+def test_gradient_is_hardly_biased_by_adaptation() -> None:
+    """Weights that are too low together share out the expectation of Eq. (7) just the same."""
+    problem, estimate = few_points(0)
+
+    def gradients(number: int, rounds: int, runs: int) -> Tensor:
+        w2d = copies(problem.points, runs).w2d.clone().requires_grad_()
+        each = copies(problem, runs)
+        each = replace(each, points=replace(each.points, w2d=w2d))
+        layer = EProPnP4DoF(mc_samples=number, amis_rounds=rounds)
+        drawn = layer.sample(each, copies(estimate, runs), seeded(number))
+        return torch.autograd.grad(drawn.log_normalizer.sum(), w2d)[0]
+
+    expected, adapted = gradients(4096, 1, 50).mean(0), gradients(512, 4, RUNS).mean(0)
+    assert (adapted - expected).norm() < GRADIENT_BIAS * expected.norm()
 
 
 def test_quadrature_knows_the_integral_of_a_gaussian() -> None:
