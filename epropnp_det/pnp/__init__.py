@@ -1,29 +1,40 @@
 """The EPro-PnP layer. Needs torch alone; docs/conventions.md has frames and units, docs/equations.md the paper."""
 
+from .alternatives import implicit_pose, implicit_pose_loss, laplace_pose_loss, pose_distance, reprojection_loss
 from .camera import Camera
-from .layer import EProPnP4DoF
+from .layer import EProPnP4DoF, EProPnP6DoF
 from .loss import monte_carlo_pose_loss
-from .pose import YawPose
+from .pose import SE3Pose, YawPose
 from .problem import Correspondences, Linearization, PnPProblem
 from .robust import adaptive_threshold
 from .sampler import PoseSamples
 from .solver import PoseEstimate, gauss_newton, gauss_newton_step, levenberg_marquardt
 from .start import RandomSampleInit, random_sample_init
 
+# Registers itself; after everything it is made of.
+from .kernels import eager as _eager
+
 __all__ = [
     "Camera",
     "Correspondences",
     "EProPnP4DoF",
+    "EProPnP6DoF",
     "Linearization",
     "PnPProblem",
     "PoseEstimate",
     "PoseSamples",
     "RandomSampleInit",
+    "SE3Pose",
     "YawPose",
     "adaptive_threshold",
     "gauss_newton",
     "gauss_newton_step",
+    "implicit_pose",
+    "implicit_pose_loss",
+    "laplace_pose_loss",
     "levenberg_marquardt",
     "monte_carlo_pose_loss",
+    "pose_distance",
     "random_sample_init",
+    "reprojection_loss",
 ]

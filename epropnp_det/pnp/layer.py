@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from . import kernels
 from .linalg import damped_inverse
-from .pose import YawPose
+from .pose import PoseSpace, SE3Pose, YawPose
+from .pose_proposal import PoseProposal
 from .problem import PnPProblem
-from .proposals import YawProposal
 from .records import full_precision
-from .sampler import PoseSamples, amis
+from .sampler import PoseSamples
 from .solver import STEPS, PoseEstimate, estimate_at, lowest
 from .start import DEFAULT_START, RandomSampleInit, random_sample_init
 
 
 @dataclass(frozen=True)
 class LayerSettings:
-    """What an EPro-PnP layer is made of; see `EProPnP4DoF` for the meaning.
+    """What an EPro-PnP layer is made of; see `EProPnP` for the meaning.
 
     Raises:
         ValueError: a setting out of range.
@@ -63,8 +64,8 @@ def _refuse_unknown(where: str, given: Iterable[str], settings: type) -> None:
             raise TypeError(f"{where}: unknown setting {name!r}; remove it or use one of {', '.join(known)}")
 
 
-class EProPnP4DoF(nn.Module):
-    """EPro-PnP for yaw-only poses (x, y, z, yaw): the pose of lowest cost, and samples of the posterior p(y|X).
+class EProPnP(nn.Module):
+    """EPro-PnP: the pose of lowest cost, and samples of the posterior p(y|X). `EProPnP4DoF` and `EProPnP6DoF` say of which poses.
 
     Has no parameters and cannot be changed; make another one for other settings.
 
@@ -79,6 +80,8 @@ class EProPnP4DoF(nn.Module):
         TypeError: an unknown setting, or one of the wrong type.
         ValueError: a setting out of range.
     """
+
+    space: ClassVar[type[PoseSpace]]
 
     def __init__(
         self,
@@ -114,7 +117,7 @@ class EProPnP4DoF(nn.Module):
 
         Args:
             problem: (...) objects; none is fine.
-            start: (..., 4), competes with the random start by cost; with `init=None` it is the only start.
+            start: (..., D), competes with the random start by cost; with `init=None` it is the only start.
             generator: source of randomness, on the device of the problem.
 
         Returns:
@@ -124,16 +127,17 @@ class EProPnP4DoF(nn.Module):
             ValueError: neither a start nor a random start.
         """
         centred, mean = problem.detach().centre()
-        begin = self._start(centred, None if start is None else YawPose.move_origin(start.to(mean), mean), generator)
-        pose = STEPS[self.settings.solver](centred, begin, self.settings.lm_iterations)[0]
-        return estimate_at(problem, YawPose.move_origin(pose, -mean))
+        begin = self._start(centred, None if start is None else self.space.move_origin(start.to(mean), mean), generator)
+        kernel = kernels.choose("solve", centred)
+        pose = kernel.solve(centred, begin, self.settings.lm_iterations, self.settings.solver)
+        return estimate_at(problem, self.space.move_origin(pose, -mean))
 
     def _start(self, problem: PnPProblem, start: Tensor | None, generator: torch.Generator | None) -> Tensor:
         if self.settings.init is None:
             if start is None:
-                raise ValueError("EProPnP4DoF.solve: no start; give start= or make the layer with init=RandomSampleInit()")
+                raise ValueError(f"{type(self).__name__}.solve: no start; give start= or make the layer with init=RandomSampleInit()")
             return start
-        drawn = random_sample_init(problem, self.settings.init, generator, STEPS[self.settings.solver])
+        drawn = random_sample_init(problem, self.settings.init, generator, self.settings.solver, self.space)
         return drawn if start is None else lowest(problem, torch.stack((drawn, start.expand_as(drawn))))
 
     def sample(self, problem: PnPProblem, estimate: PoseEstimate | None = None, generator: torch.Generator | None = None) -> PoseSamples:
@@ -146,17 +150,30 @@ class EProPnP4DoF(nn.Module):
         """
         estimate = self.solve(problem, generator=generator) if estimate is None else estimate
         centred, mean = problem.centre()
-        first = _first_proposal(centred.detach(), estimate, mean)
-        drawn = amis(centred, first, estimate.valid, self.settings.mc_samples, self.settings.amis_rounds, generator)
-        return replace(drawn, pose=YawPose.move_origin(drawn.pose, -mean))
+        first = _first_proposal(centred.detach(), estimate, mean, self.space)
+        kernel = kernels.choose("sample", centred)
+        drawn = kernel.sample(centred, first, estimate.valid, self.settings.mc_samples, self.settings.amis_rounds, generator)
+        return replace(drawn, pose=self.space.move_origin(drawn.pose, -mean))
+
+
+class EProPnP4DoF(EProPnP):
+    """EPro-PnP for yaw-only poses (x, y, z, yaw), see `YawPose`. The settings are those of `EProPnP`."""
+
+    space = YawPose
+
+
+class EProPnP6DoF(EProPnP):
+    """EPro-PnP for all rigid poses (x, y, z, qw, qx, qy, qz), see `SE3Pose`. The settings are those of `EProPnP`."""
+
+    space = SE3Pose
 
 
 @torch.no_grad()
 @full_precision
-def _first_proposal(problem: PnPProblem, estimate: PoseEstimate, mean: Tensor) -> YawProposal:
+def _first_proposal(problem: PnPProblem, estimate: PoseEstimate, mean: Tensor, space: type[PoseSpace]) -> PoseProposal:
     """Proposal around an estimate of the problem before it was centred; objects without an estimate get a harmless one."""
-    pose = torch.where(estimate.valid[..., None], estimate.pose, 0.0)
-    pose = YawPose.move_origin(pose.to(mean), mean)
+    pose = torch.where(estimate.valid[..., None], estimate.pose.to(mean), space.identity(mean))
+    pose = space.move_origin(pose, mean)
     covariance, broken = damped_inverse(problem.linearize(pose).hessian)
-    first = YawProposal.laplace(pose, covariance)
+    first = PoseProposal.laplace(pose, covariance)
     return replace(first, broken=first.broken | broken)

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from . import kernels, reprojection
 from .camera import Camera
 from .linalg import identity
-from .pose import pose_space
+from .pose import PoseSpace, pose_space
 from .records import Record, at_least_float32, full_precision
-from .robust import adaptive_threshold, huber_cost, huber_scale
+from .robust import ROBUST, RobustKernel, adaptive_threshold
 
 # A magnitude (metres, pixels or 1/pixels) no measurement reaches, small enough that all squares and sums stay finite.
 LARGEST = 1e6
@@ -77,9 +78,22 @@ class Correspondences(Record):
 
     def spread(self) -> Tensor:
         """Smaller of the weighted variances of x3d [m^2] and x2d [px^2] (...): zero where no pose can be found."""
-        weight = self.w2d.detach().sum(-1, keepdim=True)
-        weight = weight / weight.sum(-2, keepdim=True).clamp(min=SMALLEST)
+        weight = self._shares()
         return torch.minimum(_variance(self.x3d.detach(), weight), _variance(self.x2d.detach(), weight))
+
+    def breadth(self) -> Tensor:
+        """Weighted variance of x3d [m^2] across the line from their mean to the farthest (...): zero for points on one line."""
+        weight = self._shares()
+        arm = self.x3d.detach() - (self.x3d.detach() * weight).sum(-2, keepdim=True)
+        length = arm.norm(dim=-1, keepdim=True) * (weight > 0)
+        longest = length.argmax(-2, keepdim=True)
+        line = arm.gather(-2, longest.expand(*longest.shape[:-1], 3)) / length.amax(-2, keepdim=True).clamp(min=SMALLEST)
+        return _variance(arm - (arm * line).sum(-1, keepdim=True) * line, weight)
+
+    def _shares(self) -> Tensor:
+        """Weights of the points (..., N, 1), both axes together, summing to one."""
+        weight = self.w2d.detach().sum(-1, keepdim=True)
+        return weight / weight.sum(-2, keepdim=True).clamp(min=SMALLEST)
 
 
 def _variance(points: Tensor, weight: Tensor) -> Tensor:
@@ -105,29 +119,51 @@ class PnPProblem(Record):
     Args:
         points: the correspondences (...).
         camera: batch dims that broadcast to those of the points.
-        delta: Huber threshold (...) > 0, or broadcastable.
+        delta: threshold of the robust kernel (...) > 0, or broadcastable.
+        robust: the kernel rho: 'huber', 'cauchy', or 'none' for plain least squares (which does not look at delta).
 
     An object whose camera or threshold is broken loses its weights, see `usable`.
+
+    Raises:
+        ValueError: no robust kernel of that name.
     """
 
     points: Correspondences
     camera: Camera
     delta: Tensor
+    robust: str = "huber"
 
     def __post_init__(self) -> None:
+        if self.robust not in ROBUST:
+            raise ValueError(f"unknown robust kernel {self.robust!r}; use one of {', '.join(map(repr, ROBUST))}")
         shape, dtype = self.points.shape, self.points.x3d.dtype
         camera = self.camera.to(dtype).expand(*shape)
         delta = self.delta.to(dtype).expand(shape)
-        sound = (camera.matrix.abs() <= LARGEST).all(-1).all(-1) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
+        sound = _invertible(camera.matrix) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
         matrix = torch.where(sound[..., None, None], camera.matrix, identity(camera.matrix))
         object.__setattr__(self, "camera", replace(camera, matrix=matrix))
         object.__setattr__(self, "delta", torch.where(sound, delta, 1.0))
         object.__setattr__(self, "points", replace(self.points, w2d=torch.where(sound[..., None, None], self.points.w2d, 0.0)))
 
     @classmethod
-    def adaptive(cls, points: Correspondences, camera: Camera, relative_delta: float = 0.5) -> PnPProblem:
-        """The problem with the threshold of `adaptive_threshold`."""
-        return cls(points, camera, adaptive_threshold(points.x2d, points.w2d, points.mask, relative_delta))
+    def adaptive(
+        cls,
+        points: Correspondences,
+        camera: Camera,
+        relative_delta: float = 0.5,
+        robust: str = "huber",
+        through_x2d: bool = True,
+    ) -> PnPProblem:
+        """The problem with the threshold of `adaptive_threshold`.
+
+        Args:
+            points, camera, robust: of the problem.
+            relative_delta: factor of the threshold.
+            through_x2d: whether gradients flow through the threshold into x2d; they always flow into w2d. The released v1
+                programs say no.
+        """
+        x2d = points.x2d if through_x2d else points.x2d.detach()
+        return cls(points, camera, adaptive_threshold(x2d, points.w2d, points.mask, relative_delta), robust)
 
     @property
     def shape(self) -> torch.Size:
@@ -139,14 +175,23 @@ class PnPProblem(Record):
         return self.points.x3d.device
 
     @property
+    def kernel(self) -> RobustKernel:
+        """The formulas of the robust kernel."""
+        return ROBUST[self.robust]
+
+    @property
     def usable(self) -> Tensor:
         """(...) bool: the numbers are finite, some weights are positive, and the weighted points do not all coincide."""
         return self.points.spread() > SMALLEST
 
+    def determines(self, space: type[PoseSpace]) -> Tensor:
+        """(...) bool: `usable` for poses of this space. Points on one line leave a 6DoF pose free to turn about it."""
+        return self.usable if space.span == 1 else self.usable & (self.points.breadth() > SMALLEST)
+
     def centre(self) -> tuple[PnPProblem, Tensor]:
         """The problem with object coordinates relative to their mean, and that mean (..., 3) [m].
 
-        Rotation and translation are then nearly independent, which is what solver and proposals need. `YawPose.move_origin`
+        Rotation and translation are then nearly independent, which is what solver and proposals need. `move_origin`
         by the mean takes a pose to the centred problem, by minus the mean takes it back.
         """
         mean = self.points.mean_x3d()
@@ -167,63 +212,41 @@ class PnPProblem(Record):
 
     @full_precision
     def cost(self, pose: Tensor) -> Tensor:
-        """Huber cost (S, ...) at poses (S, ..., D), any number of sample dims S; infinite at a pose that is not finite."""
-        finite = pose.isfinite().all(-1)
-        pose = pose.masked_fill(~finite[..., None], 0)
+        """Robust cost (S, ...) at poses (S, ..., D), any number of sample dims S; infinite where that is no pose."""
+        space = pose_space(pose)
+        exists = space.exists(pose)
+        pose = torch.where(exists[..., None], pose, space.identity(pose))
         pose = pose.expand(*torch.broadcast_shapes(pose.shape[:-1], self.shape), pose.shape[-1])
         samples = pose.shape[: pose.ndim - 1 - len(self.shape)]
-        # With the camera's anchor as pixel (0, 0), projecting is one division, near plane or not.
-        problem = self.crop(self.camera.anchor)
-        cost = problem._cost(problem._projections(pose.reshape(samples.numel(), *self.shape, pose.shape[-1])))
-        return cost.reshape((*samples, *self.shape)).masked_fill(~finite, torch.inf)
-
-    def _projections(self, pose: Tensor) -> Tensor:
-        """M [R | t] with the rows in front and the samples behind the batch: (3, ..., S, 4) from poses (S, ..., D)."""
-        return (self.camera.matrix @ pose_space(pose).matrix(pose)).movedim((-2, 0), (0, -2))
-
-    def _cost(self, projections: Tensor) -> Tensor:
-        """Cost (S, ...) from projection matrices (3, ..., S, 4): one product with the points for all samples."""
-        x3d = self.points.x3d
-        homogeneous = torch.cat((x3d, torch.ones_like(x3d[..., :1])), dim=-1).mT
-        u, v, z = (row @ homogeneous for row in projections)
-        nearness = z.clamp(min=self.camera.z_min).reciprocal()
-        squared = self._error(u * nearness, 0).square() + self._error(v * nearness, 1).square()
-        return huber_cost(squared, self.delta[..., None, None]).sum(-1).movedim(-1, 0)
-
-    def _error(self, pixel: Tensor, axis: int) -> Tensor:
-        """Weighted reprojection error along one axis (..., S, N)."""
-        clipped = torch.clamp(pixel, self.camera.clip_min[..., axis, None, None], self.camera.clip_max[..., axis, None, None])
-        return (clipped - self.points.x2d[..., None, :, axis]) * self.points.w2d[..., None, :, axis]
+        flat = pose.reshape(samples.numel(), *self.shape, pose.shape[-1])
+        cost = kernels.choose("cost", self).cost(self, flat)
+        return cost.reshape((*samples, *self.shape)).masked_fill(~exists, torch.inf)
 
     def residual(self, pose: Tensor) -> Tensor:
-        """Huber-rescaled weighted reprojection errors (S, ..., N, 2): f_i of Eq. (1) times sqrt(min(1, delta / |f_i|))."""
+        """Rescaled weighted reprojection errors (S, ..., N, 2): f_i of Eq. (1) times sqrt(rho'(|f_i|^2)).
+
+        For the Huber kernel the factor is sqrt(min(1, delta / |f_i|)).
+        """
         return self.residual_with_jacobian(pose)[0]
 
     @full_precision
     def residual_with_jacobian(self, pose: Tensor, zero_clipped: bool = True) -> tuple[Tensor, Tensor]:
-        """`residual` (S, ..., N, 2) and its Jacobian (S, ..., N, 2, D) in the tangent of the pose, the Huber scale held fixed.
+        """`residual` (S, ..., N, 2) and its Jacobian (S, ..., N, 2, D) in the tangent of the pose, the factor held fixed.
 
         With `zero_clipped=False`, rows of projections outside the limits keep their derivative.
         """
-        _, residual, rows = self._rows(pose, zero_clipped)
+        _, residual, rows = reprojection.rows(self, pose, zero_clipped)
         return residual.mT, rows.movedim((-3, -1), (-1, -3))
 
     @full_precision
     def linearize(self, pose: Tensor, zero_clipped: bool = True) -> Linearization:
-        """Cost, gradient J^T F and Hessian J^T J of the Huber-rescaled residuals at poses (S, ..., D)."""
-        cost, residual, rows = self._rows(pose, zero_clipped)
-        rows = rows.flatten(-2)
-        gradient = (rows @ residual.flatten(-2)[..., None])[..., 0]
-        return Linearization(cost, gradient, rows @ rows.mT)
+        """Cost, gradient J^T F and Hessian J^T J of the rescaled residuals at poses (S, ..., D)."""
+        return kernels.choose("linearize", self).linearize(self, pose, zero_clipped)
 
-    def _rows(self, pose: Tensor, zero_clipped: bool) -> tuple[Tensor, Tensor, Tensor]:
-        """Cost (S, ...), Huber-rescaled residuals (S, ..., 2, N) and their transposed Jacobian (S, ..., D, 2, N)."""
-        space = pose_space(pose)
-        arm = space.rotation(pose) @ self.points.x3d.mT
-        pixel, slope = self.camera.project_image(self.camera.matrix @ (arm + pose[..., :3, None]), zero_clipped)
-        weight, delta = self.points.w2d.mT, self.delta[..., None]
-        weighted = (pixel - self.points.x2d.mT) * weight
-        squared = weighted.square().sum(-2)
-        scale = huber_scale(squared, delta)[..., None, :]
-        rows = space.chain(arm, slope) * (weight * scale)[..., None, :, :]
-        return huber_cost(squared, delta).sum(-1), weighted * scale, rows
+
+def _invertible(matrix: Tensor) -> Tensor:
+    """(...) bool: camera matrices (..., 3, 3) with finite, reasonable entries whose rows do not lie in a plane."""
+    sound = (matrix.abs() <= LARGEST).all(-1).all(-1)
+    first, second, third = torch.where(sound[..., None, None], matrix, identity(matrix)).detach().unbind(-2)
+    volume = (first * torch.linalg.cross(second, third)).sum(-1).abs()
+    return sound & (volume > SMALLEST * first.norm(dim=-1) * second.norm(dim=-1) * third.norm(dim=-1))

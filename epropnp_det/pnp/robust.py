@@ -1,6 +1,9 @@
-"""The Huber kernel, Eq. (12), and its adaptive threshold."""
+"""Robust kernels rho of Eq. (11), and the adaptive threshold."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -20,8 +23,49 @@ def huber_scale(squared: Tensor, delta: Tensor) -> Tensor:
     return (delta / torch.maximum(squared, delta * delta).sqrt()).sqrt()
 
 
+def cauchy_cost(squared: Tensor, delta: Tensor) -> Tensor:
+    """rho(s) / 2 = delta^2 / 2 log(1 + s / delta^2) of squared residuals s (...)."""
+    limit = delta * delta
+    return 0.5 * limit * (squared / limit).log1p()
+
+
+def cauchy_scale(squared: Tensor, delta: Tensor) -> Tensor:
+    """sqrt(rho'(s)) = (1 + s / delta^2)^(-1/2)."""
+    return (1 + squared / (delta * delta)).rsqrt()
+
+
+def plain_cost(squared: Tensor, delta: Tensor) -> Tensor:
+    """s / 2 of squared residuals s (...): no kernel at all, and the threshold has no effect."""
+    return 0.5 * squared
+
+
+def plain_scale(squared: Tensor, delta: Tensor) -> Tensor:
+    """One, whatever the threshold."""
+    return torch.ones_like(squared)
+
+
+@dataclass(frozen=True)
+class RobustKernel:
+    """How a squared residual s counts.
+
+    Args:
+        cost: rho(s) / 2 from s and delta.
+        scale: sqrt(rho'(s)), the factor of residual and Jacobian that makes plain least squares have the gradient of the cost.
+    """
+
+    cost: Callable[[Tensor, Tensor], Tensor]
+    scale: Callable[[Tensor, Tensor], Tensor]
+
+
+ROBUST = {
+    "huber": RobustKernel(huber_cost, huber_scale),
+    "cauchy": RobustKernel(cauchy_cost, cauchy_scale),
+    "none": RobustKernel(plain_cost, plain_scale),
+}
+
+
 def adaptive_threshold(x2d: Tensor, w2d: Tensor, mask: Tensor | None = None, relative_delta: float = 0.5) -> Tensor:
-    """Huber threshold per object: relative_delta * mean weight * spread of the image points.
+    """Threshold per object: relative_delta * mean weight * spread of the image points.
 
     Args:
         x2d: (..., N, 2) [px].

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .pose import pose_space
+from .pose_proposal import PoseProposal
 from .problem import PnPProblem
-from .proposals import YawProposal
 from .records import Record, full_precision
 
 
@@ -50,10 +52,34 @@ class PoseSamples(Record):
         """1 / sum of squared normalised weights (...), between 1 and S: near 1 the samples tell nothing."""
         return self.weights.detach().square().sum(0).reciprocal()
 
+    @property
+    def mean(self) -> Tensor:
+        """Posterior mean (..., D), detached: of the positions, and the mean direction of the orientations."""
+        return pose_space(self.pose).mean(self.pose, self.weights.detach())
+
+    def quantiles(self, levels: Sequence[float], values: Tensor | None = None) -> Tensor:
+        """Posterior quantiles, detached: the least value that at least such a share of the weight does not exceed.
+
+        Args:
+            levels: Q numbers between 0 and 1.
+            values: (S, ..., V), numbers told of each sample, as distances; None for the tangents from the mean to the samples
+                (metres, and radians of yaw or the vector d of `SE3Pose`).
+
+        Returns:
+            (Q, ..., V).
+        """
+        if values is None:
+            values = pose_space(self.pose).difference(self.mean, self.pose)
+        ordered, order = values.detach().sort(dim=0)
+        share = self.weights.detach()[..., None].expand_as(values).gather(0, order).cumsum(0)
+        # Rounding may leave the last share below a level of one.
+        picks = [(share < level).sum(0, keepdim=True).clamp(max=len(ordered) - 1) for level in levels]
+        return torch.cat([ordered.gather(0, pick) for pick in picks])
+
 
 @full_precision
 def amis(
-    problem: PnPProblem, first: YawProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None = None
+    problem: PnPProblem, first: PoseProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None = None
 ) -> PoseSamples:
     """Alg. 1: `rounds` rounds of samples / rounds draws, each from a proposal fitted to all weighted draws before it.
 
@@ -80,7 +106,7 @@ def amis(
     return PoseSamples(pose, log_weights, valid & finite & ~first.broken)
 
 
-def _log_mixture(proposals: list[YawProposal], pose: Tensor) -> Tensor:
+def _log_mixture(proposals: list[PoseProposal], pose: Tensor) -> Tensor:
     """log of the mean density of the proposals (S, ...), line 8 of Alg. 1."""
     densities = torch.stack([proposal.log_prob(pose) for proposal in proposals])
     return densities.logsumexp(0) - math.log(len(proposals))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -28,7 +28,7 @@ class PoseEstimate(Record):
     Args:
         pose: (..., D).
         cost: (...), Huber cost there.
-        hessian: (..., D, D), Gauss-Newton Hessian there, in the tangent of the pose.
+        hessian: (..., T, T), Gauss-Newton Hessian there, in the tangent of the pose.
         valid: (...) bool. False for an object that has no solution: broken or coincident points, no weight, a camera or
             threshold that is not finite, a Hessian without inverse, or points that end up behind the camera.
     """
@@ -39,11 +39,33 @@ class PoseEstimate(Record):
     valid: Tensor
 
     @property
-    @torch.no_grad()
     def covariance(self) -> Tensor:
-        """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., D, D); NaN where it does not exist."""
-        inverse, broken = damped_inverse(self.hessian)
-        return inverse.masked_fill(broken[..., None, None], torch.nan)
+        """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., T, T); NaN where it does not exist."""
+        # Not a decorator: torch.compile does not follow those on what it has made itself.
+        with torch.no_grad():
+            inverse, broken = damped_inverse(self.hessian)
+            return inverse.masked_fill(broken[..., None, None], torch.nan)
+
+    def matrix(self) -> Tensor:
+        """[[R, t], [0, 1]] (..., 4, 4), from the object frame to the camera frame."""
+        upper = pose_space(self.pose).matrix(self.pose)
+        last = identity(upper.new_empty(4, 4))[3:].expand(*upper.shape[:-2], 1, 4)
+        return torch.cat((upper, last), dim=-2)
+
+    @full_precision
+    def inverse(self) -> PoseEstimate:
+        """The same estimate as a pose of the camera in the object frame; its matrix is the inverse matrix.
+
+        The Hessian (so the covariance) is in the tangent of the new pose.
+        """
+        space = pose_space(self.pose)
+        inverse = space.inverse(self.pose)
+        back = space.inverse_tangent(inverse)
+        return replace(self, pose=inverse, hessian=back.mT @ self.hessian @ back)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pose.device
 
 
 @full_precision
@@ -56,12 +78,13 @@ def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPIN
         damping: epsilon of Eq. (9).
 
     Returns:
-        (S, ..., D). An object whose normal equations cannot be solved stays where it is, with zero gradient.
+        (S, ..., D). An object whose normal equations cannot be solved, or whose points determine no pose, stays where it is,
+        with zero gradient.
     """
-    pose = pose.detach()
+    space, pose = pose_space(pose), pose.detach()
     at = problem.crop_to_points().linearize(pose)
     step = solve(at.hessian + damping * identity(at.hessian), -at.gradient)
-    return pose_space(pose).retract(pose, step)
+    return space.retract(pose, step.masked_fill(~problem.determines(space)[..., None], 0))
 
 
 def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:
@@ -158,8 +181,9 @@ def _promised_decrease(at: Linearization, step: Tensor) -> Tensor:
 @torch.no_grad()
 @full_precision
 def _estimate(problem: PnPProblem, pose: Tensor, at: Linearization) -> PoseEstimate:
-    centre = pose_space(pose).transform(pose, problem.points.mean_x3d()[..., None, :])[..., 0, :]
+    space = pose_space(pose)
+    centre = space.transform(pose, problem.points.mean_x3d()[..., None, :])[..., 0, :]
     in_front = problem.camera.depth(centre) > problem.camera.z_min
-    finite = pose.isfinite().all(-1) & at.cost.isfinite()
+    finite = space.exists(pose) & at.cost.isfinite()
     _, broken = damped_inverse(at.hessian)
-    return PoseEstimate(pose, at.cost, at.hessian, problem.usable & in_front & finite & ~broken)
+    return PoseEstimate(pose, at.cost, at.hessian, problem.determines(space) & in_front & finite & ~broken)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .pose import YawPose
+from . import kernels
+from .pose import PoseSpace, YawPose
 from .problem import Correspondences, PnPProblem
 from .records import full_precision
-from .solver import Steps, lm_steps, lowest
+from .solver import lowest
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def random_sample_init(
     problem: PnPProblem,
     settings: RandomSampleInit = DEFAULT_START,
     generator: torch.Generator | None = None,
-    steps: Steps = lm_steps,
-    space: type[YawPose] = YawPose,
+    solver: str = "lm",
+    space: type[PoseSpace] = YawPose,
 ) -> Tensor:
     """Start poses (..., D): of `settings.proposals` solutions of random few-point problems the best by full cost.
 
@@ -52,7 +53,8 @@ def random_sample_init(
     few = _draw_points(problem, settings, generator)
     rotation = space.random_rotation(tuple(few.shape), problem.points.x3d, generator)
     start = _match_spread(few, rotation, space)
-    return lowest(problem, steps(few, start, settings.iterations)[0])
+    kernel = kernels.choose("solve", few)
+    return lowest(problem, kernel.solve(few, start, settings.iterations, solver))
 
 
 def _draw_points(problem: PnPProblem, settings: RandomSampleInit, generator: torch.Generator | None) -> PnPProblem:
@@ -68,7 +70,7 @@ def _draw_points(problem: PnPProblem, settings: RandomSampleInit, generator: tor
     slot = torch.arange(settings.points, device=weight.device) % usable
     order = order.gather(-1, slot.expand(*order.shape[:-1], -1))
     few = Correspondences(*(_take(value, order) for value in (points.x3d, points.x2d, points.w2d)))
-    return PnPProblem(few, problem.camera, problem.delta)
+    return PnPProblem(few, problem.camera, problem.delta, problem.robust)
 
 
 def _take(values: Tensor, order: Tensor) -> Tensor:
@@ -77,7 +79,7 @@ def _take(values: Tensor, order: Tensor) -> Tensor:
     return values.gather(-2, order[..., None].expand(*order.shape, values.shape[-1]))
 
 
-def _match_spread(problem: PnPProblem, rotation: Tensor, space: type[YawPose]) -> Tensor:
+def _match_spread(problem: PnPProblem, rotation: Tensor, space: type[PoseSpace]) -> Tensor:
     """Poses (P, ..., D): the rotations given, moved to where mean and spread of the projected points match the image points."""
     matrix, x2d = problem.camera.matrix, problem.points.x2d
     arm = space.transform(rotation, problem.points.x3d)

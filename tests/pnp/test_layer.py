@@ -21,15 +21,18 @@ from epropnp_det.pnp import (
     gauss_newton_step,
     monte_carlo_pose_loss,
 )
+from epropnp_det.pnp.layer import EProPnP
+from epropnp_det.pnp.pose import PoseSpace, pose_space
 from tests.pnp import scenes
-from tests.pnp.scenes import seeded
+from tests.pnp.scenes import SPACES, seeded
 from tests.tolerances import EXACT, EXACT_FLOAT32
 
-LAYER = EProPnP4DoF(mc_samples=64, init=RandomSampleInit(16, 8, 3))
+SMALL = dict(mc_samples=64, init=RandomSampleInit(16, 8, 3))
+LAYER = EProPnP4DoF(**SMALL)
 
 
-def run(problem: PnPProblem, pose: Tensor, layer: EProPnP4DoF = LAYER, seed: int = 0) -> tuple[PoseEstimate, PoseSamples, Tensor]:
-    generator = seeded(seed)
+def run(problem: PnPProblem, pose: Tensor, layer: EProPnP | None = None, seed: int = 0) -> tuple[PoseEstimate, PoseSamples, Tensor]:
+    generator, layer = seeded(seed), layer or scenes.layer(pose_space(pose), **SMALL)
     estimate = layer.solve(problem, generator=generator)
     samples = layer.sample(problem, estimate, generator)
     return estimate, samples, monte_carlo_pose_loss(samples, problem.cost(pose))
@@ -82,113 +85,130 @@ def test_no_start_at_all_is_refused() -> None:
 # --- laws ---
 
 
-def test_a_given_start_competes_with_the_random_one() -> None:
-    problem, pose = scenes.problem((16,), noise=10.0)
-    weak = EProPnP4DoF(init=RandomSampleInit(1, 2, 0), lm_iterations=0)
+@SPACES
+def test_a_given_start_competes_with_the_random_one(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((16,), noise=10.0, space=space)
+    weak = scenes.layer(space, init=RandomSampleInit(1, 2, 0), lm_iterations=0)
     alone, helped = weak.solve(problem, generator=seeded(0)), weak.solve(problem, pose, seeded(0))
     assert (helped.cost <= alone.cost).all() and (helped.cost < alone.cost).any()
-    poor = weak.solve(problem, pose + 50.0, seeded(0))
-    torch.testing.assert_close(poor.cost, torch.minimum(problem.cost(pose + 50.0), alone.cost))
+    far = space.move_origin(pose, torch.full((16, 3), 50.0, dtype=torch.float64))
+    torch.testing.assert_close(weak.solve(problem, far, seeded(0)).cost, torch.minimum(problem.cost(far), alone.cost))
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (0,), (2, 0), (2, 3)])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_any_batch_dims(shape: tuple[int, ...], dtype: torch.dtype) -> None:
-    problem, pose = scenes.problem(shape, dtype=dtype)
+@SPACES
+def test_any_batch_dims(space: type[PoseSpace], shape: tuple[int, ...], dtype: torch.dtype) -> None:
+    problem, pose = scenes.problem(shape, dtype=dtype, space=space)
     w2d = problem.points.w2d.clone().requires_grad_()
     problem = PnPProblem.adaptive(Correspondences(problem.points.x3d, problem.points.x2d, w2d), scenes.camera(dtype))
     estimate, samples, loss = run(problem, pose)
     (loss.sum() + gauss_newton_step(problem, estimate.pose).sum()).backward()
-    assert estimate.pose.shape == (*shape, 4) and estimate.covariance.shape == (*shape, 4, 4)
-    assert samples.pose.shape == (64, *shape, 4) and samples.effective_sample_size.shape == shape
+    tangent = space.tangent_dim
+    assert estimate.pose.shape == (*shape, space.dim) and estimate.covariance.shape == (*shape, tangent, tangent)
+    assert estimate.matrix().shape == (*shape, 4, 4) and estimate.inverse().pose.shape == (*shape, space.dim)
+    assert samples.pose.shape == (64, *shape, space.dim) and samples.effective_sample_size.shape == shape
+    assert samples.mean.shape == (*shape, space.dim) and samples.quantiles([0.1, 0.9]).shape == (2, *shape, tangent)
     assert loss.shape == shape and loss.dtype == dtype and estimate.pose.dtype == dtype
     assert w2d.grad is not None and w2d.grad.isfinite().all()
-    assert LAYER(problem, pose, seeded(0))[1].valid.shape == shape
+    assert scenes.layer(space, **SMALL)(problem, pose, seeded(0))[1].valid.shape == shape
 
 
-def test_batch_is_the_loop() -> None:
-    problem, pose = scenes.problem((3,), number=24)
-    layer = EProPnP4DoF(init=None)
+@SPACES
+def test_batch_is_the_loop(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), number=24, space=space)
+    layer = scenes.layer(space, init=None)
     together = layer.solve(problem, pose)
     for index in range(3):
         torch.testing.assert_close(layer.solve(problem[index], pose[index]).pose, together.pose[index], rtol=EXACT, atol=EXACT)
 
 
-def test_results_are_told_by_the_generator() -> None:
-    problem, pose = scenes.problem((3,), noise=10.0)
+@SPACES
+def test_results_are_told_by_the_generator(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), noise=10.0, space=space)
     first, again, other = run(problem, pose), run(problem, pose), run(problem, pose, seed=1)
     assert torch.equal(first[1].pose, again[1].pose) and torch.equal(first[2], again[2])
     assert not torch.equal(first[1].pose, other[1].pose)
 
 
-def test_the_global_generator_is_left_alone() -> None:
-    problem, pose = scenes.problem((2,))
+@SPACES
+def test_the_global_generator_is_left_alone(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((2,), space=space)
     torch.manual_seed(0)
     before = torch.random.get_rng_state()
     run(problem, pose)
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_solving_does_not_depend_on_the_origin() -> None:
-    problem, pose = scenes.problem((3,))
+@SPACES
+def test_solving_does_not_depend_on_the_origin(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), space=space)
     points, offset = problem.points, torch.tensor([5.0, 2.0, -3.0], dtype=torch.float64)
     moved = PnPProblem.adaptive(Correspondences(points.x3d + offset, points.x2d, points.w2d), problem.camera)
-    layer = EProPnP4DoF(init=None)
-    first, second = layer.solve(problem, pose), layer.solve(moved, YawPose.move_origin(pose, -offset))
-    torch.testing.assert_close(YawPose.move_origin(second.pose, offset), first.pose, rtol=EXACT, atol=EXACT)
+    layer = scenes.layer(space, init=None)
+    first, second = layer.solve(problem, pose), layer.solve(moved, space.move_origin(pose, -offset))
+    torch.testing.assert_close(space.move_origin(second.pose, offset), first.pose, rtol=EXACT, atol=EXACT)
 
 
-def test_mirrored_problems_have_mirrored_solutions() -> None:
-    problem, pose = scenes.problem((3,))
+@SPACES
+def test_mirrored_problems_have_mirrored_solutions(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), space=space)
     points = problem.points
     mirrored = Correspondences(
         points.x3d * torch.tensor([1, 1, -1]), torch.tensor([1600, 0]) + points.x2d * torch.tensor([-1, 1]), points.w2d
     )
-    layer = EProPnP4DoF(init=None)
-    second = layer.solve(PnPProblem.adaptive(mirrored, problem.camera.flip(1600.0)), YawPose.mirror(pose))
-    torch.testing.assert_close(YawPose.mirror(second.pose), layer.solve(problem, pose).pose, rtol=EXACT, atol=EXACT)
+    layer = scenes.layer(space, init=None)
+    second = layer.solve(PnPProblem.adaptive(mirrored, problem.camera.flip(1600.0)), space.mirror(pose))
+    torch.testing.assert_close(space.mirror(second.pose), layer.solve(problem, pose).pose, rtol=EXACT, atol=EXACT)
 
 
-def test_cropped_and_scaled_images_have_the_same_solutions() -> None:
-    problem, pose = scenes.problem((3,))
+@SPACES
+def test_cropped_and_scaled_images_have_the_same_solutions(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), space=space)
     points, corner = problem.points, torch.tensor([30.0, 228.0])
     # Pixels half as large: the weights per pixel double, and the threshold stays as it is.
     small = Correspondences(points.x3d, 0.5 * (points.x2d - corner), 2 * points.w2d)
-    layer = EProPnP4DoF(init=None)
+    layer = scenes.layer(space, init=None)
     second = layer.solve(PnPProblem.adaptive(small, problem.camera.crop(30.0, 228.0).scale(0.5, 0.5)), pose)
     torch.testing.assert_close(second.pose, layer.solve(problem, pose).pose, rtol=EXACT, atol=EXACT)
 
 
-def test_gauss_newton_solver_solves_easy_problems() -> None:
-    problem, pose = scenes.problem((8,), noise=0.5)
-    estimate = EProPnP4DoF(init=None, solver="gauss_newton").solve(problem, pose)
-    torch.testing.assert_close(estimate.pose, EProPnP4DoF(init=None).solve(problem, pose).pose, rtol=0, atol=1e-4)
-    drawn = EProPnP4DoF(solver="gauss_newton").solve(problem, generator=seeded(0))
+@SPACES
+def test_gauss_newton_solver_solves_easy_problems(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((8,), noise=0.5, space=space)
+    estimate = scenes.layer(space, init=None, solver="gauss_newton").solve(problem, pose)
+    torch.testing.assert_close(estimate.pose, scenes.layer(space, init=None).solve(problem, pose).pose, rtol=0, atol=1e-4)
+    drawn = scenes.layer(space, solver="gauss_newton").solve(problem, generator=seeded(0))
     assert (drawn.pose - pose)[:, :3].norm(dim=-1).median() < 0.5
 
 
-def test_autocast_changes_nothing() -> None:
-    problem, pose = scenes.problem((3,), dtype=torch.float32)
+@SPACES
+def test_autocast_changes_nothing(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), dtype=torch.float32, space=space)
     expected = run(problem, pose)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         points = problem.points
         inside = PnPProblem.adaptive(Correspondences(points.x3d, points.x2d, points.w2d), problem.camera)
         actual = run(inside, pose)
         step = gauss_newton_step(inside, pose)
+        turned = actual[0].inverse().hessian, actual[1].mean, actual[1].quantiles([0.5])
     torch.testing.assert_close(actual[0].pose, expected[0].pose, rtol=0, atol=0)
     torch.testing.assert_close(actual[2], expected[2], rtol=0, atol=0)
     torch.testing.assert_close(step, gauss_newton_step(problem, pose), rtol=0, atol=0)
+    outside = expected[0].inverse().hessian, expected[1].mean, expected[1].quantiles([0.5])
+    torch.testing.assert_close(turned, outside, rtol=0, atol=0)
 
 
-def test_masked_points_change_nothing() -> None:
-    problem, pose = scenes.problem((3,), number=12)
+@SPACES
+def test_masked_points_change_nothing(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), number=12, space=space)
     points = problem.points
     padded = (torch.cat((value, torch.full_like(value[:, :4], torch.nan)), dim=1) for value in (points.x3d, points.x2d, points.w2d))
     masked = PnPProblem.adaptive(Correspondences(*padded, (torch.arange(16) < 12).expand(3, -1)), problem.camera)
-    layer = EProPnP4DoF(mc_samples=64, init=None)
+    layer = scenes.layer(space, mc_samples=64, init=None)
     first, second = layer.solve(problem, pose), layer.solve(masked, pose)
     torch.testing.assert_close(second.pose, first.pose, rtol=EXACT, atol=EXACT)
-    assert second.valid.all() and LAYER.solve(masked, generator=seeded(0)).valid.all()
+    assert second.valid.all() and scenes.layer(space, **SMALL).solve(masked, generator=seeded(0)).valid.all()
     drawn = [layer.sample(one, first, seeded(0)).log_weights for one in (problem, masked)]
     torch.testing.assert_close(drawn[0], drawn[1], rtol=1e-6, atol=1e-6)
 
@@ -229,11 +249,14 @@ def build(values: dict[str, Tensor]) -> tuple[PnPProblem, list[Tensor]]:
 @pytest.mark.parametrize("name", DEGENERATE)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("solver", ["lm", "gauss_newton"])
-def test_degenerate_objects_are_flagged_and_leave_their_neighbours_alone(name: str, dtype: torch.dtype, solver: str) -> None:
-    problem, pose = scenes.problem((3,), dtype=dtype)
+@SPACES
+def test_degenerate_objects_are_flagged_and_leave_their_neighbours_alone(
+    space: type[PoseSpace], name: str, dtype: torch.dtype, solver: str
+) -> None:
+    problem, pose = scenes.problem((3,), dtype=dtype, space=space)
     values = {field: getattr(problem.points, field) for field in ("x3d", "x2d", "w2d")}
     values |= {"mask": torch.ones(3, 24, dtype=torch.bool), "matrix": problem.camera.matrix}
-    layer = EProPnP4DoF(mc_samples=64, init=RandomSampleInit(16, 8, 3), solver=solver)
+    layer = scenes.layer(space, **SMALL, solver=solver)
     results = []
     for given in (values, DEGENERATE[name](values)):
         problem, inputs = build(given)
@@ -253,13 +276,15 @@ def test_degenerate_objects_are_flagged_and_leave_their_neighbours_alone(name: s
 
 
 @pytest.mark.parametrize("depth", [-5.0, 0.05])
-def test_an_object_behind_the_camera_is_flagged(depth: float) -> None:
-    problem, pose = scenes.problem((3,))
+@SPACES
+def test_an_object_behind_the_camera_is_flagged(space: type[PoseSpace], depth: float) -> None:
+    problem, pose = scenes.problem((3,), space=space)
     behind = pose.clone()
-    behind[1, 2] = depth
-    x2d = problem.camera.each_point().project(YawPose.transform(behind, problem.points.x3d))
+    middle = space.transform(pose, problem.points.mean_x3d()[..., None, :])[1, 0]
+    behind[1, 2] += depth - middle[2]
+    x2d = problem.camera.each_point().project(space.transform(behind, problem.points.x3d))
     problem = PnPProblem.adaptive(Correspondences(problem.points.x3d, x2d, problem.points.w2d), problem.camera)
-    layer = EProPnP4DoF(mc_samples=64, init=None)
+    layer = scenes.layer(space, mc_samples=64, init=None)
     estimate = layer.solve(problem, behind)
     samples = layer.sample(problem, estimate, seeded(0))
     assert estimate.valid.tolist() == [True, False, True]
@@ -267,14 +292,15 @@ def test_an_object_behind_the_camera_is_flagged(depth: float) -> None:
     assert loss[1] == 0 and loss.isfinite().all()
 
 
-def test_starts_that_are_not_finite_are_ignored_or_flagged() -> None:
-    problem, pose = scenes.problem((3,))
+@SPACES
+def test_starts_that_are_no_poses_are_ignored_or_flagged(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((3,), space=space)
     broken = pose.clone()
-    broken[1, 0] = torch.nan
-    assert LAYER.solve(problem, broken, seeded(0)).valid.all()
-    alone = EProPnP4DoF(init=None).solve(problem, broken)
+    broken[1] = torch.nan if space is YawPose else 0.0
+    assert scenes.layer(space, **SMALL).solve(problem, broken, seeded(0)).valid.all()
+    alone = scenes.layer(space, init=None).solve(problem, broken)
     assert alone.valid.tolist() == [True, False, True]
-    assert EProPnP4DoF(mc_samples=8, init=None).sample(problem, alone, seeded(0)).pose.isfinite().all()
+    assert scenes.layer(space, mc_samples=8, init=None).sample(problem, alone, seeded(0)).pose.isfinite().all()
 
 
 def test_a_threshold_that_is_not_positive_is_flagged() -> None:
@@ -310,16 +336,18 @@ def test_the_guard_sees_host_copies() -> None:
 
 
 @pytest.mark.parametrize("solver", ["lm", "gauss_newton"])
-def test_nothing_is_copied_to_the_host(solver: str) -> None:
-    scene, pose = scenes.problem((3,), dtype=torch.float32)
+@SPACES
+def test_nothing_is_copied_to_the_host(space: type[PoseSpace], solver: str) -> None:
+    scene, pose = scenes.problem((3,), dtype=torch.float32, space=space)
     values = [value.clone().requires_grad_() for value in (scene.points.x3d, scene.points.x2d, scene.points.w2d)]
     mask = torch.ones(3, 24, dtype=torch.bool)
-    layer = EProPnP4DoF(mc_samples=64, init=RandomSampleInit(16, 8, 3), solver=solver)
+    layer = scenes.layer(space, **SMALL, solver=solver)
     with NoHostCopies():
         problem = PnPProblem.adaptive(Correspondences(*values, mask), scene.camera)
         estimate, samples = layer(problem, pose, seeded(0))
         loss = monte_carlo_pose_loss(samples, problem.cost(pose)).sum() + gauss_newton_step(problem, estimate.pose).sum()
-        (loss + estimate.covariance.sum() + samples.effective_sample_size.sum()).backward()
+        told = (estimate.covariance, estimate.inverse().covariance, samples.effective_sample_size, samples.mean, samples.quantiles([0.5]))
+        (loss + sum(value.sum() for value in told)).backward()
 
 
 # --- records ---
@@ -338,9 +366,10 @@ def test_records_index_move_and_stay_frozen() -> None:
     torch.testing.assert_close(replace(estimate, pose=pose).pose, pose)
 
 
-def test_float32_losses_are_those_of_float64() -> None:
-    problem, pose = scenes.problem((8,))
-    layer = EProPnP4DoF(mc_samples=64, init=None)
+@SPACES
+def test_float32_losses_are_those_of_float64(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((8,), space=space)
+    layer = scenes.layer(space, mc_samples=64, init=None)
     drawn = layer.sample(problem, layer.solve(problem, pose), seeded(0))
     single = problem.to(torch.float32).cost(drawn.pose.float()).double()
     torch.testing.assert_close(single, problem.cost(drawn.pose), rtol=EXACT_FLOAT32, atol=EXACT_FLOAT32 * float(single.max()))
