@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from epropnp_det.nuscenes_classes import SIZE_MEAN, SIZE_STD
 
+
 class SizeCoder(nn.Module):
     """Box size as a code near a unit normal: size = exp(code * std / mean + log mean), per class.
 

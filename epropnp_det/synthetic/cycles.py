@@ -28,6 +28,7 @@ def bicycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     crank, saddle, stem = (-0.08, 0.0, 0.30), (-0.22, 0.0, 0.86), (0.36, 0.0, 0.82)
     bars = [(0.26, 0.30, 0.98), (0.36, 0.18, 1.02), (0.36, -0.18, 1.02), (0.26, -0.30, 0.98)]
     basket = dict(x=(0.44, 0.72), y=(-0.17, 0.17), z=(0.74, 0.96))
+    reflector = dict(x=(rear - 0.38, rear - 0.34), y=(-0.08, 0.08), z=(0.50, 0.68))
     return join(
         _ring(rear, radius, 0.035, TYRE),
         _ring(front, radius, 0.035, TYRE),
@@ -39,7 +40,8 @@ def bicycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
         box(**basket, color=BASKET),
         panel(side("front", **basket), (0.3, 0.7), (0.05, 0.5), **head_lamp(lamps)),
         box((rear - 0.36, rear + 0.10), (-0.07, 0.07), (2 * radius + 0.02, 2 * radius + 0.06), STEEL),
-        box((rear - 0.38, rear - 0.32), (-0.08, 0.08), (0.52, 0.68), **tail_lamp(lamps)),
+        box(**reflector, color=TRIM),
+        panel(side("back", **reflector), (0.0, 1.0), (0.0, 1.0), **tail_lamp(lamps)),
     )
 
 
@@ -54,7 +56,8 @@ def motorcycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     rear, front = -0.68, 0.72
     wheels = [tube((x, -0.08, radius), (x, 0.08, radius), radius, TYRE, sides=14) for x in (rear, front)]
     hubs = [mirrored(tube((x, 0.08, radius), (x, 0.09, radius), 0.2, STEEL, sides=8)) for x in (rear, front)]
-    fairing = dict(x=(0.40, 0.74), y=(-0.20, 0.20), z=(0.68, 1.00))
+    fairing = dict(x=(0.40, 0.745), y=(-0.20, 0.20), z=(0.70, 0.84))
+    lamp = dict(x=(-1.03, -0.98), y=(-0.12, 0.12), z=(0.64, 0.78))
     return join(
         *wheels,
         *hubs,
@@ -62,9 +65,10 @@ def motorcycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
         prism([(-0.05, 0.62), (0.45, 0.62), (0.42, 0.84), (0.10, 0.90), (-0.08, 0.76)], (-0.16, 0.16), color),
         prism([(-0.90, 0.78), (-0.05, 0.66), (-0.05, 0.78), (-0.88, 0.90)], (-0.13, 0.13), LEATHER),
         prism([(-1.00, 0.62), (-0.50, 0.60), (-0.40, 0.72), (-0.98, 0.80)], (-0.11, 0.11), color),
-        box((-1.03, -0.98), (-0.12, 0.12), (0.64, 0.78), **tail_lamp(lamps)),
+        box(**lamp, color=TRIM),
+        panel(side("back", **lamp), (0.0, 1.0), (0.0, 1.0), **tail_lamp(lamps)),
         prism([(0.40, 0.68), (0.70, 0.68), (0.74, 0.84), (0.46, 1.00)], (-0.20, 0.20), color),
-        panel(side("front", **{**fairing, "x": (0.40, 0.745), "z": (0.70, 0.84)}), (0.2, 0.8), (0.1, 0.9), **head_lamp(lamps)),
+        panel(side("front", **fairing), (0.2, 0.8), (0.1, 0.9), **head_lamp(lamps)),
         prism([(0.42, 0.98), (0.60, 0.90), (0.46, 1.18), (0.42, 1.18)], (-0.17, 0.17), GLASS),
         path([(0.34, 0.39, 0.98), (0.46, 0.20, 1.02), (0.46, -0.20, 1.02), (0.34, -0.39, 0.98)], 0.03, TRIM),
         mirrored(path([(0.60, 0.10, 0.75), (front, 0.11, radius)], 0.035, STEEL)),

@@ -86,7 +86,9 @@ def passing_through(low: float, high: float) -> Place:
 
     def place(site: Site, rng: np.random.Generator) -> Motion:
         across, direction = cross_road(site.road), rng.choice([-1.0, 1.0])
-        return across.drive(rng.uniform(-35, 35), direction * across.lane_center(0), rng.uniform(low, high)).at(-rng.uniform(0, site.duration))
+        return across.drive(rng.uniform(-35, 35), direction * across.lane_center(0), rng.uniform(low, high)).at(
+            -rng.uniform(0, site.duration)
+        )
 
     return place
 
@@ -188,42 +190,42 @@ NOTHING = ""
 
 # Large things first: they find room while there is some.
 HABITS: tuple[Habit, ...] = (
-    Habit(TRUCK, driving(6, 10), MOVING, Lamps.DRIVING, 0.4, towing=TRAILER),
-    Habit(BUS, driving(6, 10), MOVING, Lamps.DRIVING, 0.7),
-    Habit(TRAILER, on_a_lot, PARKED, Lamps.OFF, 1.1),
-    Habit(TRAILER, at_the_kerb, PARKED, Lamps.OFF, 0.6),
+    Habit(TRUCK, driving(6, 10), MOVING, Lamps.DRIVING, 0.3, towing=TRAILER),
+    Habit(BUS, driving(6, 10), MOVING, Lamps.DRIVING, 0.5),
+    Habit(TRAILER, on_a_lot, PARKED, Lamps.OFF, 0.9),
+    Habit(TRAILER, at_the_kerb, PARKED, Lamps.OFF, 0.5),
     Habit(BUS, on_a_lot, PARKED, Lamps.OFF, 0.8),
-    Habit(BUS, waiting, STOPPED, Lamps.BRAKING, 0.5),
-    Habit(BUS, at_the_kerb, STOPPED, Lamps.BRAKING, 0.3),
-    Habit(TRUCK, driving(6, 10), MOVING, Lamps.DRIVING, 0.5),
+    Habit(BUS, waiting, STOPPED, Lamps.BRAKING, 0.3),
+    Habit(BUS, at_the_kerb, STOPPED, Lamps.BRAKING, 0.2),
+    Habit(TRUCK, driving(6, 10), MOVING, Lamps.DRIVING, 0.3),
     Habit(TRUCK, on_a_lot, PARKED, Lamps.OFF, 0.6),
-    Habit(TRUCK, at_the_kerb, PARKED, Lamps.OFF, 0.4),
-    Habit(TRUCK, waiting, STOPPED, Lamps.BRAKING, 0.3),
+    Habit(TRUCK, at_the_kerb, PARKED, Lamps.OFF, 0.3),
+    Habit(TRUCK, waiting, STOPPED, Lamps.BRAKING, 0.2),
     Habit(TRUCK, passing_through(5, 8), MOVING, Lamps.DRIVING, 0.2),
     Habit(MACHINE, in_roadworks, PARKED, Lamps.OFF, 0.8),
-    Habit(MACHINE, on_a_lot, PARKED, Lamps.OFF, 1.0),
+    Habit(MACHINE, on_a_lot, PARKED, Lamps.OFF, 0.9),
     Habit(MACHINE, driving(2, 5), MOVING, Lamps.DRIVING, 0.5),
-    Habit(CAR, driving(6, 11), MOVING, Lamps.DRIVING, 2.6),
-    Habit(CAR, passing_through(5, 9), MOVING, Lamps.DRIVING, 0.8),
-    Habit(CAR, waiting, STOPPED, Lamps.BRAKING, 1.0),
-    Habit(CAR, at_the_kerb, PARKED, Lamps.OFF, 2.0),
-    Habit(CAR, on_a_lot, PARKED, Lamps.OFF, 1.8),
-    Habit(MOTORCYCLIST, driving(6, 11), RIDDEN, Lamps.DRIVING, 1.0),
-    Habit(MOTORCYCLIST, passing_through(5, 9), RIDDEN, Lamps.DRIVING, 0.3),
-    Habit(MOTORCYCLE, at_the_kerb, UNRIDDEN, Lamps.OFF, 0.5),
-    Habit(MOTORCYCLE, on_the_pavement, UNRIDDEN, Lamps.OFF, 0.9),
+    Habit(CAR, driving(6, 11), MOVING, Lamps.DRIVING, 1.9),
+    Habit(CAR, passing_through(5, 9), MOVING, Lamps.DRIVING, 0.6),
+    Habit(CAR, waiting, STOPPED, Lamps.BRAKING, 0.7),
+    Habit(CAR, at_the_kerb, PARKED, Lamps.OFF, 1.3),
+    Habit(CAR, on_a_lot, PARKED, Lamps.OFF, 2.1),
+    Habit(MOTORCYCLIST, driving(6, 11), RIDDEN, Lamps.DRIVING, 0.8),
+    Habit(MOTORCYCLIST, passing_through(5, 9), RIDDEN, Lamps.DRIVING, 0.2),
+    Habit(MOTORCYCLE, at_the_kerb, UNRIDDEN, Lamps.OFF, 0.4),
+    Habit(MOTORCYCLE, on_the_pavement, UNRIDDEN, Lamps.OFF, 0.7),
     Habit(CYCLIST, along_the_edge(3, 6), RIDDEN, Lamps.DRIVING, 1.1),
     Habit(CYCLIST, passing_through(3, 5), RIDDEN, Lamps.DRIVING, 0.3),
     Habit(BICYCLE, on_the_pavement, UNRIDDEN, Lamps.OFF, 1.3),
-    Habit(BARRIER, fencing_roadworks, NOTHING, Lamps.OFF, 2.4),
-    Habit(BARRIER, in_roadworks, NOTHING, Lamps.OFF, 0.5),
-    Habit(BARRIER, on_the_pavement, NOTHING, Lamps.OFF, 1.0),
-    Habit(CONE, fencing_roadworks, NOTHING, Lamps.OFF, 1.8),
-    Habit(CONE, in_roadworks, NOTHING, Lamps.OFF, 1.2),
-    Habit(CONE, on_the_pavement, NOTHING, Lamps.OFF, 0.9),
-    Habit(WALKER, along_the_pavement(0.9, 1.8), WALKING, Lamps.OFF, 1.8),
-    Habit(WALKER, strolling, WALKING, Lamps.OFF, 1.2),
-    Habit(STANDER, on_the_pavement, STANDING, Lamps.OFF, 1.3),
+    Habit(BARRIER, fencing_roadworks, NOTHING, Lamps.OFF, 1.9),
+    Habit(BARRIER, in_roadworks, NOTHING, Lamps.OFF, 0.4),
+    Habit(BARRIER, on_the_pavement, NOTHING, Lamps.OFF, 0.8),
+    Habit(CONE, fencing_roadworks, NOTHING, Lamps.OFF, 1.4),
+    Habit(CONE, in_roadworks, NOTHING, Lamps.OFF, 1.0),
+    Habit(CONE, on_the_pavement, NOTHING, Lamps.OFF, 0.7),
+    Habit(WALKER, along_the_pavement(0.9, 1.8), WALKING, Lamps.OFF, 1.9),
+    Habit(WALKER, strolling, WALKING, Lamps.OFF, 1.3),
+    Habit(STANDER, on_the_pavement, STANDING, Lamps.OFF, 1.4),
     Habit(STANDER, in_roadworks, STANDING, Lamps.OFF, 0.4),
     Habit(SITTER, on_the_pavement, SITTING, Lamps.OFF, 0.8),
 )

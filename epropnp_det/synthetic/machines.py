@@ -21,27 +21,41 @@ def excavator(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     rear, deck = -length / 2, 0.34 * height
     house = dict(x=(rear + 0.12 * length, rear + 0.58 * length), y=(-0.42 * width, 0.42 * width), z=(deck, 0.68 * height))
     cab = dict(x=(rear + 0.34 * length, rear + 0.60 * length), y=(0.06 * width, 0.44 * width), z=(0.5 * height, 0.95 * height))
-    joints = [(rear + 0.52 * length, -0.15 * width, 0.5 * height), (rear + 0.72 * length, -0.15 * width, height - 0.2),
-              (rear + 0.93 * length, -0.15 * width, 0.62 * height), (rear + 0.92 * length, -0.15 * width, 0.22 * height)]  # fmt: skip
+    joints = [
+        (rear + 0.52 * length, -0.15 * width, 0.5 * height),
+        (rear + 0.72 * length, -0.15 * width, height - 0.2),
+        (rear + 0.93 * length, -0.15 * width, 0.62 * height),
+        (rear + 0.92 * length, -0.15 * width, 0.22 * height),
+    ]
     return join(
         mirrored(_track(rear, length, width, deck)),
         box(**house, color=color),
-        box((rear, rear + 0.14 * length), (-0.42 * width, 0.42 * width), (deck, 0.62 * height), TRIM),
+        box((rear, rear + 0.12 * length), (-0.42 * width, 0.42 * width), (deck, 0.62 * height), TRIM),
         panel(side("left", **house), (0.55, 0.9), (0.2, 0.8), TRIM),
         panel(side("right", **house), (0.1, 0.45), (0.2, 0.8), TRIM),
         box(**cab, color=color),
         *_glazing(cab),
         path(joints[:3], 0.18, color),
         path(joints[2:], 0.14, color),
-        prism([(length / 2 - 0.22 * length, 0.03 * height), (length / 2, 0.10 * height), (length / 2 - 0.03 * length, 0.26 * height)],
-              (-0.15 * width - 0.45, -0.15 * width + 0.45), STEEL),
+        prism(
+            [(length / 2 - 0.22 * length, 0.03 * height), (length / 2, 0.10 * height), (length / 2 - 0.03 * length, 0.26 * height)],
+            (-0.15 * width - 0.45, -0.15 * width + 0.45),
+            STEEL,
+        ),
         *_machine_lamps(house, cab, lamps),
-    )  # fmt: skip
+    )
 
 
 def _track(rear: float, length: float, width: float, deck: float) -> Shape:
     start, end, low = rear + 0.06 * length, rear + 0.66 * length, 0.0
-    profile = [(start + 0.2, low), (end - 0.2, low), (end, 0.35 * deck), (end - 0.2, 0.85 * deck), (start + 0.2, 0.85 * deck), (start, 0.35 * deck)]
+    profile = [
+        (start + 0.2, low),
+        (end - 0.2, low),
+        (end, 0.35 * deck),
+        (end - 0.2, 0.85 * deck),
+        (start + 0.2, 0.85 * deck),
+        (start, 0.35 * deck),
+    ]
     return prism(profile, (0.26 * width, 0.5 * width), TRIM)
 
 
@@ -64,8 +78,8 @@ def wheel_loader(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     color, rear, wheel = paint(rng, MACHINE_PAINTS), -length / 2, 0.24 * height
     hood = dict(x=(rear, rear + 0.36 * length), y=(-0.32 * width, 0.32 * width), z=(0.26 * height, 0.58 * height))
     cab = dict(x=(rear + 0.32 * length, rear + 0.56 * length), y=(-0.28 * width, 0.28 * width), z=(0.34 * height, height))
-    bucket = prism([(0.5 * length - 0.24 * length, 0.06 * height), (0.5 * length, 0.04 * height), (0.5 * length - 0.14 * length, 0.40 * height)],
-                   (-width / 2, width / 2), STEEL)  # fmt: skip
+    tip = length / 2
+    scoop = [(tip - 0.24 * length, 0.06 * height), (tip, 0.04 * height), (tip - 0.14 * length, 0.40 * height)]
     arm = path([(rear + 0.52 * length, 0.2 * width, 0.5 * height), (rear + 0.80 * length, 0.2 * width, 0.28 * height)], 0.14, color)
     return join(
         box(**hood, color=color),
@@ -79,7 +93,7 @@ def wheel_loader(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
         panel(side("front", **cab), (0.1, 0.3), (0.18, 0.27), **head_lamp(lamps)),
         panel(side("front", **cab), (0.7, 0.9), (0.18, 0.27), **head_lamp(lamps)),
         mirrored(arm),
-        bucket,
+        prism(scoop, (-width / 2, width / 2), STEEL),
         tube((rear + 0.12 * length, 0.15 * width, 0.55 * height), (rear + 0.12 * length, 0.15 * width, 0.78 * height), 0.07, TRIM),
         axle(rear + 0.19 * length, 0.94 * width, wheel, 0.5),
         axle(rear + 0.66 * length, 0.94 * width, wheel, 0.5),

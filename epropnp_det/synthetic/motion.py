@@ -1,4 +1,7 @@
-"""How things move: on the ground, at constant speed, straight or along a circle. Scene frame: x, y level, z up; metres, seconds, radians."""
+"""How things move: on the ground, at constant speed, straight or along a circle.
+
+Scene frame: x, y level, z up; metres, seconds, radians.
+"""
 
 from __future__ import annotations
 
@@ -80,3 +83,14 @@ def rigid_matrix(rotation: Quaternion, translation: np.ndarray) -> np.ndarray:
 def moved(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Points (..., 3) moved by a rigid matrix (4, 4)."""
     return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def footprints(motion: Motion, size: tuple[float, float, float], times: np.ndarray, margin: float) -> np.ndarray:
+    """Corners (T, 4, 2) on the ground, `margin` metres larger on every side, of something of this length and width."""
+    half = np.array(size[:2]) / 2 + margin
+    corners = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * half
+    return np.stack([motion.position(t) + corners @ _turn(motion.heading(t)).T for t in times])
+
+
+def _turn(yaw: float) -> np.ndarray:
+    return np.array([[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import Color, Range, Shape, ball, box, frustum, join, path
+from .shapes import Color, Range, Shape, ball, box, frustum, join, panel, path, side
 from .vehicles import Lamps, Size
 
 SKINS: tuple[Color, ...] = ((0.93, 0.74, 0.62), (0.80, 0.58, 0.44), (0.55, 0.37, 0.26))
@@ -20,6 +20,7 @@ CLOTHES: tuple[Color, ...] = (
     (0.25, 0.25, 0.28),
     (0.55, 0.35, 0.60),
 )
+FRONTS: tuple[Color, Color] = ((0.93, 0.92, 0.90), (0.15, 0.16, 0.22))  # under a dark jacket, under a light one
 TROUSERS: tuple[Color, ...] = ((0.12, 0.14, 0.25), (0.20, 0.20, 0.20), (0.45, 0.38, 0.28), (0.30, 0.36, 0.45))
 BACKPACKS: tuple[Color, ...] = ((0.85, 0.35, 0.05), (0.05, 0.05, 0.06), (0.10, 0.40, 0.55), (0.60, 0.10, 0.30))
 SHOES: Color = (0.07, 0.06, 0.06)
@@ -31,15 +32,15 @@ class Outfit:
     skin: Color
     hair: Color
     shirt: Color
+    front: Color
     trousers: Color
     backpack: Color | None
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Outfit:
-        skin, hair, shirt, trousers, pack = (
-            colors[rng.integers(len(colors))] for colors in (SKINS, HAIRS, CLOTHES, TROUSERS, BACKPACKS)
-        )
-        return cls(skin, hair, shirt, trousers, pack if rng.random() < 0.7 else None)
+        skin, hair, shirt, trousers, pack = (colors[rng.integers(len(colors))] for colors in (SKINS, HAIRS, CLOTHES, TROUSERS, BACKPACKS))
+        front = FRONTS[int(sum(shirt) > 1.5)]
+        return cls(skin, hair, shirt, front, trousers, pack if rng.random() < 0.7 else None)
 
 
 def head(x: float, height: float, outfit: Outfit, cap: Color | None = None) -> Shape:
@@ -54,20 +55,31 @@ def head(x: float, height: float, outfit: Outfit, cap: Color | None = None) -> S
 
 
 def torso(x: Range, z: Range, outfit: Outfit, lean: float = 0.0) -> Shape:
-    """Hips to shoulders, wider at the shoulders, leaning forward by `lean` metres; the backpack goes behind."""
+    """Hips to shoulders, wider at the shoulders, leaning forward by `lean` metres; a shirt shows ahead, a backpack goes behind."""
     top_x = (x[0] + lean, x[1] + lean)
-    shapes = [frustum(x, (-0.16, 0.16), z, top_x, (-0.22, 0.22), outfit.shirt)]
+    sides = dict(x=x, y=(-0.16, 0.16), z=z, top_x=top_x, top_y=(-0.22, 0.22))
+    shapes = [frustum(color=outfit.shirt, **sides), panel(side("front", **sides), (0.30, 0.70), (0.05, 0.95), outfit.front)]
     if outfit.backpack:
         low, high = z[0] + 0.10, z[1] - 0.05
-        shapes.append(frustum((x[0] - 0.18 + 0.2 * lean, x[0] + 0.2 * lean), (-0.15, 0.15), (low, high),
-                              (x[0] - 0.14 + 0.9 * lean, x[0] + 0.9 * lean), (-0.14, 0.14), outfit.backpack))  # fmt: skip
+        shapes.append(
+            frustum(
+                (x[0] - 0.18 + 0.2 * lean, x[0] + 0.2 * lean),
+                (-0.15, 0.15),
+                (low, high),
+                (x[0] - 0.14 + 0.9 * lean, x[0] + 0.9 * lean),
+                (-0.14, 0.14),
+                outfit.backpack,
+            )
+        )
     return join(*shapes)
 
 
 def limb(points: list[tuple[float, float, float]], color: Color, end_color: Color, radius: float) -> Shape:
     """A leg or an arm along the points, with a shoe or a hand at its end, pointing forward."""
     x, y, z = points[-1]
-    return join(path(points, radius, color), box((x - radius, x + 2.2 * radius), (y - radius, y + radius), (z - radius, z + radius), end_color))
+    return join(
+        path(points, radius, color), box((x - radius, x + 2.2 * radius), (y - radius, y + radius), (z - radius, z + radius), end_color)
+    )
 
 
 def walking(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:

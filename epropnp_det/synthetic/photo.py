@@ -10,7 +10,7 @@ from .ground import Ground
 from .motion import moved
 from .raycast import GROUND, SKY, Hits
 from .rig import IMAGE_SIZE
-from .stage import GAMMA, SCENERY, Stage
+from .stage import GAMMA, Stage
 from .weather import Weather
 
 # Rows cast at a time: their rays fit into the processor's cache.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,9 +10,11 @@ from dataclasses import replace
 import numpy as np
 import shapely
 
+from epropnp_det.nuscenes_classes import CLASSES, DETECTION_RANGE
+
 from .habits import HABITS, MARGIN, STANDING, Habit, Site
-from .motion import Motion
-from .tracks import Track, footprints
+from .motion import Motion, footprints
+from .tracks import Track
 from .vehicles import Size
 
 ATTEMPTS = 40
@@ -19,27 +22,37 @@ ATTEMPTS = 40
 ELBOW_ROOM = 0.25
 # Between the keyframes too nothing may pass through anything.
 STEP = 0.25
-EGO_SIZE: Size = (4.1, 1.8, 1.6)
-EGO_CENTER = 1.3  # metres from the ego frame's origin, the middle of the rear axle
+# What is kept free around the vehicle with the sensors, from its rear axle: metres ahead, behind and to either side.
+EGO_ROOM = (13.0, 5.0, 1.7)
 COUPLING = 0.5  # metres between what tows and what is towed
+# No more than this many are within this distance [m] of the vehicle at a time.
+CROWD, CROWD_RANGE = 40, 55.0
 GLIMPSES = 3  # tracks of a scene that are there in a single keyframe
 
 
 class _Room:
     """The ground taken so far, at all times."""
 
-    def __init__(self, ego: Motion, times: np.ndarray):
+    def __init__(self, ego: Motion, times: np.ndarray, obstacles: list[np.ndarray]):
+        """`obstacles`: polygons (n, 2) that stand there all the time."""
         self._times = times
-        ahead = [ego.position(t) + EGO_CENTER * np.array([math.cos(ego.heading(t)), math.sin(ego.heading(t))]) for t in times]
-        body = footprints(replace(ego, x=0.0, y=0.0, speed=0.0), EGO_SIZE, times, 0.8)
-        self._polygons = [shapely.polygons(body + np.array(ahead)[:, None])]
-        self._centers, self._radii = [np.array(ahead)], [EGO_SIZE[0]]
+        self._obstacles = shapely.multipolygons([shapely.polygons(corners) for corners in obstacles])
+        shapely.prepare(self._obstacles)
+        self._ego = np.array([ego.position(t) for t in times])
+        self._crowd = np.zeros(len(times), int)
+        ahead, behind, aside = EGO_ROOM
+        around = footprints(ego, (ahead + behind, 2 * aside, 0.0), times, 0.0)
+        headings = np.array([ego.heading(t) for t in times])
+        around = around + (ahead - behind) / 2 * np.stack([np.cos(headings), np.sin(headings)], axis=-1)[:, None]
+        self._polygons, self._centers, self._radii = [shapely.polygons(around)], [around.mean(axis=1)], [ahead]
 
     def take(self, *bodies: tuple[Motion, Size]) -> bool:
-        """Takes the ground under all the bodies if none of it is taken, or nothing."""
+        """Takes the ground under all the bodies if none of it is taken and no crowd arises, or nothing."""
         drawn = [self._outline(motion, size) for motion, size in bodies]
-        if not all(self._free(*body) for body in drawn):
+        near = sum(np.linalg.norm(centers - self._ego, axis=1) < CROWD_RANGE for _, centers, _ in drawn)
+        if (self._crowd + near > CROWD).any() or not all(self._free(*body) for body in drawn):
             return False
+        self._crowd = self._crowd + near
         for polygons, centers, radius in drawn:
             self._polygons.append(polygons)
             self._centers.append(centers)
@@ -51,6 +64,8 @@ class _Room:
         return shapely.polygons(corners), corners.mean(axis=1), math.hypot(*size[:2]) / 2 + 2 * ELBOW_ROOM
 
     def _free(self, polygons: np.ndarray, centers: np.ndarray, radius: float) -> bool:
+        if shapely.intersects(self._obstacles, polygons).any():
+            return False
         for taken, places, reach in zip(self._polygons, self._centers, self._radii):
             near = np.linalg.norm(places - centers, axis=1) < reach + radius
             if near.any() and shapely.intersects(taken[near], polygons[near]).any():
@@ -58,14 +73,34 @@ class _Room:
         return True
 
 
-def populate(site: Site, ego: Motion, keyframes: int, rng: np.random.Generator) -> tuple[Track, ...]:
+def populate(site: Site, ego: Motion, obstacles: list[np.ndarray], keyframes: int, rng: np.random.Generator) -> tuple[Track, ...]:
     """All tracks of a scene. At no time does one stand in another, or in the vehicle's way."""
-    room = _Room(ego, np.arange(0, site.duration + STEP, STEP))
+    room = _Room(ego, np.arange(0, site.duration + STEP, STEP), obstacles)
     tracks: list[Track] = []
     for habit in HABITS:
         for _ in range(_count(habit, site, rng)):
             tracks += _settled(habit, site, room, range(keyframes), rng)
+    for name in CLASSES:
+        tracks += _at_least_one(name, tracks, site, ego, room, range(keyframes), rng)
     return tuple(_with_glimpses(tracks, keyframes, rng))
+
+
+def _at_least_one(
+    name: str, tracks: list[Track], site: Site, ego: Motion, room: _Room, keyframes: range, rng: np.random.Generator
+) -> list[Track]:
+    """What has to be added for a class to come into its detection range at some time."""
+    habits = [habit for habit in HABITS if habit.kind.class_name == name]
+    times, added = np.linspace(0, site.duration, len(keyframes)), []
+    for habit in itertools.islice(itertools.cycle(habits), ATTEMPTS):
+        if any(_comes_near(track, ego, times) for track in tracks + added if track.kind.class_name == name):
+            break
+        added += _settled(habit, site, room, keyframes, rng)
+    return added
+
+
+def _comes_near(track: Track, ego: Motion, times: np.ndarray) -> bool:
+    reach = DETECTION_RANGE[track.kind.class_name]
+    return any(math.dist(track.motion.position(t), ego.position(t)) < reach for t in times)
 
 
 def _count(habit: Habit, site: Site, rng: np.random.Generator) -> int:

@@ -22,7 +22,7 @@ class Hits:
 
     @property
     def points(self) -> np.ndarray:
-        """(N, 3)."""
+        """(N, 3); of use where the distance is finite."""
         return self.origin + self.distance[:, None] * self.directions
 
 

@@ -1,4 +1,7 @@
-"""The sensors on the vehicle: where they sit, what they see, when they fire. Laid out as on nuScenes' vehicles, with rounded numbers of our own."""
+"""The sensors on the vehicle: where they sit, what they see, when they fire.
+
+Laid out as on nuScenes' vehicles, with rounded numbers of our own.
+"""
 
 from __future__ import annotations
 

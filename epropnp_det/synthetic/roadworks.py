@@ -17,9 +17,7 @@ def cone(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """Orange and white bands on a square foot."""
     radius = [0.165, 0.135, 0.105, 0.080, 0.055]
     height = [0.05, 0.32, 0.58, 0.82, 1.0]
-    bands = [
-        tube((0, 0, height[i]), (0, 0, height[i + 1]), (radius[i], radius[i + 1]), (ORANGE, WHITE)[i % 2], sides=10) for i in range(4)
-    ]
+    bands = [tube((0, 0, height[i]), (0, 0, height[i + 1]), (radius[i], radius[i + 1]), (ORANGE, WHITE)[i % 2], sides=10) for i in range(4)]
     foot = (-0.2, 0.2)
     return join(box(foot, foot, (0, 0.05), ORANGE if rng.random() < 0.5 else (0.10, 0.10, 0.10)), *bands)
 
@@ -44,7 +42,14 @@ def _plastic(x: float, y: float, height: float) -> Shape:
         *(
             join(
                 frustum((-x, x), (edges[i], edges[i + 1]), (0, 0.3 * height), (-0.6 * x, 0.6 * x), (edges[i], edges[i + 1]), color),
-                frustum((-0.6 * x, 0.6 * x), (edges[i], edges[i + 1]), (0.3 * height, height), (-0.4 * x, 0.4 * x), (edges[i], edges[i + 1]), color),
+                frustum(
+                    (-0.6 * x, 0.6 * x),
+                    (edges[i], edges[i + 1]),
+                    (0.3 * height, height),
+                    (-0.4 * x, 0.4 * x),
+                    (edges[i], edges[i + 1]),
+                    color,
+                ),
             )
             for i, color in enumerate((BARRIER_RED, WHITE, BARRIER_RED, WHITE))
         )

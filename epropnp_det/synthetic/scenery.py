@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .ground import cross_road
+from .motion import Motion, footprints
 from .road import Road
 from .shapes import Color, Shape, ball, box, join, panel, side, tube
 
@@ -25,7 +26,9 @@ POST: Color = (0.35, 0.37, 0.38)
 
 BLOCK = (18.0, 30.0)  # metres of road that a building or a lot takes
 LOT_DEPTH = 20.0
+LOT_SHARE = 0.65
 BUILDING_DEPTH = 14.0
+TRUNK = (0.25, 0.25)  # half of what a tree or a post takes of the ground
 
 
 @dataclass(frozen=True)
@@ -38,23 +41,32 @@ class Lot:
 
 @dataclass(frozen=True)
 class Scenery:
+    """`footprints`: polygons (n, 2) of ground on which something stands, in the scene frame."""
+
     shape: Shape
+    footprints: tuple[np.ndarray, ...]
     lots: tuple[Lot, ...]
+
+
+@dataclass(frozen=True)
+class _Part:
+    shape: Shape
+    footprint: np.ndarray
 
 
 def lay_out(road: Road, s: tuple[float, float], rng: np.random.Generator) -> Scenery:
     """Fills both sides of the road between s[0] and s[1]; nothing stands on the road across."""
-    shapes, lots = [], []
+    parts, lots = [], []
     for sign in (-1.0, 1.0):
         for start, end in _blocks(road, s, rng):
-            if rng.random() < 0.5:
+            if rng.random() < LOT_SHARE:
                 lots.append(_lot(road, sign, start, end))
-                shapes.append(_building(road, sign, start, end, road.edge + LOT_DEPTH + 1.0, rng))
-                shapes.append(_tree(road, sign, start - 1.0, road.edge + rng.uniform(2, 16), rng))
+                parts.append(_building(road, sign, start, end, road.edge + LOT_DEPTH + 1.0, rng))
+                parts.append(_tree(road, sign, start - 1.0, road.edge + rng.uniform(2, 16), rng))
             else:
-                shapes.append(_building(road, sign, start, end, road.edge + rng.uniform(1.0, 5.0), rng))
-        shapes += _street_trees(road, sign, s, rng)
-    return Scenery(join(*shapes), tuple(lots))
+                parts.append(_building(road, sign, start, end, road.edge + rng.uniform(1.0, 5.0), rng))
+        parts += _street_trees(road, sign, s, rng)
+    return Scenery(join(*(part.shape for part in parts)), tuple(part.footprint for part in parts), tuple(lots))
 
 
 def _blocks(road: Road, s: tuple[float, float], rng: np.random.Generator) -> list[tuple[float, float]]:
@@ -75,7 +87,7 @@ def _lot(road: Road, sign: float, start: float, end: float) -> Lot:
     return Lot((start, end), (min(inner, outer), max(inner, outer)))
 
 
-def _building(road: Road, sign: float, start: float, end: float, distance: float, rng: np.random.Generator) -> Shape:
+def _building(road: Road, sign: float, start: float, end: float, distance: float, rng: np.random.Generator) -> _Part:
     """A block with rows of windows on all sides, turned as the road is there."""
     middle = (start + end) / 2
     # On the inner side of a bend the same stretch of road leaves less room further out.
@@ -86,7 +98,13 @@ def _building(road: Road, sign: float, start: float, end: float, distance: float
     columns, floors = max(2, int(half / rng.uniform(1.2, 2.2))), max(1, int(height / 3.2))
     windows = [_windows(side(name, **sides), columns, floors) for name in ("front", "back", "left", "right")]
     x, y = road.point(middle, sign * (distance + BUILDING_DEPTH / 2))
-    return join(box(**sides, color=wall), *windows).placed(x, y, 0.0, road.heading(middle))
+    return _part(join(box(**sides, color=wall), *windows), (half, BUILDING_DEPTH / 2), x, y, road.heading(middle))
+
+
+def _part(shape: Shape, half: tuple[float, float], x: float, y: float, yaw: float = 0.0) -> _Part:
+    """A shape put in its place; what it stands on reaches `half` metres from its middle, along its own axes."""
+    motion = Motion(x, y, yaw)
+    return _Part(shape.placed(x, y, 0.0, yaw), footprints(motion, (2 * half[0], 2 * half[1], 0.0), np.zeros(1), 0.0)[0])
 
 
 def _windows(face: np.ndarray, columns: int, floors: int) -> Shape:
@@ -99,17 +117,17 @@ def _windows(face: np.ndarray, columns: int, floors: int) -> Shape:
     )
 
 
-def _street_trees(road: Road, sign: float, s: tuple[float, float], rng: np.random.Generator) -> list[Shape]:
+def _street_trees(road: Road, sign: float, s: tuple[float, float], rng: np.random.Generator) -> list[_Part]:
     """Trees and lamp posts at the inner edge of the pavement, not near the junction."""
-    shapes, place = [], s[0] + rng.uniform(0, 10)
+    parts, place = [], s[0] + rng.uniform(0, 10)
     while place < s[1]:
         if abs(place - road.crossing) > 12:
-            shapes.append(_tree(road, sign, place, road.pavement + 0.6, rng) if rng.random() < 0.6 else _lamp_post(road, sign, place))
+            parts.append(_tree(road, sign, place, road.pavement + 0.6, rng) if rng.random() < 0.6 else _lamp_post(road, sign, place))
         place += rng.uniform(12, 26)
-    return shapes
+    return parts
 
 
-def _tree(road: Road, sign: float, s: float, distance: float, rng: np.random.Generator) -> Shape:
+def _tree(road: Road, sign: float, s: float, distance: float, rng: np.random.Generator) -> _Part:
     """A trunk, and four balls of leaves well above what stands below."""
     height, leaves = rng.uniform(5.0, 8.5), LEAVES[rng.integers(len(LEAVES))]
     crown = [
@@ -117,7 +135,7 @@ def _tree(road: Road, sign: float, s: float, distance: float, rng: np.random.Gen
         for _ in range(4)
     ]
     x, y = road.point(s, sign * distance)
-    return join(tube((0, 0, 0), (0, 0, height - 1.5), (0.16, 0.10), BARK), *crown).placed(x, y)
+    return _part(join(tube((0, 0, 0), (0, 0, height - 1.5), (0.16, 0.10), BARK), *crown), TRUNK, x, y)
 
 
 def _shade(color: Color, rng: np.random.Generator) -> Color:
@@ -125,8 +143,8 @@ def _shade(color: Color, rng: np.random.Generator) -> Color:
     return (red, green, blue)
 
 
-def _lamp_post(road: Road, sign: float, s: float) -> Shape:
+def _lamp_post(road: Road, sign: float, s: float) -> _Part:
     post = tube((0, 0, 0), (0, 0, 7.0), (0.09, 0.06), POST)
     arm = box((-0.15, 0.15), (-1.6, 0.1) if sign > 0 else (-0.1, 1.6), (6.9, 7.05), POST)
     x, y = road.point(s, sign * (road.pavement + 0.5))
-    return join(post, arm).placed(x, y, 0.0, road.heading(s))
+    return _part(join(post, arm), TRUNK, x, y, road.heading(s))

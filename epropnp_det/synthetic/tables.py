@@ -88,7 +88,8 @@ def _fixed_tables(scenes: list[Scene]) -> Tables:
         attribute=[dict(token=token("attribute", name), name=name, description="") for name in ATTRIBUTES[:-1]],
         visibility=[dict(token=str(number), level=level, description="") for number, level in VISIBILITY.items()],
         sensor=[
-            dict(token=token("sensor", channel), channel=channel, modality="lidar" if channel == LIDAR else "camera") for channel in _CHANNELS
+            dict(token=token("sensor", channel), channel=channel, modality="lidar" if channel == LIDAR else "camera")
+            for channel in _CHANNELS
         ],
         calibrated_sensor=calibrated,
         log=logs,
@@ -155,7 +156,11 @@ class _SceneWriter:
 
     def _description(self) -> str:
         road = self.scene.road
-        shape = "straight road" if road.curvature == 0 else f"bend of {abs(1 / road.curvature):.0f} m to the {'left' if road.curvature > 0 else 'right'}"
+        shape = (
+            "straight road"
+            if road.curvature == 0
+            else f"bend of {abs(1 / road.curvature):.0f} m to the {'left' if road.curvature > 0 else 'right'}"
+        )
         return f"Synthetic: {shape}, {2 * road.lanes} lanes, {3.6 * self.scene.ego.motion.speed:.0f} km/h, junction, road works"
 
     def _leads(self) -> dict[str, list[int]]:

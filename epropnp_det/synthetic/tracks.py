@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,14 +29,3 @@ class Track:
 
     def shape_at(self, time: float) -> Shape:
         return self.shape.placed(*self.center(time), yaw=self.motion.heading(time))
-
-
-def footprints(motion: Motion, size: Size, times: np.ndarray, margin: float) -> np.ndarray:
-    """Corners (T, 4, 2) on the ground, `margin` metres larger on every side."""
-    half = np.array(size[:2]) / 2 + margin
-    corners = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * half
-    return np.stack([motion.position(t) + corners @ _turn(motion.heading(t)).T for t in times])
-
-
-def _turn(yaw: float) -> np.ndarray:
-    return np.array([[math.cos(yaw), -math.sin(yaw)], [math.sin(yaw), math.cos(yaw)]])

@@ -206,8 +206,14 @@ def dump_truck(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
         top_x=(x(0), x(1) - cab - 0.1),
         top_y=(-width / 2, width / 2),
     )
-    load = frustum((x(0.02), x(1) - cab - 0.3), (-0.46 * width, 0.46 * width), (z[1] - 0.05, z[1] + 0.14 * height),
-                   (x(0.22), x(0.85) - cab), (-0.2 * width, 0.2 * width), (0.45, 0.36, 0.26))  # fmt: skip
+    load = frustum(
+        (x(0.02), x(1) - cab - 0.3),
+        (-0.46 * width, 0.46 * width),
+        (z[1] - 0.05, z[1] + 0.14 * height),
+        (x(0.22), x(0.85) - cab),
+        (-0.2 * width, 0.2 * width),
+        (0.45, 0.36, 0.26),
+    )
     return join(
         _cab((x(1) - cab, x(1)), width, height, color, lamps),
         frustum(color=paint(rng, TRUCK_PAINTS), **body),

@@ -1,4 +1,7 @@
-"""A scene: the road, what stands on it and moves over it, the vehicle's drive, the light. A pure function of the seed and the scene's name."""
+"""A scene: the road, what stands on it and moves over it, the vehicle's drive, the light.
+
+A pure function of the seed and the scene's name.
+"""
 
 from __future__ import annotations
 
@@ -71,13 +74,14 @@ def make_scene(name: str, keyframes: int, seed: int) -> Scene:
         lanes=int(rng.integers(1, 3)),
         crossing=rng.uniform(0.3, 0.9) * length + 12.0,
     )
-    drive = road.drive(0.0, road.lane_center(int(rng.integers(road.lanes))), speed)
+    drive = road.drive(0.0, road.lane_center(0), speed)
     tilt = rng.uniform(0.001, 0.004, 2)
     phase = rng.uniform(0, 2 * math.pi, 2)
     ego = EgoMotion(drive, (tilt[0], tilt[1]), (phase[0], phase[1]))
     setting = scenery.lay_out(road, (-MARGIN - 10, length + MARGIN + 10), rng)
     site = Site(road, setting.lots, _roadworks(road, length, rng), speed, duration)
-    return Scene(name, keyframes, road, ego, setting, populate(site, drive, keyframes, rng), weather.drawn(rng), seed)
+    tracks = populate(site, drive, list(setting.footprints), keyframes, rng)
+    return Scene(name, keyframes, road, ego, setting, tracks, weather.drawn(rng), seed)
 
 
 def _roadworks(road: Road, length: float, rng: np.random.Generator) -> tuple[tuple[float, float], ...]:
