@@ -53,3 +53,12 @@ UPRIGHT_TRUNCATION = 0.02
 CENTROID = 0.05
 # Official metrics of perfect detections: precision interpolated at 101 recalls, heading without the tilt.
 PERFECT_SCORE = 1e-4
+
+# --- the made-up world ---
+# Pixels between the box of a silhouette and that of its mesh's vertices: pixels are seen through their middles, and a tip
+# narrower than a pixel falls between them.
+SILHOUETTE = 2.0
+# m/s; the devkit divides by a difference of times of 1.5e9 s in float64, which are 2.4e-7 s apart.
+TRACK_VELOCITY = 1e-4
+# Mean difference, of 255, between a picture and the same picture from its JPEG file of quality 90.
+JPEG = 2.0

@@ -1,0 +1,131 @@
+"""Writes the whole database, keyframes in parallel. What is written depends on preset and seed alone."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+from tqdm import tqdm
+
+from epropnp_det.errors import UserError
+
+from .labels import Seen
+from .presets import Preset, preset_named
+from .recording import Job, record, scene_of
+from .rig import CAMERAS, LIDAR
+from .tables import MAP_FILE, VERSION, Sightings, Tables, make_tables, map_mask
+
+# Says which world lies here; only a folder that has it is ever replaced.
+MARKER = "synthetic.json"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What was written."""
+
+    scenes: int
+    samples: int
+    images: int
+    boxes: int
+    megabytes: float
+
+
+def create(out: str | Path, preset: str = "full", seed: int = 0, processes: int | None = None, overwrite: bool = False) -> Summary:
+    """Writes a database of version v1.0-mini into `out`; the folder appears when it is complete.
+
+    Args:
+        out: a folder that is empty or absent, or with `overwrite` one that this function wrote.
+        preset: a key of `PRESETS`.
+        seed: decides everything else.
+        processes: all cores if None.
+
+    Raises:
+        UserError: unknown preset, no process, or a folder that is in the way or cannot be written.
+    """
+    chosen, out = preset_named(preset), Path(out)
+    if processes is not None and processes < 1:
+        raise UserError(f"--processes is {processes}; it takes at least one")
+    with _finished_folder(out, overwrite) as root:
+        for channel in (LIDAR, *(camera.channel for camera in CAMERAS)):
+            (root / "samples" / channel).mkdir(parents=True)
+        sightings = _record_all(root, chosen, seed, processes or len(os.sched_getaffinity(0)))
+        scenes = [scene_of(chosen, seed, name) for name in chosen.scenes]
+        tables = make_tables(chosen, scenes, sightings)
+        _write_tables(root, tables)
+        (root / "maps").mkdir()
+        cv2.imwrite(str(root / MAP_FILE), map_mask(scenes))
+        (root / MARKER).write_text(json.dumps(dict(preset=preset, seed=seed)) + "\n")
+        return _summary(root, tables)
+
+
+def _record_all(root: Path, preset: Preset, seed: int, processes: int) -> dict[str, Sightings]:
+    jobs = [Job(root, preset, seed, scene, keyframe) for scene in preset.scenes for keyframe in range(preset.keyframes)]
+    with _mapper(min(processes, len(jobs))) as run:
+        seen = list(tqdm(run(record, jobs), total=len(jobs), desc="keyframes", unit="keyframe"))
+    return {scene: _of_scene(scene, jobs, seen) for scene in preset.scenes}
+
+
+def _of_scene(scene: str, jobs: list[Job], seen: list[dict[int, Seen]]) -> Sightings:
+    return [result for job, result in zip(jobs, seen) if job.scene == scene]
+
+
+@contextmanager
+def _mapper(processes: int) -> Iterator:
+    """A `map` that keeps the order. Embree and OpenCV start threads, which a forked process would lack: processes are spawned."""
+    if processes == 1:
+        yield map
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        yield pool.imap
+
+
+def _write_tables(root: Path, tables: Tables) -> None:
+    (root / VERSION).mkdir()
+    for name, rows in tables.items():
+        (root / VERSION / f"{name}.json").write_text(json.dumps(rows, indent=0, allow_nan=False) + "\n")
+
+
+def _summary(root: Path, tables: Tables) -> Summary:
+    size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
+    images = sum(row["fileformat"] == "jpg" for row in tables["sample_data"])
+    return Summary(len(tables["scene"]), len(tables["sample"]), images, len(tables["sample_annotation"]), size / 1e6)
+
+
+@contextmanager
+def _finished_folder(out: Path, overwrite: bool) -> Iterator[Path]:
+    """A folder beside `out` that takes its place at the end; after an error it is gone and `out` is as it was."""
+    _check_free(out, overwrite)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        root = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise UserError(f"{out.parent} cannot be written ({error.strerror})") from error
+    try:
+        root.chmod(0o755)
+        yield root
+        if out.exists():
+            shutil.rmtree(out)
+        root.rename(out)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _check_free(out: Path, overwrite: bool) -> None:
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise UserError(f"{out} is a file; name a folder")
+    if not any(out.iterdir()):
+        return
+    if not overwrite:
+        raise UserError(f"{out} is not empty; name another folder, or give --overwrite to replace it")
+    if not (out / MARKER).is_file():
+        raise UserError(f"{out} has no {MARKER}, so it was not written by this command; remove it yourself or name another folder")
