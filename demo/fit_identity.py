@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-    from epropnp_det.pnp import Camera, Correspondences
+    from epropnp_det.pnp import Correspondences
 
 FOCAL, SIZE = 600.0, (640, 480)
 LOW, HIGH = (-1.0, -1.0, 4.0), (1.0, 1.0, 6.0)

@@ -2,9 +2,9 @@
 """The solver of the layer against cv2.solvePnP on the same made-up problems: accuracy, and time for the whole batch.
 
 An object of N points in a box of 2 m, turned in any way, 4 to 8 m in front of a camera of 640 x 480 pixels, focal length 600 pixels; image
-points with noise. OpenCV solves one object after the other in double precision (SOLVEPNP_ITERATIVE: a linear start, then Levenberg-Marquardt);
-the layer solves all of them at once in single precision, from the best of some random starts, with a Huber kernel. Neither is told where
-the object is.
+points with noise. OpenCV solves one object after the other in double precision (SOLVEPNP_ITERATIVE: a linear start, then
+Levenberg-Marquardt); the layer solves all of them at once in single precision, from the best of some random starts, with a Huber kernel.
+Neither is told where the object is.
 
 Example:
     python demo/solve_pnp.py
@@ -156,7 +156,8 @@ def main() -> None:
         "cv2.solvePnP, in a loop": solve_with_opencv,
     }
     rows = [measure(name, solve, problem, pose, args.runs) for name, solve in solvers.items()]
-    print(f"{args.objects} objects of {args.points} points, noise {args.noise:g} px, outliers {args.outliers:.0%}, {args.threads} thread(s)")
+    data = f"{args.objects} objects of {args.points} points, noise {args.noise:g} px, outliers {args.outliers:.0%}"
+    print(f"{data}, {args.threads} thread(s)")
     print(HEADER, *rows, sep="\n")
 
 
