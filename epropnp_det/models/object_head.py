@@ -22,7 +22,7 @@ class ObjectHead(nn.Module):
         level_channels, dense_channels: see `DenseFeatures`.
         ffn_channels, point_ffn_channels, dropout: of the two feed-forward layers.
         class_embedding: add an embedding of the class to the query's.
-        class_wise_size, shrunk_mask: see `ObjectBranches`, `DeformableSampler`.
+        class_wise_size, shrunk_mask, cell_maps: see `ObjectBranches`, `DeformableSampler`.
         norm_cfg: of the fused map.
     """
 
@@ -44,6 +44,7 @@ class ObjectHead(nn.Module):
         class_embedding: bool = True,
         class_wise_size: bool = True,
         shrunk_mask: bool = False,
+        cell_maps: bool = False,
         *,
         norm_cfg: dict,
     ):
@@ -54,7 +55,7 @@ class ObjectHead(nn.Module):
         self.class_embedding = nn.Parameter(torch.zeros(classes, embed_dims)) if class_embedding else None
         self.embedding_scale = nn.Parameter(torch.tensor(0.1))
         self.query = nn.Linear(embed_dims, embed_dims)
-        self.sampler = DeformableSampler(embed_dims, heads, points, stride, ffn_channels, dropout, shrunk_mask)
+        self.sampler = DeformableSampler(embed_dims, heads, points, stride, ffn_channels, dropout, shrunk_mask, cell_maps)
         self.points = PointBranch(embed_dims // heads, heads, point_ffn_channels, dropout)
         self.branches = ObjectBranches(embed_dims, classes, attributes, class_wise_size)
 

@@ -94,7 +94,7 @@ class EProPnPHead(BaseModule):
             truths: boxes of each image, possibly none.
             generator: of the query draw and the pose samples.
         """
-        outputs = self.dense_head(feats)
+        outputs = self.dense(feats)
         points, truth = self.dense_head.flatten(outputs), ObjectTruth.cat(truths)
         assignment = self.assign(outputs, points, truths)
         losses = self.dense_losses(points, assignment, truth)
@@ -103,6 +103,10 @@ class EProPnPHead(BaseModule):
         own = truth[assignment.truth[draw.point]]
         predictions, problem = self.correspondences(feats, view, queries_at(points, draw.point, own.label))
         return losses | self.object_losses(predictions, problem, own, draw, count, generator)
+
+    def dense(self, feats: list[Tensor]) -> DenseOutputs:
+        """Dense outputs of the coarsest levels, as many as the dense head has strides; a finer one serves the dense maps alone."""
+        return self.dense_head(feats[-len(self.dense_head.strides) :])
 
     def assign(self, outputs: DenseOutputs, points: DensePoints, truths: list[ObjectTruth]) -> Assignment:
         """Targets of all dense points, image-major; boxes are counted through the batch."""
@@ -126,7 +130,7 @@ class EProPnPHead(BaseModule):
     @torch.no_grad()
     def detect(self, feats: list[Tensor], view: View, generator: torch.Generator | None = None) -> list[Detections]:
         """Detections of each of B images."""
-        points = self.dense_head.flatten(self.dense_head(feats))
+        points = self.dense_head.flatten(self.dense(feats))
         queries, class_score = select_queries(points, len(view.extent), self.postprocess)
         predictions, problem = self.correspondences(feats, view, queries)
         estimate = self.test_pnp.solve(problem, generator=generator)

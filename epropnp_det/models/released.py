@@ -1,12 +1,22 @@
-"""Key names of the publicly released EPro-PnP-Det v2 checkpoints, translated to ours."""
+"""Key names of the publicly released EPro-PnP-Det checkpoints, translated to ours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-# (released prefix, our prefix), longest match first; relative to the detection head ("bbox_head.").
+# (v1 prefix, v2 prefix): v1 and v1b have the parameters of v2 without those of its 2D boxes and of two auxiliary losses.
+V1_PREFIXES = (
+    ("obj_query_scale.0.", "obj_query_scale."),
+    ("pts_trans.0.", "pts_trans."),
+    ("corr_regs.1.", "corr_reg."),
+    ("corr_regs.0.", "corr_reg_aux."),
+    ("scale_branch.", "w2d_scale_branch."),
+    ("loss_pose.0.", "loss_pose."),
+)
+
+# (v2 prefix, our prefix), longest match first; relative to the detection head ("bbox_head.").
 V2_PREFIXES = (
     ("detector.", "dense_head."),
     ("cls_emb", "objects.class_embedding"),
@@ -44,20 +54,26 @@ V2_PREFIXES = (
 V2_AUXILIARY = ("corr_reg_aux.", "loss_proj.", "loss_regr.", "loss_depth.", "depth_branch.")
 
 
-def translate_v2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Head parameters of a released v2 model under our names; auxiliary parts are left out.
+def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Head parameters of a released model, v1, v1b or v2, under our names; auxiliary parts are left out.
 
     Args:
         state: names relative to the head.
 
     Raises:
-        KeyError: a name that no released v2 model has.
+        KeyError: a name that no released model has.
     """
-    return {_rename(name): value for name, value in state.items() if not name.startswith(V2_AUXILIARY)}
+    as_v2 = {_replaced(name, V1_PREFIXES) or name: value for name, value in state.items()}
+    return {_our_name(name): value for name, value in as_v2.items() if not name.startswith(V2_AUXILIARY)}
 
 
-def _rename(name: str) -> str:
-    for old, new in V2_PREFIXES:
-        if name.startswith(old):
-            return new + name[len(old) :]
-    raise KeyError(f"{name} is not a parameter of the released v2 head")
+def _our_name(name: str) -> str:
+    ours = _replaced(name, V2_PREFIXES)
+    if ours is None:
+        raise KeyError(f"{name} is not a parameter of a released head")
+    return ours
+
+
+def _replaced(name: str, prefixes: Sequence[tuple[str, str]]) -> str | None:
+    """The name with the first prefix that fits replaced; None where none fits."""
+    return next((new + name[len(old) :] for old, new in prefixes if name.startswith(old)), None)

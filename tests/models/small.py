@@ -14,9 +14,15 @@ NORM = dict(type="GN", num_groups=32)
 PNP = dict(mc_samples=32, amis_rounds=4, lm_iterations=3, init=dict(proposals=8, points=8, iterations=2))
 
 
+def is_v1(recorded: dict) -> bool:
+    """Whether a recorded config is of v1 or v1b: they have no 2D box branch."""
+    return "bbox_branch" not in recorded["detector"]
+
+
 def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
     """Our config of the small head a recording was made with."""
     dense, attention, points = recorded["detector"], recorded["attention_sampler"], recorded["pts_trans"]
+    v1 = is_v1(recorded)
     return dict(
         type="EProPnPHead",
         num_classes=recorded["num_classes"],
@@ -32,8 +38,8 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
             centerness_branch=dense["centerness_branch"],
             offset_branch=dense["offset_branch"],
             embedding_branch=dense["emb_branch"],
-            bbox_branch=dense["bbox_branch"],
-            class_wise_offset=not dense["offset_cls_agnostic"],
+            bbox_branch=dense.get("bbox_branch"),
+            class_wise_offset=not dense.get("offset_cls_agnostic", True),
             norm_cfg=NORM,
         ),
         objects=dict(
@@ -47,12 +53,13 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
             ffn_channels=attention["ffn_cfg"]["feedforward_channels"],
             point_ffn_channels=points["ffn_cfgs"]["feedforward_channels"],
             dropout=0.0,
-            class_embedding=recorded["use_cls_emb"],
-            class_wise_size=not recorded["dim_cls_agnostic"],
-            shrunk_mask=shrunk_mask,
+            class_embedding=recorded.get("use_cls_emb", False),
+            class_wise_size=not recorded.get("dim_cls_agnostic", False),
+            shrunk_mask=shrunk_mask and not v1,
+            cell_maps=v1,
             norm_cfg=NORM,
         ),
-        losses=losses_config(),
+        losses=losses_config() | (dict(bbox=None) if v1 else {}),
         train_cfg=dict(queries_per_image=48, assignment={}, pnp=PNP),
         test_cfg=dict(score_threshold=0.0, pnp=PNP),
     )
@@ -83,14 +90,17 @@ def build(recorded: dict, shrunk_mask: bool = True) -> EProPnPHead:
 def view_of_recording(recorded: dict) -> View:
     """Cameras and sizes of the recorded images; the recorded transform leads from original to network-input pixels."""
     matrices = recorded["cam_intrinsic"].expand(len(recorded["metas"]), 3, 3)
-    cameras = [camera_of(matrix, meta) for matrix, meta in zip(matrices, recorded["metas"])]
+    first_pixel = 0.0 if is_v1(recorded["cfg"]) else 0.5
+    cameras = [camera_of(matrix, meta, first_pixel) for matrix, meta in zip(matrices, recorded["metas"])]
     extent = torch.tensor([[float(meta["img_shape"][1]), float(meta["img_shape"][0])] for meta in recorded["metas"]])
     return View(Camera.stack(cameras), extent)
 
 
-def camera_of(matrix: Tensor, meta: dict) -> Camera:
+def camera_of(matrix: Tensor, meta: dict, first_pixel: float) -> Camera:
+    """Camera of an image whose intrinsics put the centre of its first pixel at `first_pixel`."""
     height, width = meta["ori_shape"][:2]
-    camera = Camera.for_image(matrix, (width, height)).crop(0, height - meta["img_shape"][0] if not meta["flip"] else 44)
+    camera = Camera.for_image(matrix, (width, height)).crop(first_pixel - 0.5, first_pixel - 0.5)
+    camera = camera.crop(0, height - meta["img_shape"][0] if not meta["flip"] else 44)
     return camera.flip(width) if meta["flip"] else camera
 
 
