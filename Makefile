@@ -20,8 +20,9 @@ $(STAMP): $(SOURCES)
 test: $(STAMP)    ## all tests (ARGS="tests/pnp -k camera" for some of them)
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: $(STAMP)    ## ruff on everything, mypy on epropnp_det/pnp
+check: $(STAMP)    ## ruff (rules and form) on everything, mypy on epropnp_det/pnp
 	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy epropnp_det/pnp
 
 doctor: $(STAMP)    ## what is installed, what works, how to mend what does not

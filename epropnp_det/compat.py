@@ -98,8 +98,10 @@ def _unpack_on_cpu(step: Callable) -> Callable:
     return unpacked_step
 
 
-def _by_number(get_stream: Callable) -> Callable:
-    return lambda number: get_stream(torch.device("cuda", number))
+@functools.cache
+def _copy_stream(number: int) -> torch.cuda.Stream | None:
+    """The stream on which a device, by its number, receives its inputs; None without a GPU."""
+    return torch.cuda.Stream(number) if torch.cuda.is_available() else None
 
 
 def _load_local_checkpoint(filename: str, map_location: Any = None) -> dict:
@@ -139,7 +141,7 @@ def _lift_walls() -> None:
     MMDistributedDataParallel._run_ddp_forward = _run_ddp_forward
     MMDistributedDataParallel.train_step = _once(_unpack_on_cpu, MMDistributedDataParallel.train_step)
     MMDistributedDataParallel.val_step = _once(_unpack_on_cpu, MMDistributedDataParallel.val_step)
-    copy_functions._get_stream = _once(_by_number, copy_functions._get_stream)
+    copy_functions._get_stream = _copy_stream
     CheckpointLoader.register_scheme(prefixes="", loader=_load_local_checkpoint, force=True)
     import_mmdet3d()
 

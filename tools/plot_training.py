@@ -53,7 +53,7 @@ def draw(records: list[dict], picture: Path) -> None:
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)
     for axis in axes[-1]:
-        axis.set_xlabel("log record")
+        axis.set_xlabel(f"log record, every {records[0]['iter']} iterations")
     figure.tight_layout()
     picture.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(picture, dpi=110)

@@ -1,8 +1,6 @@
 # What every run needs: the plugin, logs, checkpoints.
 custom_imports = dict(imports=["epropnp_det.models", "epropnp_det.datasets"], allow_failed_imports=False)
-checkpoint_config = dict(interval=1, max_keep_ckpts=3)
 log_config = dict(interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")])
-evaluation = dict(interval=1)
 dist_params = dict(backend="nccl")
 log_level = "INFO"
 load_from = None

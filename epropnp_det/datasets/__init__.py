@@ -2,10 +2,12 @@
 
 from epropnp_det import compat
 
+from .fcos3d import AddFCOS3DInputs
 from .nuscenes import NuScenesCameraDataset
 from .transforms import CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
 
 __all__ = [
+    "AddFCOS3DInputs",
     "CropImage",
     "FilterObjects",
     "FlipImage",

@@ -136,9 +136,7 @@ class EProPnP4DoF(nn.Module):
         drawn = random_sample_init(problem, self.settings.init, generator, STEPS[self.settings.solver])
         return drawn if start is None else lowest(problem, torch.stack((drawn, start.expand_as(drawn))))
 
-    def sample(
-        self, problem: PnPProblem, estimate: PoseEstimate | None = None, generator: torch.Generator | None = None
-    ) -> PoseSamples:
+    def sample(self, problem: PnPProblem, estimate: PoseEstimate | None = None, generator: torch.Generator | None = None) -> PoseSamples:
         """Samples of the posterior by AMIS, Alg. 1, from proposals around an estimate.
 
         Args:

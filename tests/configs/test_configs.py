@@ -11,8 +11,10 @@ import torch
 from mmcv import Config
 from mmdet3d.models import build_model
 
+from epropnp_det.models.boxes import to_mmdet3d
 from epropnp_det.models.released import translate
 from epropnp_det.nuscenes_classes import CLASSES
+from tests.models.small import CAMERA, scene
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LEAVES = sorted(path for path in CONFIGS.rglob("*.py") if "_base_" not in path.parts)
@@ -53,3 +55,21 @@ def test_full_model_has_the_parameters_of_the_released_one(reference_folder):
         head = build_model(Config.fromfile(str(FULL)).model).bbox_head
         released = translate({key: torch.empty(shape) for key, shape in shapes.items()})
     assert {key: value.shape for key, value in head.state_dict().items()} == {key: value.shape for key, value in released.items()}
+
+
+def test_full_model_trains_and_detects_on_a_small_image():
+    """Weights at random, 224 x 128 pixels: the losses and all gradients that should exist are finite, and detection runs."""
+    torch.manual_seed(0)
+    model = build_model(Config.fromfile(str(FULL)).model).train()
+    truth = scene(3)
+    boxes = [to_mmdet3d(truth.pose, truth.size, truth.velocity)]
+    meta = [dict(img_shape=(128, 224, 3), camera=CAMERA)]
+    image = torch.randn(1, 3, 128, 224, generator=torch.Generator().manual_seed(0))
+    losses = model(image, meta, gt_bboxes_3d=boxes, gt_labels_3d=[truth.label], gt_bboxes=[truth.box2d], attr_labels=[truth.attribute])
+    sum(value.mean() for name, value in losses.items() if "loss" in name).backward()
+    silent = {name for name, p in model.named_parameters() if p.requires_grad and p.grad is None}
+    assert all(value.isfinite().all() for value in losses.values())
+    assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
+    assert not silent, silent
+    result = model.eval()(image, meta, return_loss=False)[0]["img_bbox"]
+    assert len(result["boxes_3d"]) == len(result["scores_3d"]) == len(result["pose_covariance"])

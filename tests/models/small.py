@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
+from mmcv import Config
 from mmdet3d.models import build_head
 from torch import Tensor
 
@@ -10,6 +13,7 @@ from epropnp_det.models.pnp_head import EProPnPHead, View
 from epropnp_det.models.structures import ObjectTruth
 from epropnp_det.pnp import Camera
 
+V2 = Config.fromfile(str(Path(__file__).parents[2] / "configs" / "_base_" / "models" / "epropnp_v2.py"))
 NORM = dict(type="GN", num_groups=32)
 PNP = dict(mc_samples=32, amis_rounds=4, lm_iterations=3, init=dict(proposals=8, points=8, iterations=2))
 
@@ -59,26 +63,9 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
             cell_maps=v1,
             norm_cfg=NORM,
         ),
-        losses=losses_config() | (dict(bbox=None) if v1 else {}),
+        losses=V2.model.bbox_head.losses | (dict(bbox=None) if v1 else {}),
         train_cfg=dict(queries_per_image=48, assignment={}, pnp=PNP),
         test_cfg=dict(score_threshold=0.0, pnp=PNP),
-    )
-
-
-def losses_config() -> dict:
-    """The losses of the v2 config without the auxiliary ones."""
-    return dict(
-        cls=dict(type="FocalLoss", use_sigmoid=True, gamma=2.0, alpha=0.25, loss_weight=1.0),
-        reference=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
-        centerness=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
-        bbox=dict(type="GIoULoss", loss_weight=0.5),
-        pose=dict(type="MonteCarloPoseLoss", loss_weight=0.5, momentum=0.01),
-        position=0.05,
-        orientation=0.05,
-        size=dict(type="SmoothL1Loss", beta=1.0, loss_weight=1.0),
-        score=dict(type="CrossEntropyLoss", use_sigmoid=True, loss_weight=1.0),
-        velocity=dict(type="SmoothL1Loss", beta=1.0, loss_weight=0.05),
-        attribute=dict(type="CrossEntropyLoss", loss_weight=0.5),
     )
 
 
@@ -91,17 +78,21 @@ def view_of_recording(recorded: dict) -> View:
     """Cameras and sizes of the recorded images; the recorded transform leads from original to network-input pixels."""
     matrices = recorded["cam_intrinsic"].expand(len(recorded["metas"]), 3, 3)
     first_pixel = 0.0 if is_v1(recorded["cfg"]) else 0.5
-    cameras = [camera_of(matrix, meta, first_pixel) for matrix, meta in zip(matrices, recorded["metas"])]
+    images = zip(matrices, recorded["img_transform"], recorded["metas"])
+    cameras = [camera_of(matrix, transform, meta, first_pixel) for matrix, transform, meta in images]
     extent = torch.tensor([[float(meta["img_shape"][1]), float(meta["img_shape"][0])] for meta in recorded["metas"]])
     return View(Camera.stack(cameras), extent)
 
 
-def camera_of(matrix: Tensor, meta: dict, first_pixel: float) -> Camera:
-    """Camera of an image whose intrinsics put the centre of its first pixel at `first_pixel`."""
-    height, width = meta["ori_shape"][:2]
-    camera = Camera.for_image(matrix, (width, height)).crop(first_pixel - 0.5, first_pixel - 0.5)
-    camera = camera.crop(0, height - meta["img_shape"][0] if not meta["flip"] else 44)
-    return camera.flip(width) if meta["flip"] else camera
+def camera_of(matrix: Tensor, transform: Tensor, meta: dict, first_pixel: float) -> Camera:
+    """Camera of the network input.
+
+    The transform (3, 3) crops the original image, and mirrors it where its first entry is negative; the intrinsics put the centre of the
+    original's first pixel at `first_pixel`.
+    """
+    camera = Camera.for_image(matrix, (meta["ori_shape"][1], meta["ori_shape"][0])).crop(first_pixel - 0.5, first_pixel - 0.5)
+    camera = camera.crop(0, -float(transform[1, 2]))
+    return camera.flip(float(transform[0, 2])) if transform[0, 0] < 0 else camera.crop(-float(transform[0, 2]), 0)
 
 
 def mirrored(pose: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:

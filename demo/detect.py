@@ -1,0 +1,129 @@
+#!/usr/bin/env python
+"""Detects objects in images of a calibrated camera: pictures with 3D boxes and a bird's-eye view, and all numbers as JSON.
+
+Example:
+    python demo/detect.py street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --config CONFIG --checkpoint CHECKPOINT --out found
+    python demo/detect.py samples/CAM_FRONT/*.jpg --intrinsics nuscenes_infos_val_mono3d.coco.json --config CONFIG --checkpoint CHECKPOINT
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from epropnp_det.errors import UserError, main_guard
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from epropnp_det.models.structures import Detections
+
+CONFIG = Path(__file__).parents[1] / "configs" / "epropnp" / "epropnp_v2_r101_12e_nuscenes.py"
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument(
+        "--intrinsics",
+        required=True,
+        metavar="FX,FY,CX,CY|FILE",
+        help="in pixels; a file holds these 4 numbers, a 3x3 matrix, or is an annotation file that names the images (mono3d.coco.json)",
+    )
+    parser.add_argument("--config", type=Path, default=CONFIG, help="default: the full nuScenes model")
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
+    parser.add_argument("--score-thr", type=float, default=0.2, help="of boxes in the pictures; the JSON has all (default: %(default)s)")
+    parser.add_argument("--background", choices=("image", "blur", "none"), default="image", help="of the pictures (default: %(default)s)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
+    return parser.parse_args()
+
+
+@main_guard
+def main() -> None:
+    args = parse_args()
+    # Slow to import: not before --help and wrong arguments are dealt with.
+    import torch
+    from tqdm import tqdm
+
+    from epropnp_det.apis import init_model
+
+    matrices = [find_matrix(args.intrinsics, image) for image in args.images]
+    for image in args.images:
+        if not image.is_file():
+            raise UserError(f"image {image} does not exist")
+    model = init_model(args.config, args.checkpoint, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    args.out.mkdir(parents=True, exist_ok=True)
+    for image, matrix in zip(tqdm(args.images, desc="detecting", unit="image"), matrices):
+        process(model, image, matrix, args)
+    print(f"pictures and detections: {args.out}")
+
+
+def find_matrix(intrinsics: str, image: Path) -> np.ndarray:
+    """Camera matrix (3, 3) of an image: the one that was given, or the one that an annotation file has for it."""
+    from epropnp_det.apis import intrinsics_by_file_name, parse_intrinsics
+
+    if not intrinsics.endswith(".json") or not is_annotation_file(intrinsics):
+        return parse_intrinsics(intrinsics)
+    matrices = intrinsics_by_file_name(intrinsics)
+    if image.name not in matrices:
+        raise UserError(f"{intrinsics} has no image named {image.name}")
+    return matrices[image.name]
+
+
+def is_annotation_file(path: str) -> bool:
+    """Whether a JSON file holds an object (an annotation file) and not a list of numbers."""
+    try:
+        with open(path) as file:
+            return file.read(64).lstrip().startswith("{")
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def process(model, image: Path, matrix: np.ndarray, args: argparse.Namespace) -> None:
+    """Writes NAME.png and NAME.json for one image."""
+    import cv2
+
+    from epropnp_det.apis import detect
+    from epropnp_det.datasets.transforms import read_image
+    from epropnp_det.engine.json_files import write_json
+    from epropnp_det.engine.pictures import drawn_boxes, picture
+
+    pixels = read_image(str(image))
+    detections = detect(model, pixels, matrix)
+    drawn = picture(pixels, matrix, drawn_boxes(detections, args.score_thr), background_kind=args.background)
+    cv2.imwrite(str(args.out / f"{image.stem}.png"), drawn)
+    content = dict(image=str(image), cam_intrinsic=matrix.tolist(), frame=FRAME, detections=as_records(detections))
+    write_json(args.out / f"{image.stem}.json", content)
+
+
+FRAME = (
+    "camera: x right, y down, z forward; pose = x, y, z of the gravity centre [m], yaw about y [rad]; size = length, height, width [m]; "
+    "velocity = vx, vz [m/s]; covariance of the pose, 4x4"
+)
+
+
+def as_records(detections: Detections) -> list[dict[str, Any]]:
+    """Detections as plain values, best first."""
+    from epropnp_det.nuscenes_classes import CLASSES, attribute_name
+
+    columns = (detections.pose, detections.size, detections.velocity, detections.covariance, detections.score)
+    rows = zip(detections.label.tolist(), detections.attribute.tolist(), *(column.tolist() for column in columns))
+    return [
+        dict(
+            category=CLASSES[label],
+            score=score,
+            pose=pose,
+            size=size,
+            velocity=velocity,
+            attribute=attribute_name(attribute),
+            covariance=covariance,
+        )
+        for label, attribute, pose, size, velocity, covariance, score in rows
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

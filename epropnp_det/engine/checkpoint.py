@@ -1,0 +1,132 @@
+"""Checkpoints read without running code from them, and matched against a model key by key."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from epropnp_det.errors import UserError
+
+_SHOWN = 3  # keys named in a message
+
+
+@dataclass(frozen=True)
+class KeyMatch:
+    """How the keys of a checkpoint fit those of a model."""
+
+    missing: tuple[str, ...]  # in the model only
+    unexpected: tuple[str, ...]  # in the checkpoint only
+    wrong_shape: tuple[str, ...]  # in both, with different shapes
+    matched: int
+
+    @property
+    def complete(self) -> bool:
+        return not (self.missing or self.unexpected or self.wrong_shape)
+
+    def __str__(self) -> str:
+        parts = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", self.wrong_shape))
+        return "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in parts if keys) or "all keys match"
+
+
+def _first(keys: tuple[str, ...]) -> str:
+    return ", ".join(keys[:_SHOWN]) + (", ..." if len(keys) > _SHOWN else "")
+
+
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """A checkpoint file as a dict of tensors and plain values, on the CPU. Code inside the file is refused, not run.
+
+    Raises:
+        UserError: missing, a folder, truncated, not a checkpoint, or holding anything but tensors and plain values.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"checkpoint {path} is a folder; give a .pth file")
+    if not path.is_file():
+        raise UserError(f"checkpoint {path} does not exist")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises a dozen types here, depending on the bytes it meets
+        raise UserError(f"checkpoint {path} {_load_fault(error)}") from error
+    if not isinstance(checkpoint, dict) or not _is_state(state_dict_of(checkpoint)):
+        raise UserError(f"checkpoint {path} holds no model weights")
+    return checkpoint
+
+
+def _load_fault(error: Exception) -> str:
+    refused = re.search(r"(?:Unsupported global: GLOBAL|Unsupported class|GLOBAL) (\S+)", str(error))
+    if isinstance(error, pickle.UnpicklingError) and refused:
+        return f"is refused: it holds Python code or objects ({refused.group(1)}); only tensors and plain values are loaded"
+    return "is truncated or not a checkpoint written by torch"
+
+
+def _is_state(state: Any) -> bool:
+    return isinstance(state, dict) and len(state) > 0 and all(isinstance(value, Tensor) for value in state.values())
+
+
+def state_dict_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights of a checkpoint, by the names they have in a model that is not wrapped."""
+    state = checkpoint.get("state_dict", checkpoint)
+    if not isinstance(state, dict):
+        return {}
+    return {re.sub(r"^module\.", "", key): value for key, value in state.items()}
+
+
+def match_keys(model: nn.Module, state: dict[str, Tensor]) -> KeyMatch:
+    """Compares names and shapes of a model's state with those of `state`."""
+    own = model.state_dict()
+    shared = own.keys() & state.keys()
+    # mmcv saves buffers as well that a model makes anew and does not load.
+    not_loaded = {name for name, _ in model.named_buffers(remove_duplicate=False)} - own.keys()
+    wrong_shape = sorted(key for key in shared if own[key].shape != state[key].shape)
+    return KeyMatch(
+        missing=tuple(key for key in own if key not in shared),
+        unexpected=tuple(key for key in state if key not in shared and key not in not_loaded),
+        wrong_shape=tuple(wrong_shape),
+        matched=len(shared) - len(wrong_shape),
+    )
+
+
+def load_weights(model: nn.Module, path: str | Path) -> dict[str, Any]:
+    """Loads a checkpoint into a model that it fits completely, and returns the whole checkpoint.
+
+    Raises:
+        UserError: what `read_checkpoint` refuses, and a checkpoint of another architecture.
+    """
+    checkpoint = read_checkpoint(path)
+    state = state_dict_of(checkpoint)
+    match = match_keys(model, state)
+    if not match.complete:
+        raise UserError(f"checkpoint {path} is of another architecture than the config, {match.matched} keys match: {match}")
+    model.load_state_dict(state, strict=False)  # nothing is missing; what is left over was made anew
+    return checkpoint
+
+
+def load_matching_weights(model: nn.Module, path: str | Path) -> KeyMatch:
+    """Loads what fits from a checkpoint, to start a training from it, and says what did not.
+
+    Raises:
+        UserError: what `read_checkpoint` refuses, and a checkpoint of which nothing fits.
+    """
+    state = state_dict_of(read_checkpoint(path))
+    match = match_keys(model, state)
+    if match.matched == 0:
+        raise UserError(f"checkpoint {path} shares no weight with the model: {match}")
+    fitting = {key: value for key, value in state.items() if key not in {*match.unexpected, *match.wrong_shape}}
+    model.load_state_dict(fitting, strict=False)
+    return match
+
+
+def latest_checkpoint(folder: str | Path) -> Path | None:
+    """The newest checkpoint of a training: `latest.pth`, else the `epoch_*.pth` or `iter_*.pth` with the highest number."""
+    folder = Path(folder)
+    if (folder / "latest.pth").is_file():
+        return folder / "latest.pth"
+    names = ((re.fullmatch(r"(?:epoch|iter)_(\d+)", path.stem), path) for path in folder.glob("*.pth"))
+    numbered = [(int(match.group(1)), path) for match, path in names if match]
+    return max(numbered)[1] if numbered else None

@@ -1,0 +1,22 @@
+"""JSON that any reader takes: numbers that are not finite become null."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, value: Any, indent: int | None = None) -> None:
+    """Writes nested dicts, lists and numbers; `indent` is json's."""
+    path.write_text(json.dumps(finite_or_none(value), indent=indent, allow_nan=False) + "\n")
+
+
+def finite_or_none(value: Any) -> Any:
+    """The same nested value with None for every NaN and infinity; JSON has no word for them."""
+    if isinstance(value, dict):
+        return {key: finite_or_none(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite_or_none(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,83 @@
+"""Detections for a whole dataset, the same on one process as on many."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from mmcv.parallel import collate
+from mmcv.runner import get_dist_info
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from tqdm import tqdm
+
+from epropnp_det.compat import DISTRIBUTED_TIMEOUT
+
+from .seeding import seeded
+from .wrapping import to_device
+
+
+def predict_dataset(model: nn.Module, dataset: Dataset, *, workers: int, seed: int = 0) -> list[dict] | None:
+    """Results of every image in the dataset's order; None on every process but the first.
+
+    Image i is predicted by process i mod (number of processes), alone in its batch and with random numbers that depend on i only:
+    the results do not depend on how many processes share the work, and no image is predicted twice.
+    """
+    rank, world_size = get_dist_info()
+    indices = range(rank, len(dataset), world_size)
+    loader = _loader(dataset, indices, workers)
+    training = model.training
+    model.eval()
+    progress = tqdm(total=len(dataset), desc="predicting", unit="image", disable=rank != 0)
+    results = {}
+    for index, data in zip(indices, loader):
+        results[index] = predict(model, data, seed=seed + index)
+        progress.update(min(world_size, progress.total - progress.n))
+    progress.close()
+    model.train(training)
+    return gather_results(results, len(dataset))
+
+
+def _loader(dataset: Dataset, indices: range, workers: int) -> DataLoader:
+    return DataLoader(
+        dataset,
+        batch_size=1,
+        sampler=indices,
+        num_workers=workers,
+        collate_fn=functools.partial(collate, samples_per_gpu=1),
+        generator=torch.Generator(),  # else a seed for the workers is taken from the generator of the training
+    )
+
+
+@torch.no_grad()
+def predict(model: nn.Module, data: dict[str, Any], *, seed: int) -> dict:
+    """Result of the one image in a collated batch, `{'img_bbox': {...}}`; the model must be in evaluation mode."""
+    device = next(model.parameters()).device
+    with seeded(seed, device):
+        return model(return_loss=False, rescale=True, **to_device(data, device))[0]
+
+
+def gather_results(results: dict[int, dict], size: int) -> list[dict] | None:
+    """Puts the results of all processes in order on the first one; the others get None.
+
+    Args:
+        results: of this process, by the index of the image.
+        size: number of images of all processes.
+    """
+    rank, world_size = get_dist_info()
+    if world_size == 1:
+        return [results[index] for index in range(size)]
+    parts: list | None = [None] * world_size if rank == 0 else None
+    dist.gather_object(results, parts, dst=0, group=_cpu_group())
+    if parts is None:
+        return None
+    merged = {index: result for part in parts for index, result in part.items()}
+    return [merged[index] for index in range(size)]
+
+
+@functools.cache
+def _cpu_group() -> dist.ProcessGroup | None:
+    """Processes joined through the CPU, whatever the training uses: detections are few, and of another number in every image."""
+    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo", timeout=DISTRIBUTED_TIMEOUT)

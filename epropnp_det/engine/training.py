@@ -1,0 +1,190 @@
+"""Training as a config describes it, on a CPU or GPUs, by one process or many."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from mmcv import Config
+from mmcv.parallel import collate
+from mmcv.runner import (
+    BaseRunner,
+    DistSamplerSeedHook,
+    EpochBasedRunner,
+    IterBasedRunner,
+    OptimizerHook,
+    build_optimizer,
+    build_runner,
+    get_dist_info,
+)
+from mmcv.utils import get_logger
+from torch import nn
+from torch.utils.data import DataLoader, Dataset
+from torch.utils.data.distributed import DistributedSampler
+
+from epropnp_det import __version__
+from epropnp_det.errors import UserError
+
+from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
+from .config import build_dataset, build_model
+from .evaluation_hook import EvaluationHook
+from .optimizer_hook import FiniteOptimizerHook  # noqa: F401  registers it
+from .seeding import seed_everything
+from .wrapping import wrap_model
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the command line adds to a config."""
+
+    work_dir: Path
+    device: torch.device
+    seed: int = 0
+    deterministic: bool = False
+    validate: bool = True
+    resume: bool = False  # from the newest checkpoint in work_dir; from the start where there is none
+    resume_from: Path | None = None  # weights, optimizer and progress
+    load_from: Path | None = None  # weights alone
+
+
+def train(config: Config, options: TrainingOptions) -> None:
+    """Trains and leaves logs, the whole config and checkpoints in `options.work_dir`.
+
+    Raises:
+        UserError: a mistake in the config, missing files, or a checkpoint that does not fit.
+    """
+    timestamp = time.strftime("%Y%m%d_%H%M%S")
+    logger = _start_log(config, options, timestamp)
+    # A seed of its own for every process: flips and pose samples differ. DDP copies the first process' initial weights.
+    seed_everything(options.seed + get_dist_info()[0], options.deterministic)
+    model = build_model(config)
+    start = _find_start(options)
+    if start is None:
+        _init_weights(model)
+    dataset = build_dataset(config.data.train, test_mode=False, config=config)
+    model.CLASSES = dataset.CLASSES
+    wrapped = wrap_model(model, options.device, config.find_unused_parameters)
+    runner = _build_runner(wrapped, config, options, logger, timestamp)
+    _register_hooks(runner, config, options)
+    _load_start(runner, start, options)
+    runner.run([_train_loader(dataset, config, options.seed)], [("train", 1)])
+
+
+def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logging.Logger:
+    options.work_dir.mkdir(parents=True, exist_ok=True)
+    logger = get_logger("epropnp_det", log_file=str(options.work_dir / f"{timestamp}.log"), log_level=config.log_level)
+    if get_dist_info()[0] == 0:
+        config.dump(str(options.work_dir / Path(config.filename).name))
+    where = f"{get_dist_info()[1]} process(es) on {options.device.type}"
+    logger.info("epropnp_det %s, torch %s, %s, seed %d", __version__, torch.__version__, where, options.seed)
+    return logger
+
+
+def _init_weights(model: nn.Module) -> None:
+    mmcv_logger = get_logger("mmcv")
+    level = mmcv_logger.level
+    mmcv_logger.setLevel(logging.WARNING)  # it would print four lines for each parameter
+    try:
+        model.init_weights()
+    except OSError as error:
+        raise UserError(f"the pretrained weights of the backbone cannot be loaded: {error}") from error
+    finally:
+        mmcv_logger.setLevel(level)
+
+
+def _find_start(options: TrainingOptions) -> Path | None:
+    """The checkpoint whose progress goes on, if any."""
+    if options.resume_from is not None:
+        return options.resume_from
+    return latest_checkpoint(options.work_dir) if options.resume else None
+
+
+def _train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoader:
+    """Batches in another order every epoch, each image once an epoch; with several processes each has its share of the images."""
+    rank, world_size = get_dist_info()
+    workers, samples = config.data.workers_per_gpu, config.data.samples_per_gpu
+    # No seeding of the workers here: torch gives them new seeds each epoch, drawn from what `seed_everything` has set. mmdet's
+    # loader would seed them alike every time and repeat all flips, and its samplers want a GPU.
+    return DataLoader(
+        dataset,
+        batch_size=samples,
+        sampler=DistributedSampler(dataset, world_size, rank, shuffle=True, seed=seed),
+        num_workers=workers,
+        collate_fn=functools.partial(collate, samples_per_gpu=samples),
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available(),
+    )
+
+
+def _build_runner(model: nn.Module, config: Config, options: TrainingOptions, logger: logging.Logger, timestamp: str) -> BaseRunner:
+    try:
+        optimizer = build_optimizer(model, copy.deepcopy(config.optimizer))
+        meta = dict(seed=options.seed, exp_name=Path(config.filename).name, epropnp_det_version=__version__, config=config.pretty_text)
+        defaults = dict(model=model, optimizer=optimizer, work_dir=str(options.work_dir), logger=logger, meta=meta)
+        runner = build_runner(copy.deepcopy(config.runner), default_args=defaults)
+    except (TypeError, KeyError, ValueError) as error:
+        raise UserError(f"optimizer or runner settings of {config.filename}: {error}") from error
+    runner.timestamp = timestamp  # gives the .log and the .log.json the same name
+    return runner
+
+
+def _register_hooks(runner: BaseRunner, config: Config, options: TrainingOptions) -> None:
+    settings = copy.deepcopy(config._cfg_dict)  # mmcv takes keys out of what it is given
+    optimizer_config: Any = settings.optimizer_config
+    if "type" not in optimizer_config:
+        optimizer_config = OptimizerHook(**optimizer_config)
+    runner.register_training_hooks(
+        settings.lr_config,
+        optimizer_config,
+        settings.checkpoint_config,
+        settings.log_config,
+        settings.get("momentum_config"),
+        custom_hooks_config=settings.get("custom_hooks"),
+    )
+    if isinstance(runner, EpochBasedRunner):  # the iteration-based one tells the sampler itself
+        runner.register_hook(DistSamplerSeedHook())
+    if options.validate and "evaluation" in settings:
+        dataset = build_dataset(config.data.val, test_mode=True, config=config)
+        settings.evaluation.setdefault("by_epoch", isinstance(runner, EpochBasedRunner))
+        runner.register_hook(EvaluationHook(dataset, config.data.workers_per_gpu, **settings.evaluation), priority="LOW")
+
+
+def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions) -> None:
+    if start is not None:
+        resume(runner, start)
+        seed_everything(options.seed + runner.iter + get_dist_info()[0], options.deterministic)  # not the first epoch's numbers again
+    elif options.load_from is not None:
+        match = load_matching_weights(runner.model.module, options.load_from)
+        runner.logger.info("weights from %s: %d keys match; %s", options.load_from, match.matched, match)
+    elif options.resume:
+        runner.logger.info("no checkpoint in %s yet: starting from the beginning", options.work_dir)
+
+
+def resume(runner: BaseRunner, path: Path) -> None:
+    """Takes weights, optimizer and progress from a checkpoint of the same training.
+
+    mmcv's own `resume` is not used: it runs the config's text that the checkpoint holds as Python, and counts one iteration
+    twice in an iteration-based training.
+
+    Raises:
+        UserError: the checkpoint does not fit or holds no progress.
+    """
+    checkpoint = load_weights(runner.model.module, path)
+    if "optimizer" not in checkpoint or not {"epoch", "iter"} <= checkpoint.get("meta", {}).keys():
+        raise UserError(f"checkpoint {path} holds weights only, no progress to resume; use --load-from to start from its weights")
+    try:
+        runner.optimizer.load_state_dict(checkpoint["optimizer"])
+    except ValueError as error:
+        raise UserError(f"checkpoint {path} was written with another optimizer: {error}") from error
+    meta = checkpoint["meta"]
+    runner._epoch = meta["epoch"]
+    runner._iter = meta["iter"] + isinstance(runner, IterBasedRunner)
+    runner._inner_iter = runner._iter if isinstance(runner, IterBasedRunner) else 0
+    runner.meta.setdefault("hook_msgs", {}).update(meta.get("hook_msgs", {}))
+    runner.logger.info("resumed %s at epoch %d, iteration %d", path, runner.epoch, runner.iter)

@@ -1,0 +1,17 @@
+"""Pictures of boxes: arrays in, arrays out. OpenCV and matplotlib's Agg canvas only, so no display is needed."""
+
+from .background import BACKGROUNDS, background
+from .birdseye import draw_birdseye
+from .boxes import DrawnBoxes, box_corners, draw_boxes, project_segments
+from .layout import side_by_side
+
+__all__ = [
+    "BACKGROUNDS",
+    "DrawnBoxes",
+    "background",
+    "box_corners",
+    "draw_birdseye",
+    "draw_boxes",
+    "project_segments",
+    "side_by_side",
+]

@@ -1,0 +1,178 @@
+"""3D boxes drawn on an image.
+
+Camera frame: x right, y down, z forward, metres. A pose is (x, y, z, yaw) of the gravity centre, a size (l, h, w) along the
+object's own x, y, z; yaw turns about y: R_y = [[c, 0, s], [0, 1, 0], [-s, 0, c]]. Image points are continuous: pixel (row i,
+column j) has its centre at (j + 0.5, i + 0.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .palette import TRUTH_RGB, bgr, class_rgb
+
+NEAR = 0.1  # m; what is nearer to the image plane cannot be drawn
+
+# Corners 0-3 are the front face (+x, where the object is heading), 4-7 the back face; both run alike around the object.
+_CORNER_SIGNS = np.array(
+    [[1, 1, 1], [1, 1, -1], [1, -1, -1], [1, -1, 1], [-1, 1, 1], [-1, 1, -1], [-1, -1, -1], [-1, -1, 1]], dtype=np.float64
+)
+_EDGES = np.array([[0, 1], [1, 2], [2, 3], [3, 0], [4, 5], [5, 6], [6, 7], [7, 4], [0, 4], [1, 5], [2, 6], [3, 7]])
+_FRONT_DIAGONALS = np.array([[0, 2], [1, 3]])
+
+_SUBPIXEL_BITS = 4  # of OpenCV's fixed-point coordinates
+_DASH = 9.0  # px
+
+
+@dataclass(frozen=True)
+class DrawnBoxes:
+    """Boxes to draw, camera frame of the image. Optional fields are drawn where they are given."""
+
+    pose: np.ndarray  # (n, 4) x, y, z of the gravity centre, yaw; m, rad
+    size: np.ndarray  # (n, 3) l, h, w, m
+    label: np.ndarray  # (n,) class
+    score: np.ndarray | None = None  # (n,)
+    velocity: np.ndarray | None = None  # (n, 2) vx, vz, m/s; NaN where unknown
+    covariance: np.ndarray | None = None  # (n, 4, 4) of the pose
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def where(self, kept: np.ndarray) -> DrawnBoxes:
+        """The boxes that `kept` (indices or a mask) selects."""
+        values = (self.pose, self.size, self.label, self.score, self.velocity, self.covariance)
+        return DrawnBoxes(*(None if value is None else value[kept] for value in values))
+
+
+def yaw_matrix(yaw: np.ndarray) -> np.ndarray:
+    """Rotation about the camera's y axis: (...) rad -> (..., 3, 3)."""
+    cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
+    rows = [[cos, zero, sin], [zero, zero + 1, zero], [-sin, zero, cos]]
+    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def box_corners(pose: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Corners in the camera frame: pose (..., 4), size (..., 3) -> (..., 8, 3) m; the first four are the side it is heading to."""
+    pose, size = np.asarray(pose, dtype=np.float64), np.asarray(size, dtype=np.float64)
+    local = 0.5 * size[..., None, :] * _CORNER_SIGNS
+    return local @ np.swapaxes(yaw_matrix(pose[..., 3]), -1, -2) + pose[..., None, :3]
+
+
+def project_segments(segments: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Segments (n, 2, 3) m -> the part in front of the camera on the image, (m, 2, 2) px, m <= n.
+
+    A segment that crosses the near plane is cut there; one wholly behind it is left out.
+    """
+    visible = segments[(segments[:, :, 2] > NEAR).any(axis=1)]
+    start, end = visible[:, 0], visible[:, 1]
+    ends = np.stack([_cut_at_near(start, end), _cut_at_near(end, start)], axis=1)
+    projected = ends @ np.asarray(matrix, dtype=np.float64).T
+    return projected[..., :2] / projected[..., 2:]
+
+
+def _cut_at_near(point: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """`point` (n, 3), moved towards `other` onto the near plane where it lies behind."""
+    behind = point[:, 2:] < NEAR
+    step = np.where(behind, other[:, 2:] - point[:, 2:], 1.0)
+    fraction = np.where(behind, (NEAR - point[:, 2:]) / step, 0.0)
+    return point + fraction * (other - point)
+
+
+def draw_boxes(
+    image: np.ndarray, matrix: np.ndarray, boxes: DrawnBoxes, *, dashed: bool = False, names: tuple[str, ...] = ()
+) -> np.ndarray:
+    """A copy of `image` with wire frames of the boxes, far ones first; the side an object is heading to is tinted and crossed.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        matrix: (3, 3) camera matrix, px.
+        boxes: in the camera frame of the image.
+        dashed: thin white dashes instead of class colours, for true boxes; their heading is not marked.
+        names: class names; with them and scores every box gets a label.
+    """
+    picture = image.copy()
+    for index in np.argsort(-boxes.pose[:, 2], kind="stable"):
+        _draw_box(picture, matrix, boxes.where(np.array([index])), dashed, names)
+    return picture
+
+
+def _draw_box(picture: np.ndarray, matrix: np.ndarray, box: DrawnBoxes, dashed: bool, names: tuple[str, ...]) -> None:
+    corners = box_corners(box.pose, box.size)[0]
+    color = bgr(TRUTH_RGB if dashed else class_rgb(box.label[0]))
+    edges = _clip_to(project_segments(corners[_EDGES], matrix), picture.shape)
+    if len(edges) == 0:
+        return
+    if not dashed:  # true boxes stay light: they lie over the predicted ones
+        _tint_front(picture, corners, matrix, color)
+        _draw_lines(picture, _clip_to(project_segments(corners[_FRONT_DIAGONALS], matrix), picture.shape), color, thickness=1)
+    thickness = max(1, round(picture.shape[1] / 800) - dashed)
+    # A thin dark rim, so that the edges show on bright and on dark ground.
+    _draw_lines(picture, edges, (20, 20, 20), thickness=thickness + 2, dashed=dashed)
+    _draw_lines(picture, edges, color, thickness=thickness, dashed=dashed)
+    if names and box.score is not None:
+        _draw_label(picture, edges, f"{names[box.label[0]]} {box.score[0]:.2f}", color)
+
+
+def _clip_to(segments: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The parts of (n, 2, 2) px segments inside the picture (Liang and Barsky's parametric clipping)."""
+    height, width = shape[:2]
+    start, direction = segments[:, 0], segments[:, 1] - segments[:, 0]
+    limits = np.array([width, height], dtype=np.float64)
+    moving = np.abs(direction) > 1e-12
+    safe = np.where(moving, direction, 1.0)
+    inside = (start >= 0) & (start <= limits)
+    first = np.where(moving, -start / safe, np.where(inside, -np.inf, np.inf))
+    last = np.where(moving, (limits - start) / safe, np.where(inside, np.inf, -np.inf))
+    enter = np.minimum(first, last).max(axis=1).clip(min=0.0)
+    leave = np.maximum(first, last).min(axis=1).clip(max=1.0)
+    kept = (enter < leave) & (inside | moving).all(axis=1)
+    ends = np.stack([enter, leave], axis=1)[kept]
+    return start[kept, None] + ends[..., None] * direction[kept, None]
+
+
+def _fixed_point(points: np.ndarray) -> np.ndarray:
+    """Continuous px -> OpenCV's integer coordinates, whose whole numbers are pixel centres."""
+    return np.round((points - 0.5) * 2**_SUBPIXEL_BITS).astype(np.int32)
+
+
+def _draw_lines(picture: np.ndarray, segments: np.ndarray, color: tuple[int, int, int], thickness: int, dashed: bool = False) -> None:
+    for start, end in _fixed_point(_dashes(segments) if dashed else segments):
+        cv2.line(picture, start.tolist(), end.tolist(), color, thickness, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _dashes(segments: np.ndarray) -> np.ndarray:
+    """Cuts (n, 2, 2) px segments into dashes with gaps as long as they are."""
+    pieces = [np.empty((0, 2, 2))]
+    for start, end in segments:
+        count = max(1, int(np.linalg.norm(end - start) // (2 * _DASH)))
+        fractions = (np.arange(count)[:, None] + np.array([0.0, 0.5])) / count
+        pieces.append(start + fractions[..., None] * (end - start))
+    return np.concatenate(pieces)
+
+
+def _tint_front(picture: np.ndarray, corners: np.ndarray, matrix: np.ndarray, color: tuple[int, int, int]) -> None:
+    """Blends a little colour into the side an object is heading to, where that lies wholly in front of the camera."""
+    if (corners[:4, 2] <= NEAR).any():
+        return
+    outline = project_segments(np.stack([corners[:4], corners[:4]], axis=1), matrix)[:, 0]
+    left, top = np.floor(outline.min(axis=0)).astype(int).clip(min=0)
+    right, bottom = np.ceil(outline.max(axis=0)).astype(int).clip(max=np.array(picture.shape[1::-1]))
+    if left >= right or top >= bottom:
+        return
+    window = picture[top:bottom, left:right]
+    filled = cv2.fillConvexPoly(window.copy(), _fixed_point(outline - (left, top)), color, cv2.LINE_AA, _SUBPIXEL_BITS)
+    window[:] = cv2.addWeighted(window, 0.7, filled, 0.3, 0.0)
+
+
+def _draw_label(picture: np.ndarray, edges: np.ndarray, text: str, color: tuple[int, int, int]) -> None:
+    """White text on a plate of the class colour, above the drawn edges and inside the picture."""
+    scale = picture.shape[1] / 3600
+    (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    left, top = edges.reshape(-1, 2).min(axis=0)
+    x = int(np.clip(left, 0, max(0, picture.shape[1] - width - 4)))
+    y = int(np.clip(top, height + baseline + 4, picture.shape[0]))
+    cv2.rectangle(picture, (x, y - height - baseline - 3), (x + width + 4, y - 1), color, cv2.FILLED)
+    cv2.putText(picture, text, (x + 2, y - baseline - 1), cv2.FONT_HERSHEY_SIMPLEX, scale, (255, 255, 255), 1, cv2.LINE_AA)

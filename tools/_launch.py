@@ -1,0 +1,30 @@
+"""torchrun whose report of a failed process is one line; what the process itself had to say stands above it.
+
+Used by dist_train.sh and dist_test.sh; takes torchrun's arguments.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+from torch.distributed import run
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+from epropnp_det.errors import USER_ERROR_EXIT_CODE
+
+
+def main(arguments: list[str]) -> int:
+    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
+    try:
+        run.main(arguments)
+    except ChildFailedError as error:
+        rank, failure = error.get_first_failure()
+        if failure.exitcode != USER_ERROR_EXIT_CODE:
+            print(f"error: process {rank} ended with exit code {failure.exitcode}", file=sys.stderr)
+        return failure.exitcode if failure.exitcode > 0 else 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# What dist_train.sh and dist_test.sh share; call those.  _launch.sh train|test CALLER CONFIG [CHECKPOINT] PROCESSES [arguments]
+set -euo pipefail
+what=$1
+caller=$2
+shift 2
+tools=$(cd "$(dirname "$0")" && pwd)
+
+usage() { sed -n '2,/^exec/{/^exec/d;s/^# \{0,1\}//;p;}' "$caller"; }
+fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
+
+case "${1:-}" in -h | --help) usage; exit 0 ;; esac
+files=(config)
+[ "$what" = test ] && files+=(checkpoint)
+[ $# -gt ${#files[@]} ] || fail "usage: $caller ${files[*]^^} PROCESSES [arguments]; --help says more"
+targets=()
+for name in "${files[@]}"; do
+    [ -f "$1" ] || fail "$name $1 does not exist"
+    targets+=("$1")
+    shift
+done
+processes=$1
+shift
+[[ "$processes" =~ ^[1-9][0-9]*$ ]] || fail "the number of processes must be a positive number, not '$processes'"
+
+if [ -x "$tools/../.venv/bin/python" ] && [ -z "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ]; then python=$tools/../.venv/bin/python; else python=python; fi
+cores=$(nproc)
+threads=$((cores / processes))
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads < 1 ? 1 : threads > 4 ? 4 : threads))}
+if [ -n "${MASTER_PORT:-}" ]; then meet=(--master_port "$MASTER_PORT"); else meet=(--standalone); fi
+exec "$python" "$tools/_launch.py" "${meet[@]}" --nproc_per_node "$processes" "$tools/$what.py" "${targets[@]}" --launcher pytorch "$@"

@@ -1,0 +1,80 @@
+#!/usr/bin/env python
+"""Tests a checkpoint: the official nuScenes score, a submission file, pictures.
+
+Example:
+    python tools/test.py configs/debug/one_frame.py work_dirs/one_frame/latest.pth --eval bbox --show-dir pictures
+    tools/dist_test.sh configs/epropnp/epropnp_v2_r101_12e_nuscenes.py epoch_12.pth 4 --format-only
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from epropnp_det.errors import UserError, main_guard
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--eval", metavar="METRIC", help="bbox: the official metrics, printed and written to metrics.json")
+    parser.add_argument("--format-only", action="store_true", help="write the submission file alone, for a split without annotations")
+    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="metrics and submission (default: work_dirs/NAME_OF_CONFIG/test)")
+    parser.add_argument("--show-dir", type=Path, metavar="DIR", help="one picture for every image: predicted boxes solid, true ones dashed")
+    parser.add_argument("--background", choices=("image", "blur", "none"), default="image", help="of the pictures (default: %(default)s)")
+    parser.add_argument("--score-thr", type=float, default=0.2, help="of the boxes in the pictures (default: %(default)s)")
+    parser.add_argument("--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root")
+    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config: model.test_cfg.nms_2d=0.7")
+    parser.add_argument("--launcher", choices=("none", "pytorch"), default="none", help="pytorch: started by torchrun")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
+    args = parser.parse_args()
+    if not (args.eval or args.format_only or args.show_dir):
+        parser.error("nothing to do: give --eval bbox, --format-only or --show-dir DIR")
+    if args.eval and args.format_only:
+        parser.error("--eval and --format-only exclude each other: --eval writes the submission file too")
+    return args
+
+
+@main_guard
+def main() -> None:
+    args = parse_args()
+    # Slow to import: not before --help and wrong arguments are dealt with.
+    from epropnp_det.apis import init_model
+    from epropnp_det.engine.command_line import start
+    from epropnp_det.engine.config import build_dataset
+    from epropnp_det.engine.prediction import predict_dataset
+
+    config, device = start(args)
+    if args.eval not in (None, "bbox"):
+        raise UserError(f"--eval {args.eval}: the only metric is bbox")
+    model = init_model(config, args.checkpoint, device)
+    dataset = build_dataset(config.data.test, test_mode=True, config=config)
+    results = predict_dataset(model, dataset, workers=config.data.workers_per_gpu)
+    if results is not None:  # the first process
+        report(args, dataset, results)
+
+
+def report(args: argparse.Namespace, dataset, results: list[dict]) -> None:
+    """Writes what the arguments ask for."""
+    from epropnp_det.engine.json_files import write_json
+
+    out_dir = args.out_dir or Path("work_dirs") / args.config.stem / "test"
+    if args.eval or args.format_only:
+        out_dir.mkdir(parents=True, exist_ok=True)
+    if args.format_only:
+        files, _ = dataset.format_results(results, jsonfile_prefix=str(out_dir))
+        print(f"submission: {files['img_bbox']}")
+    if args.eval:
+        metrics = dataset.evaluate(results, metric=args.eval, jsonfile_prefix=str(out_dir))
+        write_json(out_dir / "metrics.json", metrics, indent=1)
+        print(f"metrics and submission: {out_dir}")
+    if args.show_dir:
+        from epropnp_det.engine.pictures import draw_dataset
+
+        draw_dataset(dataset, results, args.show_dir, background_kind=args.background, score_threshold=args.score_thr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
