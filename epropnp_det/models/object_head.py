@@ -63,6 +63,17 @@ class ObjectHead(nn.Module):
         """Keys and values (B, E, H, W) from the pyramid and the (B, 2) width and height of the unpadded images, px."""
         return self.dense(feats, valid_cells(extent, feats[0].shape[-2:], self.stride))
 
+    def embed(self, queries: Queries) -> Tensor:
+        """(M, E) embedding of the queries, class included."""
+        if self.class_embedding is None:
+            return queries.embedding
+        return queries.embedding + self.class_embedding[queries.label]
+
+    def attention_query(self, queries: Queries, extent: Tensor) -> Tensor:
+        """(M, E) what the queries look for in the keys; (B, 2) width and height of the unpadded images, px."""
+        position = self.encoding(queries.reference, extent[queries.image])
+        return self.query(self.embedding_scale * self.embed(queries) + position)
+
     def forward(self, queries: Queries, maps: tuple[Tensor, Tensor], extent: Tensor) -> ObjectPredictions:
         """Predicts M objects.
 
@@ -71,10 +82,7 @@ class ObjectHead(nn.Module):
             maps: what `dense_maps` returned.
             extent: (B, 2) width and height of the unpadded images, px.
         """
-        embedding = queries.embedding
-        if self.class_embedding is not None:
-            embedding = embedding + self.class_embedding[queries.label]
-        query = self.query(self.embedding_scale * embedding + self.encoding(queries.reference, extent[queries.image]))
+        embedding, query = self.embed(queries), self.attention_query(queries, extent)
         sampled = self.sampler(queries, embedding, query, *maps, extent)
         noc, logits = self.points(sampled)
         objects = self.branches(sampled.object, queries.label)

@@ -48,27 +48,36 @@ V2_PREFIXES = (
     ("w2d_scale_branch.", "objects.branches.log_scale."),
     ("score_branch.", "objects.branches.score."),
     ("loss_pose.norm_factor", "losses.pose.scale"),
+    ("corr_reg_aux.", "auxiliary.out_"),
+    ("depth_branch.", "auxiliary.depth."),
+    ("loss_proj.mean_inv_std", "losses.projection.scale"),
+    ("loss_regr.mean_inv_std", "losses.coordinate.scale"),
+    ("loss_regr.log_sigma", "losses.coordinate.log_sigma"),
+    ("loss_depth.mean_inv_std", "losses.depth.scale"),
+    ("loss_depth.log_sigma", "losses.depth.log_sigma"),
 )
 
-# Parts that serve auxiliary losses only; inference does not touch them.
-V2_AUXILIARY = ("corr_reg_aux.", "loss_proj.", "loss_regr.", "loss_depth.", "depth_branch.")
+# Ours that serve the auxiliary losses alone; inference does not touch them.
+AUXILIARY = ("auxiliary.", "losses.projection.", "losses.coordinate.", "losses.depth.")
 
 
-def translate(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Head parameters of a released model, v1, v1b or v2, under our names; auxiliary parts are left out.
+def translate(state: Mapping[str, Tensor], auxiliary: bool = False) -> dict[str, Tensor]:
+    """Head parameters of a released model, v1, v1b or v2, under our names.
 
     Args:
         state: names relative to the head.
+        auxiliary: keep the parts that serve the auxiliary losses alone.
 
     Raises:
         KeyError: a name that no released model has.
     """
-    as_v2 = {_replaced(name, V1_PREFIXES) or name: value for name, value in state.items()}
-    return {_our_name(name): value for name, value in as_v2.items() if not name.startswith(V2_AUXILIARY)}
+    ours = {_our_name(name): value for name, value in state.items()}
+    return {name: value for name, value in ours.items() if auxiliary or not name.startswith(AUXILIARY)}
 
 
 def _our_name(name: str) -> str:
-    ours = _replaced(name, V2_PREFIXES)
+    as_v2 = _replaced(name, V1_PREFIXES) or name
+    ours = _replaced(as_v2, V2_PREFIXES)
     if ours is None:
         raise KeyError(f"{name} is not a parameter of a released head")
     return ours

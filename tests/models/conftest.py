@@ -27,10 +27,10 @@ def components(request, reference_folder: Path) -> dict:
     return torch.load(reference_folder / f"components_{request.param}.pt", weights_only=True)
 
 
-def load_recording(recorded: dict):
+def load_recording(recorded: dict, auxiliary: bool = False):
     """The small head with the recorded weights, nothing missing and nothing left over."""
-    head = build(recorded["cfg"])
-    head.load_state_dict(translate(recorded["state_dict"]))
+    head = build(recorded["cfg"], auxiliary=auxiliary)
+    head.load_state_dict(translate(recorded["state_dict"], auxiliary))
     return head
 
 
@@ -41,4 +41,4 @@ def head_of_recording(recorded_head: dict):
 
 @pytest.fixture(scope="module")
 def head_of_step(recorded_step: dict):
-    return load_recording(recorded_step).train()
+    return load_recording(recorded_step, auxiliary=True).train()

@@ -9,11 +9,13 @@ from mmcv import Config
 from mmdet3d.models import build_head
 from torch import Tensor
 
+from epropnp_det.lidar import ImagePoints, LidarPoints, ObjectPoints
 from epropnp_det.models.pnp_head import EProPnPHead, View
 from epropnp_det.models.structures import ObjectTruth
 from epropnp_det.pnp import Camera
 
-V2 = Config.fromfile(str(Path(__file__).parents[2] / "configs" / "_base_" / "models" / "epropnp_v2.py"))
+MODELS = Path(__file__).parents[2] / "configs" / "_base_" / "models"
+V2 = Config.fromfile(str(MODELS / "epropnp_v2.py"))
 NORM = dict(type="GN", num_groups=32)
 PNP = dict(mc_samples=32, amis_rounds=4, lm_iterations=3, init=dict(proposals=8, points=8, iterations=2))
 
@@ -23,8 +25,15 @@ def is_v1(recorded: dict) -> bool:
     return "bbox_branch" not in recorded["detector"]
 
 
+def auxiliary_config(recorded: dict) -> dict:
+    """The shipped auxiliary losses of a recording's family; regions have 14 x 14 cells in all recordings."""
+    family = "v1" if is_v1(recorded) else "v2"
+    settings = Config.fromfile(str(MODELS / f"auxiliary_{family}.py")).model.bbox_head
+    return dict(auxiliary=dict(settings.auxiliary, roi_size=14), losses=settings.losses)
+
+
 def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
-    """Our config of the small head a recording was made with."""
+    """Our config of the small head a recording was made with, without its auxiliary losses."""
     dense, attention, points = recorded["detector"], recorded["attention_sampler"], recorded["pts_trans"]
     v1 = is_v1(recorded)
     return dict(
@@ -69,9 +78,13 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
     )
 
 
-def build(recorded: dict, shrunk_mask: bool = True) -> EProPnPHead:
+def build(recorded: dict, shrunk_mask: bool = True, auxiliary: bool = False) -> EProPnPHead:
     """The small head of a recording, untrained."""
-    return build_head(head_config(recorded, shrunk_mask))
+    config = head_config(recorded, shrunk_mask)
+    if auxiliary:
+        extra = auxiliary_config(recorded)
+        config = dict(config, auxiliary=extra["auxiliary"], losses=config["losses"] | extra["losses"])
+    return build_head(config)
 
 
 def view_of_recording(recorded: dict) -> View:
@@ -120,6 +133,21 @@ def truths_of_recording(recorded: dict) -> list[ObjectTruth]:
             )
         )
     return truths
+
+
+def lidar_of_recording(recorded: dict) -> LidarPoints:
+    """Recorded LiDAR points as the network sees them: cropped, mirrored where the image is, pixel centres at half-integers."""
+    first_pixel = 0.0 if is_v1(recorded["cfg"]) else 0.5
+    parts = []
+    for i, (meta, transform) in enumerate(zip(recorded["metas"], recorded["img_transform"])):
+        x3d, x2d = recorded["object_points_x3d"][i], recorded["object_points_x2d"][i]
+        owner = torch.cat([torch.full((len(points),), index) for index, points in enumerate(x3d)])
+        u, v, depth = recorded["image_points_uvz"][i].unbind(1)
+        everywhere = ImagePoints(torch.zeros(len(u), dtype=torch.long), torch.stack((u, v), 1) + 0.5 - first_pixel, depth)
+        points = LidarPoints(ObjectPoints(owner, torch.cat(x3d), torch.cat(x2d) + 0.5 - first_pixel), everywhere)
+        points = points.crop(0, -float(transform[1, 2]))
+        parts.append(points.flip(meta["ori_shape"][1]) if meta["flip"] else points)
+    return LidarPoints.cat(parts, [len(labels) for labels in recorded["labels"]])
 
 
 def scene(boxes: int, seed: int = 0) -> ObjectTruth:
