@@ -38,9 +38,16 @@ class LoadCameraImage:
 
     Takes `results["img"]` (BGR, uint8) if it is there, else reads `img_info["filename"]` under `img_prefix`.
 
+    Args:
+        first_pixel: where the intrinsics put the centre of pixel (0, 0): 0.5 as everywhere here, or 0 as the released v1 models were
+            trained with. The camera takes the difference up.
+
     Raises:
         UserError: the file is missing or truncated, or has not the size that the annotations say.
     """
+
+    def __init__(self, first_pixel: float = 0.5):
+        self.shift = 0.5 - first_pixel
 
     def __call__(self, results: dict) -> dict:
         info = results["img_info"]
@@ -60,8 +67,13 @@ class LoadCameraImage:
             pad_shape=image.shape,
             scale_factor=1.0,
             flip=False,
-            camera=Camera.for_image(torch.tensor(info["cam_intrinsic"], dtype=torch.float32), (width, height)),
+            camera=self._camera(info["cam_intrinsic"], width, height),
         )
+
+    def _camera(self, matrix: list, width: int, height: int) -> Camera:
+        """The camera of the file's pixels; all of it moves, clip limits included."""
+        camera = Camera.for_image(torch.tensor(matrix, dtype=torch.float32), (width, height))
+        return camera.crop(-self.shift, -self.shift) if self.shift else camera
 
 
 @PIPELINES.register_module()

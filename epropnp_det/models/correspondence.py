@@ -75,13 +75,28 @@ class DeformableSampler(nn.Module):
         ffn_channels: hidden width of the feed-forward layer.
         dropout: in the feed-forward layer.
         shrunk_mask: the released v2 models count the first cell inside the left and top border as outside; see `inside_image`.
+        cell_maps: the released v1 models read pixel and mask from maps of cells: a location outside the padded input becomes the centre of
+            the border cell, and the mask is that of `inside_cells`.
+
+    Raises:
+        ValueError: both `shrunk_mask` and `cell_maps`.
     """
 
     def __init__(
-        self, embed_dims: int, heads: int, points: int, stride: int, ffn_channels: int, dropout: float = 0.1, shrunk_mask: bool = False
+        self,
+        embed_dims: int,
+        heads: int,
+        points: int,
+        stride: int,
+        ffn_channels: int,
+        dropout: float = 0.1,
+        shrunk_mask: bool = False,
+        cell_maps: bool = False,
     ):
         super().__init__()
-        self.heads, self.points, self.stride, self.shrunk_mask = heads, points, stride, shrunk_mask
+        if shrunk_mask and cell_maps:
+            raise ValueError("shrunk_mask is a habit of v2, cell_maps one of v1: choose one of them")
+        self.heads, self.points, self.stride, self.shrunk_mask, self.cell_maps = heads, points, stride, shrunk_mask, cell_maps
         self.sampling_offsets = nn.Linear(embed_dims, heads * points * 2)
         self.out_proj = nn.Linear(embed_dims, embed_dims)
         self.norm_attention, self.norm_ffn = nn.LayerNorm(embed_dims), nn.LayerNorm(embed_dims)
@@ -115,7 +130,7 @@ class DeformableSampler(nn.Module):
         offset = self.sampling_offsets(embedding).unflatten(1, (self.heads, self.points, 2)) * queries.stride[:, None, None, None]
         location = queries.reference[:, None, None] + offset
         keys, values = (sample_heads(m, location, queries.image, self.stride) for m in (key, value))
-        inside = inside_image(location, extent[queries.image][:, None, None], self.stride, self.shrunk_mask)
+        inside = self._inside(location, extent[queries.image][:, None, None])
         per_head = query.unflatten(1, (self.heads, -1))
         logits = (keys * per_head[:, :, None]).sum(-1) / per_head.shape[-1] ** 0.5
         # Not renormalised: an object half outside the image is attended to half as much.
@@ -123,7 +138,14 @@ class DeformableSampler(nn.Module):
         attended = (attention[..., None] * values).sum(2).flatten(1)
         feature = self.norm_attention(self.out_proj(attended) + embedding)
         feature = self.norm_ffn(feature + self.ffn(feature))
+        if self.cell_maps:
+            location = clamp_to_cells(location, key.shape[:-3:-1], self.stride)
         return SampledFeatures(location.flatten(1, 2), values.flatten(1, 2), inside.flatten(1), per_head, feature)
+
+    def _inside(self, location: Tensor, extent: Tensor) -> Tensor:
+        if self.cell_maps:
+            return inside_cells(location, extent, self.stride)
+        return inside_image(location, extent, self.stride, self.shrunk_mask)
 
 
 class PointBranch(nn.Module):
@@ -227,6 +249,29 @@ def inside_image(location: Tensor, extent: Tensor, stride: int, shrunk: bool) ->
     high = ((extent + half - location) / stride).clamp(0, 1)
     low = ((location + (-half if shrunk else half)) / stride).clamp(0, 1)
     return torch.minimum(low, high).prod(-1)
+
+
+def inside_cells(location: Tensor, extent: Tensor, stride: int) -> Tensor:
+    """The released v1 models' `inside_image`: bilinear between cells, each worth its share inside the image, zero beyond the map.
+
+    Args:
+        location: (..., 2), px.
+        extent: (..., 2) width and height of the unpadded image, px.
+        stride: of the dense maps, px.
+
+    Returns:
+        (...,) in [0, 1].
+    """
+    position = location / stride - 0.5
+    first = position.floor()
+    shares = (((extent / stride - cell).clamp(0, 1) * (cell >= 0)) for cell in (first, first + 1))
+    return torch.lerp(*shares, position - first).prod(-1)
+
+
+def clamp_to_cells(location: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+    """(..., 2) px -> the same, held between the centres of the border cells of a map of `size` = width, height cells of `stride` px."""
+    low = location.new_full((2,), stride / 2)
+    return location.clamp(low, location.new_tensor(size) * stride - low)
 
 
 def standardise(location: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from mmdet.models.detectors.base import BaseDetector
 from mmdet3d.models.builder import DETECTORS, build_backbone, build_head, build_neck
 from torch import Tensor
 
+from epropnp_det.lidar import LidarPoints
 from epropnp_det.pnp import Camera
 
 from .boxes import from_mmdet3d, to_mmdet3d
@@ -38,13 +39,14 @@ class EProPnPDet(BaseDetector):
         return self.neck(self.backbone(img))
 
     def forward_train(self, img: Tensor, img_metas: list[dict], gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels) -> dict[str, Tensor]:
-        """Losses; the ground truth is a list with one entry an image."""
+        """Losses; the ground truth is a list with one entry an image. LiDAR points come in the `lidar_points` of `img_metas`, if at all."""
         view = view_of(img_metas, img.device)
-        truths = [
-            object_truth(*objects, view.camera[b], meta["img_shape"])
-            for b, (meta, *objects) in enumerate(zip(img_metas, gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels))
+        objects = [
+            projected_truth(*boxes, view.camera[b], meta["img_shape"])
+            for b, (meta, *boxes) in enumerate(zip(img_metas, gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels))
         ]
-        return self.bbox_head.loss(self.extract_feat(img), view, truths)
+        truths = [truth[seen(truth)] for truth in objects]
+        return self.bbox_head.loss(self.extract_feat(img), view, truths, lidar=lidar_of(img_metas, [seen(truth) for truth in objects]))
 
     def detect(self, img: Tensor, img_metas: list[dict], generator: torch.Generator | None = None) -> list[Detections]:
         """Detections of each image, in the camera frame."""
@@ -72,10 +74,28 @@ def object_truth(boxes, label: Tensor, box2d: Tensor, attribute: Tensor, camera:
         boxes: mmdet3d camera boxes; label, attribute: (n,); box2d: (n, 4) px.
         camera: unbatched; shape: height and width of the unpadded image.
     """
+    truth = projected_truth(boxes, label, box2d, attribute, camera, shape)
+    return truth[seen(truth)]
+
+
+def projected_truth(boxes, label: Tensor, box2d: Tensor, attribute: Tensor, camera: Camera, shape: tuple[int, ...]) -> ObjectTruth:
+    """All of `object_truth`; the centre of a box whose volume meets no pixel is NaN."""
     pose, size, velocity = (x.to(label.device) for x in from_mmdet3d(boxes))
     center = volume_center(pose, size, camera, (shape[1], shape[0]))
-    truth = ObjectTruth(label, pose, size, velocity, attribute, box2d, center)
-    return truth[center.isfinite().all(1)]
+    return ObjectTruth(label, pose, size, velocity, attribute, box2d, center)
+
+
+def seen(truth: ObjectTruth) -> Tensor:
+    """(n,) bool: boxes whose volume meets a pixel."""
+    return truth.center2d.isfinite().all(1)
+
+
+def lidar_of(img_metas: list[dict], kept: list[Tensor]) -> LidarPoints | None:
+    """LiDAR points of a batch on the boxes kept, bool for each box of each image; None where the pipeline loads none."""
+    if "lidar_points" not in img_metas[0]:
+        return None
+    points = [meta["lidar_points"].to(keep.device).of_objects(keep) for meta, keep in zip(img_metas, kept)]
+    return LidarPoints.cat(points, [int(keep.sum()) for keep in kept])
 
 
 def mmdet3d_result(found: Detections) -> dict:

@@ -22,7 +22,7 @@ class ObjectHead(nn.Module):
         level_channels, dense_channels: see `DenseFeatures`.
         ffn_channels, point_ffn_channels, dropout: of the two feed-forward layers.
         class_embedding: add an embedding of the class to the query's.
-        class_wise_size, shrunk_mask: see `ObjectBranches`, `DeformableSampler`.
+        class_wise_size, shrunk_mask, cell_maps: see `ObjectBranches`, `DeformableSampler`.
         norm_cfg: of the fused map.
     """
 
@@ -44,6 +44,7 @@ class ObjectHead(nn.Module):
         class_embedding: bool = True,
         class_wise_size: bool = True,
         shrunk_mask: bool = False,
+        cell_maps: bool = False,
         *,
         norm_cfg: dict,
     ):
@@ -54,13 +55,24 @@ class ObjectHead(nn.Module):
         self.class_embedding = nn.Parameter(torch.zeros(classes, embed_dims)) if class_embedding else None
         self.embedding_scale = nn.Parameter(torch.tensor(0.1))
         self.query = nn.Linear(embed_dims, embed_dims)
-        self.sampler = DeformableSampler(embed_dims, heads, points, stride, ffn_channels, dropout, shrunk_mask)
+        self.sampler = DeformableSampler(embed_dims, heads, points, stride, ffn_channels, dropout, shrunk_mask, cell_maps)
         self.points = PointBranch(embed_dims // heads, heads, point_ffn_channels, dropout)
         self.branches = ObjectBranches(embed_dims, classes, attributes, class_wise_size)
 
     def dense_maps(self, feats: list[Tensor], extent: Tensor) -> tuple[Tensor, Tensor]:
         """Keys and values (B, E, H, W) from the pyramid and the (B, 2) width and height of the unpadded images, px."""
         return self.dense(feats, valid_cells(extent, feats[0].shape[-2:], self.stride))
+
+    def embed(self, queries: Queries) -> Tensor:
+        """(M, E) embedding of the queries, class included."""
+        if self.class_embedding is None:
+            return queries.embedding
+        return queries.embedding + self.class_embedding[queries.label]
+
+    def attention_query(self, queries: Queries, extent: Tensor) -> Tensor:
+        """(M, E) what the queries look for in the keys; (B, 2) width and height of the unpadded images, px."""
+        position = self.encoding(queries.reference, extent[queries.image])
+        return self.query(self.embedding_scale * self.embed(queries) + position)
 
     def forward(self, queries: Queries, maps: tuple[Tensor, Tensor], extent: Tensor) -> ObjectPredictions:
         """Predicts M objects.
@@ -70,10 +82,7 @@ class ObjectHead(nn.Module):
             maps: what `dense_maps` returned.
             extent: (B, 2) width and height of the unpadded images, px.
         """
-        embedding = queries.embedding
-        if self.class_embedding is not None:
-            embedding = embedding + self.class_embedding[queries.label]
-        query = self.query(self.embedding_scale * embedding + self.encoding(queries.reference, extent[queries.image]))
+        embedding, query = self.embed(queries), self.attention_query(queries, extent)
         sampled = self.sampler(queries, embedding, query, *maps, extent)
         noc, logits = self.points(sampled)
         objects = self.branches(sampled.object, queries.label)

@@ -9,14 +9,19 @@ from mmcv.runner import BaseModule
 from mmdet3d.models.builder import HEADS, build_head, build_loss
 from torch import Tensor
 
+from epropnp_det.lidar import LidarPoints
 from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem
 
+from .auxiliary import AuxiliaryHead, Regions, mean_by_object
+from .auxiliary_losses import AuxiliaryLosses
 from .dense_losses import DenseLosses
 from .object_head import ObjectHead
 from .object_losses import ObjectLosses
 from .postprocess import PostprocessSettings, finish, select_queries
 from .structures import DenseOutputs, DensePoints, Detections, ObjectPredictions, ObjectTruth, Queries
 from .targets import Assignment, AssignmentSettings, assign, draw_queries
+
+AUXILIARY = ("projection", "coordinate", "depth")
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,16 @@ class EProPnPHead(BaseModule):
         num_classes, num_attributes: how many; the last attribute means "none".
         dense_head: config of the dense head.
         objects: settings of `ObjectHead`.
-        losses: configs of the losses by name: cls, reference, centerness, bbox (or None); pose, size, score, velocity, attribute; and the
-            two weights position and orientation of the derivative regularisation.
+        losses: configs of the losses by name: cls, reference, centerness, bbox (or None); pose, size, score, velocity, attribute; the two
+            weights position and orientation of the derivative regularisation; and, with an auxiliary head, projection, coordinate and
+            depth (each may be left out).
         train_cfg: `queries_per_image`, `assignment` (see `AssignmentSettings`), `pnp` (settings of `EProPnP4DoF`).
         test_cfg: fields of `PostprocessSettings`, and `pnp`.
+        auxiliary: `roi_size` of the auxiliary head and `coordinate_unit` of its losses, see `AuxiliaryHead` and `AuxiliaryLosses`; None
+            trains without.
 
     Raises:
+        ValueError: losses of the auxiliary head without it.
         TypeError: a setting of `pnp`, `assignment` or `test_cfg` that does not exist; the message names it.
     """
 
@@ -58,6 +67,7 @@ class EProPnPHead(BaseModule):
         losses: dict,
         train_cfg: dict,
         test_cfg: dict,
+        auxiliary: dict | None = None,
         init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
@@ -67,13 +77,19 @@ class EProPnPHead(BaseModule):
         self.assignment = AssignmentSettings(**train_cfg["assignment"])
         self.postprocess = PostprocessSettings(**{k: v for k, v in test_cfg.items() if k != "pnp"})
         self.test_pnp = EProPnP4DoF(**test_cfg["pnp"])
-        self._build_losses(dict(losses), dict(train_cfg["pnp"]))
+        self.auxiliary = None
+        self._build_losses(dict(losses), dict(train_cfg["pnp"]), auxiliary)
 
-    def _build_losses(self, losses: dict, pnp: dict):
+    def _build_losses(self, losses: dict, pnp: dict, auxiliary: dict | None):
         weights = losses.pop("position"), losses.pop("orientation")
+        orphans = [name for name in AUXILIARY if losses.get(name) is not None and auxiliary is None]
+        if orphans:
+            raise ValueError(f"losses {', '.join(orphans)} need the auxiliary head: set auxiliary=dict(roi_size=14)")
         # Registered as children, because some of them keep running means.
         self.losses = torch.nn.ModuleDict({name: build_loss(cfg) for name, cfg in losses.items() if cfg is not None})
         built = dict(self.losses)
+        extra = {name: built.pop(name, None) for name in AUXILIARY}
+        self.auxiliary_losses = None if auxiliary is None else self._build_auxiliary(extra, **auxiliary)
         self.dense_losses = DenseLosses(built.pop("cls"), built.pop("reference"), built.pop("centerness"), built.pop("bbox", None))
         self.object_losses = ObjectLosses(
             **built,
@@ -84,8 +100,19 @@ class EProPnPHead(BaseModule):
             refine=EProPnP4DoF(**dict(pnp, init=None)),
         )
 
+    def _build_auxiliary(self, losses: dict, roi_size: int, **settings) -> AuxiliaryLosses:
+        sampler = self.objects.sampler
+        width = sampler.out_proj.in_features // sampler.heads
+        self.auxiliary = AuxiliaryHead(sampler.heads, width, sampler.stride, roi_size, depth=losses["depth"] is not None)
+        return AuxiliaryLosses(self.auxiliary, **losses, **settings)
+
     def loss(
-        self, feats: list[Tensor], view: View, truths: list[ObjectTruth], generator: torch.Generator | None = None
+        self,
+        feats: list[Tensor],
+        view: View,
+        truths: list[ObjectTruth],
+        generator: torch.Generator | None = None,
+        lidar: LidarPoints | None = None,
     ) -> dict[str, Tensor]:
         """Losses of a batch of B images.
 
@@ -93,16 +120,50 @@ class EProPnPHead(BaseModule):
             feats: (B, C, H, W) of each level.
             truths: boxes of each image, possibly none.
             generator: of the query draw and the pose samples.
+            lidar: of the batch, owners counted through its boxes; None where no loss asks for them.
+
+        Raises:
+            UserError: a loss asks for LiDAR points and there are none.
         """
-        outputs = self.dense_head(feats)
+        outputs = self.dense(feats)
         points, truth = self.dense_head.flatten(outputs), ObjectTruth.cat(truths)
         assignment = self.assign(outputs, points, truths)
         losses = self.dense_losses(points, assignment, truth)
         count = self.queries_per_image * len(truths)
         draw = draw_queries(assignment, count, generator)
-        own = truth[assignment.truth[draw.point]]
-        predictions, problem = self.correspondences(feats, view, queries_at(points, draw.point, own.label))
-        return losses | self.object_losses(predictions, problem, own, draw, count, generator)
+        drawn = assignment.truth[draw.point]
+        own = truth[drawn]
+        queries, maps = queries_at(points, draw.point, own.label), self.objects.dense_maps(feats, view.extent)
+        predictions, problem = self.posed(maps, view, queries)
+        losses |= self.object_losses(predictions, problem, own, draw, count, generator)
+        if self.auxiliary_losses is None:
+            return losses
+        regions, present = self.regions(queries, predictions, truth, drawn, draw.weight, view)
+        mine = None if lidar is None else lidar.of_objects(present)
+        return losses | self.auxiliary_losses(maps, regions, view.camera, mine)
+
+    def regions(
+        self, queries: Queries, predictions: ObjectPredictions, truth: ObjectTruth, drawn: Tensor, weight: Tensor, view: View
+    ) -> tuple[Regions, Tensor]:
+        """The boxes of the batch that M queries stand for, as the auxiliary losses see them.
+
+        Args:
+            truth: boxes of the whole batch; drawn: (M,) index of the box of each query; weight: (M,) of each query.
+
+        Returns:
+            G regions, and which of the boxes they are, bool.
+        """
+        present = drawn.new_zeros(len(truth), dtype=torch.bool).index_fill(0, drawn, True)
+        number, total = (present.cumsum(0) - 1)[drawn], int(present.sum())
+        heads = self.objects.sampler.heads
+        query = self.objects.attention_query(queries, view.extent).unflatten(1, (heads, -1))
+        query, size = (mean_by_object(value, number, weight, total) for value in (query, predictions.size))
+        image = drawn.new_zeros(len(truth)).index_copy(0, drawn, queries.image)[present]
+        return Regions(image, truth[present], view.camera[image], query, size), present
+
+    def dense(self, feats: list[Tensor]) -> DenseOutputs:
+        """Dense outputs of the coarsest levels, as many as the dense head has strides; a finer one serves the dense maps alone."""
+        return self.dense_head(feats[-len(self.dense_head.strides) :])
 
     def assign(self, outputs: DenseOutputs, points: DensePoints, truths: list[ObjectTruth]) -> Assignment:
         """Targets of all dense points, image-major; boxes are counted through the batch."""
@@ -118,7 +179,10 @@ class EProPnPHead(BaseModule):
 
     def correspondences(self, feats: list[Tensor], view: View, queries: Queries) -> tuple[ObjectPredictions, PnPProblem]:
         """Predictions of M queries and the PnP problem (M,) they pose."""
-        maps = self.objects.dense_maps(feats, view.extent)
+        return self.posed(self.objects.dense_maps(feats, view.extent), view, queries)
+
+    def posed(self, maps: tuple[Tensor, Tensor], view: View, queries: Queries) -> tuple[ObjectPredictions, PnPProblem]:
+        """`correspondences` from keys and values (B, E, H, W)."""
         predictions = self.objects(queries, maps, view.extent)
         points = Correspondences(predictions.noc * predictions.size[:, None], predictions.x2d, predictions.w2d)
         return predictions, PnPProblem.adaptive(points, view.camera[queries.image])
@@ -126,7 +190,7 @@ class EProPnPHead(BaseModule):
     @torch.no_grad()
     def detect(self, feats: list[Tensor], view: View, generator: torch.Generator | None = None) -> list[Detections]:
         """Detections of each of B images."""
-        points = self.dense_head.flatten(self.dense_head(feats))
+        points = self.dense_head.flatten(self.dense(feats))
         queries, class_score = select_queries(points, len(view.extent), self.postprocess)
         predictions, problem = self.correspondences(feats, view, queries)
         estimate = self.test_pnp.solve(problem, generator=generator)

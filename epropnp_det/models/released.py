@@ -1,12 +1,22 @@
-"""Key names of the publicly released EPro-PnP-Det v2 checkpoints, translated to ours."""
+"""Key names of the publicly released EPro-PnP-Det checkpoints, translated to ours."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-# (released prefix, our prefix), longest match first; relative to the detection head ("bbox_head.").
+# (v1 prefix, v2 prefix): v1 and v1b have the parameters of v2 without those of its 2D boxes and of two auxiliary losses.
+V1_PREFIXES = (
+    ("obj_query_scale.0.", "obj_query_scale."),
+    ("pts_trans.0.", "pts_trans."),
+    ("corr_regs.1.", "corr_reg."),
+    ("corr_regs.0.", "corr_reg_aux."),
+    ("scale_branch.", "w2d_scale_branch."),
+    ("loss_pose.0.", "loss_pose."),
+)
+
+# (v2 prefix, our prefix), longest match first; relative to the detection head ("bbox_head.").
 V2_PREFIXES = (
     ("detector.", "dense_head."),
     ("cls_emb", "objects.class_embedding"),
@@ -38,26 +48,41 @@ V2_PREFIXES = (
     ("w2d_scale_branch.", "objects.branches.log_scale."),
     ("score_branch.", "objects.branches.score."),
     ("loss_pose.norm_factor", "losses.pose.scale"),
+    ("corr_reg_aux.", "auxiliary.out_"),
+    ("depth_branch.", "auxiliary.depth."),
+    ("loss_proj.mean_inv_std", "losses.projection.scale"),
+    ("loss_regr.mean_inv_std", "losses.coordinate.scale"),
+    ("loss_regr.log_sigma", "losses.coordinate.log_sigma"),
+    ("loss_depth.mean_inv_std", "losses.depth.scale"),
+    ("loss_depth.log_sigma", "losses.depth.log_sigma"),
 )
 
-# Parts that serve auxiliary losses only; inference does not touch them.
-V2_AUXILIARY = ("corr_reg_aux.", "loss_proj.", "loss_regr.", "loss_depth.", "depth_branch.")
+# Ours that serve the auxiliary losses alone; inference does not touch them.
+AUXILIARY = ("auxiliary.", "losses.projection.", "losses.coordinate.", "losses.depth.")
 
 
-def translate_v2(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Head parameters of a released v2 model under our names; auxiliary parts are left out.
+def translate(state: Mapping[str, Tensor], auxiliary: bool = False) -> dict[str, Tensor]:
+    """Head parameters of a released model, v1, v1b or v2, under our names.
 
     Args:
         state: names relative to the head.
+        auxiliary: keep the parts that serve the auxiliary losses alone.
 
     Raises:
-        KeyError: a name that no released v2 model has.
+        KeyError: a name that no released model has.
     """
-    return {_rename(name): value for name, value in state.items() if not name.startswith(V2_AUXILIARY)}
+    ours = {_our_name(name): value for name, value in state.items()}
+    return {name: value for name, value in ours.items() if auxiliary or not name.startswith(AUXILIARY)}
 
 
-def _rename(name: str) -> str:
-    for old, new in V2_PREFIXES:
-        if name.startswith(old):
-            return new + name[len(old) :]
-    raise KeyError(f"{name} is not a parameter of the released v2 head")
+def _our_name(name: str) -> str:
+    as_v2 = _replaced(name, V1_PREFIXES) or name
+    ours = _replaced(as_v2, V2_PREFIXES)
+    if ours is None:
+        raise KeyError(f"{name} is not a parameter of a released head")
+    return ours
+
+
+def _replaced(name: str, prefixes: Sequence[tuple[str, str]]) -> str | None:
+    """The name with the first prefix that fits replaced; None where none fits."""
+    return next((new + name[len(old) :] for old, new in prefixes if name.startswith(old)), None)

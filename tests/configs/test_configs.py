@@ -12,7 +12,7 @@ from mmcv import Config
 from mmdet3d.models import build_model
 
 from epropnp_det.models.boxes import to_mmdet3d
-from epropnp_det.models.released import translate_v2
+from epropnp_det.models.released import translate
 from epropnp_det.nuscenes_classes import CLASSES
 from tests.models.small import CAMERA, scene
 
@@ -53,7 +53,7 @@ def test_full_model_has_the_parameters_of_the_released_one(reference_folder):
     shapes = {line.split(" ", 1)[0].removeprefix("bbox_head."): ast.literal_eval(line.split(" ", 1)[1]) for line in lines if line}
     with torch.device("meta"):
         head = build_model(Config.fromfile(str(FULL)).model).bbox_head
-        released = translate_v2({key: torch.empty(shape) for key, shape in shapes.items()})
+        released = translate({key: torch.empty(shape) for key, shape in shapes.items()})
     assert {key: value.shape for key, value in head.state_dict().items()} == {key: value.shape for key, value in released.items()}
 
 

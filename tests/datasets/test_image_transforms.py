@@ -74,6 +74,13 @@ def projected_center(results: dict) -> np.ndarray:
     return results["camera"].project(results["gt_bboxes_3d"].gravity_center)[0].numpy()
 
 
+def test_intrinsics_with_integer_pixel_centres():
+    results = dict(img=blob_image(np.array([0.0, 0.0])), img_info=dict(cam_intrinsic=INTRINSIC))
+    ours, integer = LoadCameraImage()(results)["camera"], LoadCameraImage(first_pixel=0.0)(results)["camera"]
+    points = torch.tensor([BOX[:3], [500.0, 0.0, 1.0], [-1.0, 0.3, 0.01]])  # inside, clamped at the border, at the near plane
+    torch.testing.assert_close(integer.each_point().project(points), ours.each_point().project(points) + 0.5)
+
+
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_projected_center_follows_the_image(name: str):
     results = run(SEQUENCES[name], make_results())

@@ -7,30 +7,30 @@ from pathlib import Path
 import pytest
 import torch
 
-from epropnp_det.models.released import translate_v2
+from epropnp_det.models.released import translate
 
 from .small import build
 
 
-@pytest.fixture(scope="module")
-def recorded_head(reference_folder: Path) -> dict:
-    return torch.load(reference_folder / "head_v2.pt", weights_only=True)
+@pytest.fixture(scope="module", params=["v2", "v1b_220411", "v1_basic"])
+def recorded_head(request, reference_folder: Path) -> dict:
+    return torch.load(reference_folder / f"head_{request.param}.pt", weights_only=True)
 
 
-@pytest.fixture(scope="module")
-def recorded_step(reference_folder: Path) -> dict:
-    return torch.load(reference_folder / "train_v2.pt", weights_only=True)
+@pytest.fixture(scope="module", params=["v2", "v1b_220411"])
+def recorded_step(request, reference_folder: Path) -> dict:
+    return torch.load(reference_folder / f"train_{request.param}.pt", weights_only=True)
 
 
-@pytest.fixture(scope="module")
-def components(reference_folder: Path) -> dict:
-    return torch.load(reference_folder / "components_v2.pt", weights_only=True)
+@pytest.fixture(scope="module", params=["v2", "v1"])
+def components(request, reference_folder: Path) -> dict:
+    return torch.load(reference_folder / f"components_{request.param}.pt", weights_only=True)
 
 
-def load_recording(recorded: dict):
+def load_recording(recorded: dict, auxiliary: bool = False):
     """The small head with the recorded weights, nothing missing and nothing left over."""
-    head = build(recorded["cfg"])
-    head.load_state_dict(translate_v2(recorded["state_dict"]))
+    head = build(recorded["cfg"], auxiliary=auxiliary)
+    head.load_state_dict(translate(recorded["state_dict"], auxiliary))
     return head
 
 
@@ -41,4 +41,4 @@ def head_of_recording(recorded_head: dict):
 
 @pytest.fixture(scope="module")
 def head_of_step(recorded_step: dict):
-    return load_recording(recorded_step).train()
+    return load_recording(recorded_step, auxiliary=True).train()

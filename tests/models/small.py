@@ -9,18 +9,33 @@ from mmcv import Config
 from mmdet3d.models import build_head
 from torch import Tensor
 
+from epropnp_det.lidar import ImagePoints, LidarPoints, ObjectPoints
 from epropnp_det.models.pnp_head import EProPnPHead, View
 from epropnp_det.models.structures import ObjectTruth
 from epropnp_det.pnp import Camera
 
-V2 = Config.fromfile(str(Path(__file__).parents[2] / "configs" / "_base_" / "models" / "epropnp_v2.py"))
+MODELS = Path(__file__).parents[2] / "configs" / "_base_" / "models"
+V2 = Config.fromfile(str(MODELS / "epropnp_v2.py"))
 NORM = dict(type="GN", num_groups=32)
 PNP = dict(mc_samples=32, amis_rounds=4, lm_iterations=3, init=dict(proposals=8, points=8, iterations=2))
 
 
+def is_v1(recorded: dict) -> bool:
+    """Whether a recorded config is of v1 or v1b: they have no 2D box branch."""
+    return "bbox_branch" not in recorded["detector"]
+
+
+def auxiliary_config(recorded: dict) -> dict:
+    """The shipped auxiliary losses of a recording's family; regions have 14 x 14 cells in all recordings."""
+    family = "v1" if is_v1(recorded) else "v2"
+    settings = Config.fromfile(str(MODELS / f"auxiliary_{family}.py")).model.bbox_head
+    return dict(auxiliary=dict(settings.auxiliary, roi_size=14), losses=settings.losses)
+
+
 def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
-    """Our config of the small head a recording was made with."""
+    """Our config of the small head a recording was made with, without its auxiliary losses."""
     dense, attention, points = recorded["detector"], recorded["attention_sampler"], recorded["pts_trans"]
+    v1 = is_v1(recorded)
     return dict(
         type="EProPnPHead",
         num_classes=recorded["num_classes"],
@@ -36,8 +51,8 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
             centerness_branch=dense["centerness_branch"],
             offset_branch=dense["offset_branch"],
             embedding_branch=dense["emb_branch"],
-            bbox_branch=dense["bbox_branch"],
-            class_wise_offset=not dense["offset_cls_agnostic"],
+            bbox_branch=dense.get("bbox_branch"),
+            class_wise_offset=not dense.get("offset_cls_agnostic", True),
             norm_cfg=NORM,
         ),
         objects=dict(
@@ -51,33 +66,45 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
             ffn_channels=attention["ffn_cfg"]["feedforward_channels"],
             point_ffn_channels=points["ffn_cfgs"]["feedforward_channels"],
             dropout=0.0,
-            class_embedding=recorded["use_cls_emb"],
-            class_wise_size=not recorded["dim_cls_agnostic"],
-            shrunk_mask=shrunk_mask,
+            class_embedding=recorded.get("use_cls_emb", False),
+            class_wise_size=not recorded.get("dim_cls_agnostic", False),
+            shrunk_mask=shrunk_mask and not v1,
+            cell_maps=v1,
             norm_cfg=NORM,
         ),
-        losses=V2.model.bbox_head.losses,
+        losses=V2.model.bbox_head.losses | (dict(bbox=None) if v1 else {}),
         train_cfg=dict(queries_per_image=48, assignment={}, pnp=PNP),
         test_cfg=dict(score_threshold=0.0, pnp=PNP),
     )
 
 
-def build(recorded: dict, shrunk_mask: bool = True) -> EProPnPHead:
+def build(recorded: dict, shrunk_mask: bool = True, auxiliary: bool = False) -> EProPnPHead:
     """The small head of a recording, untrained."""
-    return build_head(head_config(recorded, shrunk_mask))
+    config = head_config(recorded, shrunk_mask)
+    if auxiliary:
+        extra = auxiliary_config(recorded)
+        config = dict(config, auxiliary=extra["auxiliary"], losses=config["losses"] | extra["losses"])
+    return build_head(config)
 
 
 def view_of_recording(recorded: dict) -> View:
     """Cameras and sizes of the recorded images; the recorded transform leads from original to network-input pixels."""
     matrices = recorded["cam_intrinsic"].expand(len(recorded["metas"]), 3, 3)
-    cameras = [camera_of(*image) for image in zip(matrices, recorded["img_transform"], recorded["metas"])]
+    first_pixel = 0.0 if is_v1(recorded["cfg"]) else 0.5
+    images = zip(matrices, recorded["img_transform"], recorded["metas"])
+    cameras = [camera_of(matrix, transform, meta, first_pixel) for matrix, transform, meta in images]
     extent = torch.tensor([[float(meta["img_shape"][1]), float(meta["img_shape"][0])] for meta in recorded["metas"]])
     return View(Camera.stack(cameras), extent)
 
 
-def camera_of(matrix: Tensor, transform: Tensor, meta: dict) -> Camera:
-    """Camera of the network input; the transform (3, 3) crops the original image, and mirrors it where its first entry is negative."""
-    camera = Camera.for_image(matrix, (meta["ori_shape"][1], meta["ori_shape"][0])).crop(0, -float(transform[1, 2]))
+def camera_of(matrix: Tensor, transform: Tensor, meta: dict, first_pixel: float) -> Camera:
+    """Camera of the network input.
+
+    The transform (3, 3) crops the original image, and mirrors it where its first entry is negative; the intrinsics put the centre of the
+    original's first pixel at `first_pixel`.
+    """
+    camera = Camera.for_image(matrix, (meta["ori_shape"][1], meta["ori_shape"][0])).crop(first_pixel - 0.5, first_pixel - 0.5)
+    camera = camera.crop(0, -float(transform[1, 2]))
     return camera.flip(float(transform[0, 2])) if transform[0, 0] < 0 else camera.crop(-float(transform[0, 2]), 0)
 
 
@@ -106,6 +133,21 @@ def truths_of_recording(recorded: dict) -> list[ObjectTruth]:
             )
         )
     return truths
+
+
+def lidar_of_recording(recorded: dict) -> LidarPoints:
+    """Recorded LiDAR points as the network sees them: cropped, mirrored where the image is, pixel centres at half-integers."""
+    first_pixel = 0.0 if is_v1(recorded["cfg"]) else 0.5
+    parts = []
+    for i, (meta, transform) in enumerate(zip(recorded["metas"], recorded["img_transform"])):
+        x3d, x2d = recorded["object_points_x3d"][i], recorded["object_points_x2d"][i]
+        owner = torch.cat([torch.full((len(points),), index) for index, points in enumerate(x3d)])
+        u, v, depth = recorded["image_points_uvz"][i].unbind(1)
+        everywhere = ImagePoints(torch.zeros(len(u), dtype=torch.long), torch.stack((u, v), 1) + 0.5 - first_pixel, depth)
+        points = LidarPoints(ObjectPoints(owner, torch.cat(x3d), torch.cat(x2d) + 0.5 - first_pixel), everywhere)
+        points = points.crop(0, -float(transform[1, 2]))
+        parts.append(points.flip(meta["ori_shape"][1]) if meta["flip"] else points)
+    return LidarPoints.cat(parts, [len(labels) for labels in recorded["labels"]])
 
 
 def scene(boxes: int, seed: int = 0) -> ObjectTruth:

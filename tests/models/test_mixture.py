@@ -29,7 +29,7 @@ ROIS = torch.tensor([[0, 0, 0, 40, 40], [0, 20, 10, 60, 50], [0, 100, 100, 140, 
 
 def test_recorded_loss(components):
     recorded = components["projection_mixture_nll"]
-    loss = MixtureNLLLoss(recorded["cfg"]["loss_weight"], recorded["cfg"]["delta"]).train()
+    loss = MixtureNLLLoss(recorded["cfg"]["loss_weight"], recorded["cfg"].get("delta", math.inf)).train()
     value = loss(recorded["error"], recorded["logmixweight"], recorded["logstd"], recorded["rois"])
     close(value, recorded["loss"], COMPONENT)
     close(loss.scale, recorded["mean_inv_std_after"], COMPONENT)

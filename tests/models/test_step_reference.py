@@ -1,4 +1,4 @@
-"""Targets, query weights and losses of one recorded training step of the released v2 program."""
+"""Targets, query weights and losses of one recorded training step of the released programs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from epropnp_det.models.structures import ObjectTruth
 from epropnp_det.models.targets import weigh_draw
 from tests.tolerances import HEAD
 
-from .small import truths_of_recording, view_of_recording
+from .small import is_v1, lidar_of_recording, truths_of_recording, view_of_recording
 
 
 def close(a, b):
@@ -22,7 +22,7 @@ def close(a, b):
 def step(head_of_step, recorded_step):
     """Our side of the recorded step; the recording counts points level-major, we count image-major."""
     head, recorded, truths = head_of_step, recorded_step, truths_of_recording(recorded_step)
-    outputs = head.dense_head(recorded["feats"])
+    outputs = head.dense(recorded["feats"])
     points = head.dense_head.flatten(outputs)
     assignment = head.assign(outputs, points, truths)
     order = level_major([m[0, 0].numel() for m in outputs.cls_score], len(truths))
@@ -31,9 +31,19 @@ def step(head_of_step, recorded_step):
     draw = weigh_draw(assignment, order[sampling["drawn_point"]], uniform)
     truth = ObjectTruth.cat(truths)
     own = truth[assignment.truth[draw.point]]
-    predictions, problem = head.correspondences(recorded["feats"], view_of_recording(recorded), queries_at(points, draw.point, own.label))
+    queries, view = queries_at(points, draw.point, own.label), view_of_recording(recorded)
+    predictions, problem = head.correspondences(recorded["feats"], view, queries)
     return dict(
-        points=points, assignment=assignment, order=order, draw=draw, truth=truth, own=own, predictions=predictions, problem=problem
+        points=points,
+        assignment=assignment,
+        order=order,
+        draw=draw,
+        truth=truth,
+        own=own,
+        queries=queries,
+        view=view,
+        predictions=predictions,
+        problem=problem,
     )
 
 
@@ -59,9 +69,9 @@ def test_query_weights(step, recorded_step):
 def test_dense_losses(step, head_of_step, recorded_step):
     losses = head_of_step.dense_losses(step["points"], step["assignment"], step["truth"])
     names = dict(loss_cls="loss_cls", loss_reference="loss_rp", loss_centerness="loss_centerness", loss_bbox="loss_bbox")
-    assert losses.keys() == names.keys()
-    for ours, theirs in names.items():
-        close(losses[ours], recorded_step["losses"][theirs])
+    assert losses.keys() == {ours for ours, theirs in names.items() if theirs in recorded_step["losses"]}
+    for ours, value in losses.items():
+        close(value, recorded_step["losses"][names[ours]])
 
 
 def test_property_losses(step, head_of_step, recorded_step):
@@ -73,3 +83,37 @@ def test_property_losses(step, head_of_step, recorded_step):
 def test_running_scale(step, head_of_step, recorded_step):
     scale = mean_scale(step["predictions"].w2d_scale, step["draw"].weight)
     close(1 + head_of_step.losses["pose"].momentum * (scale - 1), recorded_step["losses"]["norm_factor"])
+
+
+@pytest.fixture(scope="module")
+def auxiliary(step, head_of_step, recorded_step):
+    """Auxiliary losses of the step; their running means, which start at one, are left as they are after it."""
+    head, truth, draw = head_of_step, step["truth"], step["draw"]
+    for loss in (head.losses[name] for name in ("projection", "coordinate", "depth") if name in head.losses):
+        if hasattr(loss, "scale"):
+            loss.scale.fill_(1.0)
+    regions, present = head.regions(
+        step["queries"], step["predictions"], truth, step["assignment"].truth[draw.point], draw.weight, step["view"]
+    )
+    assert present.all()
+    maps = head.objects.dense_maps(recorded_step["feats"], step["view"].extent)
+    return head.auxiliary_losses(maps, regions, step["view"].camera, lidar_of_recording(recorded_step))
+
+
+def test_projection_loss(auxiliary, recorded_step):
+    close(auxiliary["loss_projection"], recorded_step["losses"]["loss_proj"])
+
+
+def test_coordinate_loss(auxiliary, recorded_step):
+    close(auxiliary["loss_coordinate"], recorded_step["losses"]["loss_regr"])
+
+
+def test_running_means_of_the_auxiliary_losses(auxiliary, head_of_step, recorded_step):
+    names = dict(projection="loss_proj", coordinate="loss_regr", depth="loss_depth")
+    recorded = {ours: recorded_step["state_dict"].get(f"{theirs}.mean_inv_std") for ours, theirs in names.items()}
+    assert {name for name, value in recorded.items() if value is not None} == (
+        {"projection"} if is_v1(recorded_step["cfg"]) else set(names)
+    )
+    for name, value in recorded.items():
+        if value is not None:
+            close(head_of_step.losses[name].scale, value)

@@ -63,6 +63,32 @@ class MixtureNLLLoss(nn.Module):
         self.scale += self.momentum * (mean - self.scale)
 
 
+@LOSSES.register_module()
+class MixtureSmoothL1Loss(nn.Module):
+    """Smooth L1 of the norm of each component's error, weighed by the mixture: the expected loss of a component drawn from it.
+
+    Args:
+        beta: where the loss turns from quadratic to linear, in the unit of the error.
+        loss_weight: factor of the loss.
+    """
+
+    def __init__(self, beta: float = 1.0, loss_weight: float = 1.0):
+        super().__init__()
+        self.beta, self.loss_weight = beta, loss_weight
+
+    def forward(self, error: Tensor, log_weight: Tensor) -> Tensor:
+        """Mean loss, (); zero where nothing is predicted.
+
+        Args:
+            error: (M, K, ..., D) of K components, prediction minus target.
+            log_weight: (M, K, ...), normalised over the components.
+        """
+        # The norm has no gradient at zero; a tiny floor under the root gives it one.
+        norm = (error.square().sum(-1) + 1e-12).sqrt()
+        expected = (log_weight.exp() * F.smooth_l1_loss(norm, torch.zeros_like(norm), beta=self.beta, reduction="none")).sum(1)
+        return self.loss_weight * expected.sum() / max(expected.numel(), 1)
+
+
 def mixture_log_density(error: Tensor, log_weight: Tensor, log_std: Tensor, delta: float = math.inf) -> Tensor:
     """Log density of a mixture with exp(-huber(|error / std|)) as its kernel, without the constant that normalises the kernel.
 
