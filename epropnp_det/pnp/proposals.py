@@ -7,7 +7,7 @@ and `fit` from weighted samples.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
@@ -74,7 +74,7 @@ class StudentT(Record):
         return constant - log_volume - (df + dims) / 2 * (squared / df).log1p()
 
 
-class Orientation(Record):
+class Orientation(Record, ABC):
     """Base of the distributions over orientations."""
 
     @classmethod

@@ -22,7 +22,8 @@ from epropnp_det.pnp import (
     monte_carlo_pose_loss,
 )
 from epropnp_det.pnp.layer import EProPnP
-from epropnp_det.pnp.pose import PoseSpace, pose_space
+from epropnp_det.pnp.pose import pose_space
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded
 from tests.tolerances import EXACT, EXACT_FLOAT32
