@@ -194,7 +194,7 @@ class AngularCentralGaussian(Orientation):
         across = torch.linalg.solve_ex(covariance + eye, covariance)[0]
         shape = torch.nn.functional.pad((across + across.mT) / 2, (1, 0, 1, 0))
         shape = shape + torch.nn.functional.pad(torch.ones_like(shape[..., :1, :1]), (0, 3, 0, 3))
-        return cls._dispersed(quaternion.basis(orientation), shape)
+        return cls._dispersed(quaternion.basis(orientation / orientation.norm(dim=-1, keepdim=True)), shape)
 
     @classmethod
     def fit(cls, orientation: Tensor, weight: Tensor) -> tuple[Self, Tensor]:
