@@ -24,9 +24,9 @@ from tqdm import tqdm
 from epropnp_det.errors import UserError, main_guard
 from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem, SE3Pose, YawPose, levenberg_marquardt
 from epropnp_det.pnp.exact import QuadraticProblem, grid_log_normalizer
-from epropnp_det.pnp.pose import PoseSpace
 from epropnp_det.pnp.pose_proposal import PoseProposal
 from epropnp_det.pnp.sampler import amis
+from epropnp_det.pnp.space import PoseSpace
 
 AT_ONCE = 400_000  # poses sampled in one go
 

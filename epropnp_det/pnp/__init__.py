@@ -2,10 +2,11 @@
 
 from .alternatives import implicit_pose, implicit_pose_loss, laplace_pose_loss, pose_distance, reprojection_loss
 from .camera import Camera
+from .correspondences import Correspondences
 from .layer import EProPnP4DoF, EProPnP6DoF
 from .loss import monte_carlo_pose_loss
 from .pose import SE3Pose, YawPose
-from .problem import Correspondences, Linearization, PnPProblem
+from .problem import Linearization, PnPProblem
 from .robust import adaptive_threshold
 from .sampler import PoseSamples
 from .solver import PoseEstimate, gauss_newton, gauss_newton_step, levenberg_marquardt

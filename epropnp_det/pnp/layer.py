@@ -11,12 +11,13 @@ from torch import Tensor, nn
 
 from . import kernels
 from .linalg import damped_inverse
-from .pose import PoseSpace, SE3Pose, YawPose
+from .pose import SE3Pose, YawPose
 from .pose_proposal import PoseProposal
 from .problem import PnPProblem
 from .records import full_precision
 from .sampler import PoseSamples
 from .solver import STEPS, PoseEstimate, estimate_at, lowest
+from .space import PoseSpace
 from .start import DEFAULT_START, RandomSampleInit, random_sample_init
 
 
@@ -67,7 +68,8 @@ def _refuse_unknown(where: str, given: Iterable[str], settings: type) -> None:
 class EProPnP(nn.Module):
     """EPro-PnP: the pose of lowest cost, and samples of the posterior p(y|X). `EProPnP4DoF` and `EProPnP6DoF` say of which poses.
 
-    Has no parameters and cannot be changed; make another one for other settings.
+    Has no parameters and cannot be changed; make another one for other settings. Iterations are fixed and nothing is copied to the
+    host, so `torch.compile(..., fullgraph=True)` makes one graph of it (where no `generator` is given).
 
     Args:
         mc_samples: samples in all, a multiple of `amis_rounds` (default 512).

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .pose import PoseSpace, pose_space
+from .pose import pose_space
 from .proposals import Orientation, StudentT
 from .records import Record
+from .space import PoseSpace
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ and `fit` from weighted samples.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Self
 
@@ -74,7 +74,7 @@ class StudentT(Record):
         return constant - log_volume - (df + dims) / 2 * (squared / df).log1p()
 
 
-class Orientation(Record):
+class Orientation(Record, ABC):
     """Base of the distributions over orientations."""
 
     @classmethod
@@ -194,7 +194,7 @@ class AngularCentralGaussian(Orientation):
         across = torch.linalg.solve_ex(covariance + eye, covariance)[0]
         shape = torch.nn.functional.pad((across + across.mT) / 2, (1, 0, 1, 0))
         shape = shape + torch.nn.functional.pad(torch.ones_like(shape[..., :1, :1]), (0, 3, 0, 3))
-        return cls._dispersed(quaternion.basis(orientation), shape)
+        return cls._dispersed(quaternion.basis(orientation / orientation.norm(dim=-1, keepdim=True)), shape)
 
     @classmethod
     def fit(cls, orientation: Tensor, weight: Tensor) -> tuple[Self, Tensor]:

@@ -29,8 +29,9 @@ class PoseEstimate(Record):
         pose: (..., D).
         cost: (...), Huber cost there.
         hessian: (..., T, T), Gauss-Newton Hessian there, in the tangent of the pose.
-        valid: (...) bool. False for an object that has no solution: broken or coincident points, no weight, a camera or
-            threshold that is not finite, a Hessian without inverse, or points that end up behind the camera.
+        valid: (...) bool. False for an object that has no solution: broken points or points that determine no pose (all in
+            one place, for 6DoF also on one line), no weight, a camera without inverse or a threshold that is not positive, a
+            Hessian without inverse, or points that end up behind the camera.
     """
 
     pose: Tensor

@@ -8,10 +8,12 @@ import torch
 from torch import Tensor
 
 from . import kernels
-from .pose import PoseSpace, YawPose
-from .problem import Correspondences, PnPProblem
+from .correspondences import Correspondences
+from .pose import YawPose
+from .problem import PnPProblem
 from .records import full_precision
 from .solver import lowest
+from .space import PoseSpace
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, EProPnP6DoF, PnPProblem, SE3Pose, YawPose
 from epropnp_det.pnp.layer import EProPnP
-from epropnp_det.pnp.pose import PoseSpace, pose_space
+from epropnp_det.pnp.pose import pose_space
+from epropnp_det.pnp.space import PoseSpace
 
 SPACES = pytest.mark.parametrize("space", [YawPose, SE3Pose], ids=["4dof", "6dof"])
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Camera, Correspondences, PnPProblem, RandomSampleInit, monte_carlo_pose_loss
-from epropnp_det.pnp.pose import PoseSpace
+from epropnp_det.pnp import Camera, Correspondences, PnPProblem, RandomSampleInit, gauss_newton_step, monte_carlo_pose_loss
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES
 from tests.tolerances import EXACT_FLOAT32
@@ -88,8 +88,9 @@ def test_training_never_makes_the_gpu_wait(space: type[PoseSpace]) -> None:
 
     def step() -> tuple[Tensor, ...]:
         problem = PnPProblem.adaptive(Correspondences(*values, mask), Camera(matrix, -200 + 0 * size, size + 200))
-        _, samples = layer(problem, pose, generator)
-        return torch.autograd.grad(monte_carlo_pose_loss(samples, problem.cost(pose)).sum(), values)
+        estimate, samples = layer(problem, pose, generator)
+        loss = monte_carlo_pose_loss(samples, problem.cost(pose)).sum() + gauss_newton_step(problem, estimate.pose).sum()
+        return torch.autograd.grad(loss, values)
 
     step()
     with no_waiting():

@@ -20,7 +20,7 @@ from epropnp_det.pnp import (
     gauss_newton_step,
     monte_carlo_pose_loss,
 )
-from epropnp_det.pnp.pose import PoseSpace
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded, uniform
 

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from epropnp_det.pnp import PnPProblem, PoseSamples, kernels
 from epropnp_det.pnp.kernels.eager import Eager
-from epropnp_det.pnp.pose import PoseSpace
 from epropnp_det.pnp.pose_proposal import PoseProposal
 from epropnp_det.pnp.problem import Linearization
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded
 

@@ -17,12 +17,14 @@ from epropnp_det.pnp import (
     PoseEstimate,
     PoseSamples,
     RandomSampleInit,
+    SE3Pose,
     YawPose,
     gauss_newton_step,
     monte_carlo_pose_loss,
 )
 from epropnp_det.pnp.layer import EProPnP
-from epropnp_det.pnp.pose import PoseSpace, pose_space
+from epropnp_det.pnp.pose import pose_space
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded
 from tests.tolerances import EXACT, EXACT_FLOAT32
@@ -148,6 +150,18 @@ def test_solving_does_not_depend_on_the_origin(space: type[PoseSpace]) -> None:
     layer = scenes.layer(space, init=None)
     first, second = layer.solve(problem, pose), layer.solve(moved, space.move_origin(pose, -offset))
     torch.testing.assert_close(space.move_origin(second.pose, offset), first.pose, rtol=EXACT, atol=EXACT)
+
+
+def test_length_and_sign_of_a_quaternion_do_not_matter() -> None:
+    problem, pose = scenes.problem((3,), space=SE3Pose)
+    longer = torch.cat((pose[:, :3], -3 * pose[:, 3:]), dim=-1)
+    for iterations in (0, 10):
+        layer = scenes.layer(SE3Pose, mc_samples=512, init=None, lm_iterations=iterations)
+        (first, drawn), (second, other) = (layer(problem, start, seeded(0)) for start in (pose, longer))
+        torch.testing.assert_close(second.matrix(), first.matrix(), rtol=EXACT, atol=EXACT)
+        torch.testing.assert_close(second.hessian, first.hessian, rtol=EXACT, atol=EXACT)
+        torch.testing.assert_close(other.log_normalizer, drawn.log_normalizer, rtol=0, atol=0.5)
+        torch.testing.assert_close(other.pose[..., 3:].norm(dim=-1), torch.ones(512, 3, dtype=torch.float64))
 
 
 @SPACES

@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from epropnp_det.pnp import SE3Pose, YawPose, quaternion
-from epropnp_det.pnp.pose import PoseSpace, pose_space
+from epropnp_det.pnp.pose import pose_space
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp.scenes import SPACES, poses, seeded, uniform
 from tests.tolerances import EXACT, EXACT_FLOAT32, P_VALUE
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from epropnp_det.pnp import Camera, Correspondences, PnPProblem, SE3Pose, YawPose
-from epropnp_det.pnp.pose import PoseSpace, pose_space
+from epropnp_det.pnp.pose import pose_space
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded, uniform
 from tests.tolerances import EXACT, FINITE_DIFFERENCE

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from epropnp_det.pnp import Camera, Correspondences, PnPProblem, PoseSamples, SE3Pose, YawPose, monte_carlo_pose_loss
-from epropnp_det.pnp.pose import PoseSpace
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import seeded, uniform
 from tests.tolerances import EXACT, MINIMUM

@@ -21,10 +21,10 @@ from epropnp_det.pnp import (
     monte_carlo_pose_loss,
 )
 from epropnp_det.pnp.exact import QuadraticProblem, grid_log_normalizer
-from epropnp_det.pnp.pose import PoseSpace
 from epropnp_det.pnp.pose_proposal import PoseProposal
 from epropnp_det.pnp.records import Record
 from epropnp_det.pnp.sampler import amis
+from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded
 from tests.tolerances import EXACT, GRADIENT_BIAS, QUADRATURE, SIGMAS, STANDARD_ERRORS

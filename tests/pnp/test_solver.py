@@ -21,7 +21,8 @@ from epropnp_det.pnp import (
     random_sample_init,
 )
 from epropnp_det.pnp.linalg import damped_inverse, safe_cholesky, solve
-from epropnp_det.pnp.pose import PoseSpace, pose_space
+from epropnp_det.pnp.pose import pose_space
+from epropnp_det.pnp.space import PoseSpace
 from epropnp_det.pnp.start import _draw_points
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded, uniform
