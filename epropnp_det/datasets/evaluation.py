@@ -25,6 +25,8 @@ EVAL_SETS = {
     "v1.0-mini": ("mini_train", "mini_val"),
     "v1.0-trainval": ("train", "val", "train_detect", "train_track"),
 }
+# All splits of a version, those without ground truth included.
+SPLITS = {**EVAL_SETS, "v1.0-test": ("test",)}
 MEAN_ERROR_NAMES = dict(trans_err="mATE", scale_err="mASE", orient_err="mAOE", vel_err="mAVE", attr_err="mAAE")
 # Errors that the devkit does not define: a cone looks the same from all sides, cones and barriers neither move nor act.
 _UNDEFINED = {"traffic_cone": ("orient_err", "vel_err", "attr_err"), "barrier": ("vel_err", "attr_err")}
@@ -40,9 +42,9 @@ def derive_eval_set(nusc: NuScenes, sample_tokens: Collection[str], eval_set: st
         UserError: no split fits (or not the given one); says which samples are missing and which split would fit.
     """
     tokens = set(sample_tokens)
-    splits = _samples_by_split(nusc)
-    if eval_set is not None and eval_set not in splits:
-        raise UserError(f"eval_set '{eval_set}' does not exist in {nusc.version}; choose from {', '.join(splits) or 'none'}")
+    splits = samples_by_split(nusc, EVAL_SETS.get(nusc.version, ()))
+    if eval_set is not None:
+        check_split(nusc, eval_set, splits)
     fitting = [name for name, samples in splits.items() if samples == tokens]
     if not fitting or (eval_set is not None and eval_set not in fitting):
         raise UserError(_mismatch(nusc, tokens, splits, fitting, eval_set))
@@ -93,17 +95,26 @@ def table(metrics: dict[str, float]) -> str:
     return "\n".join([means, present, head, *rows])
 
 
-def _samples_by_split(nusc: NuScenes) -> dict[str, set[str]]:
+def samples_by_split(nusc: NuScenes, splits: Collection[str]) -> dict[str, set[str]]:
+    """Tokens of the samples of each of the devkit's `splits` that the database has."""
     scenes = create_splits_scenes()
     name_of = {scene["token"]: scene["name"] for scene in nusc.scene}
-    return {
-        split: {sample["token"] for sample in nusc.sample if name_of[sample["scene_token"]] in set(scenes[split])}
-        for split in EVAL_SETS.get(nusc.version, ())
-    }
+    return {split: {sample["token"] for sample in nusc.sample if name_of[sample["scene_token"]] in set(scenes[split])} for split in splits}
+
+
+def check_split(nusc: NuScenes, eval_set: str, splits: Collection[str]) -> None:
+    """Raises UserError for a split that is not one of `splits`."""
+    if eval_set not in splits:
+        raise UserError(f"eval_set '{eval_set}' does not exist in {nusc.version}; choose from {', '.join(splits) or 'none'}")
+
+
+def nearest_split(tokens: set[str], splits: dict[str, set[str]]) -> str | None:
+    """The split that shares most samples with `tokens`, those counted off that only one of the two has; None without splits."""
+    return max(splits, key=lambda name: len(splits[name] & tokens) - len(splits[name] ^ tokens), default=None)
 
 
 def _mismatch(nusc: NuScenes, tokens: set[str], splits: dict[str, set[str]], fitting: list[str], eval_set: str | None) -> str:
-    nearest = eval_set or max(splits, key=lambda name: len(splits[name] & tokens) - len(splits[name] ^ tokens), default=None)
+    nearest = eval_set or nearest_split(tokens, splits)
     if nearest is None:
         return f"{nusc.version} has no ground truth: write the submission only (--format-only) and upload it"
     missing, extra = sorted(splits[nearest] - tokens), sorted(tokens - splits[nearest])
@@ -117,7 +128,7 @@ def _counted(tokens: list[str], what: str) -> str:
 
 
 def _has_boxes(nusc: NuScenes, eval_set: str) -> bool:
-    tokens = _samples_by_split(nusc)[eval_set]
+    tokens = samples_by_split(nusc, (eval_set,))[eval_set]
     return any(
         record["sample_token"] in tokens and category_to_detection_name(record["category_name"]) is not None
         for record in nusc.sample_annotation
