@@ -48,9 +48,11 @@ class EProPnPDet(BaseDetector):
         truths = [truth[seen(truth)] for truth in objects]
         return self.bbox_head.loss(self.extract_feat(img), view, truths, lidar=lidar_of(img_metas, [seen(truth) for truth in objects]))
 
-    def detect(self, img: Tensor, img_metas: list[dict], generator: torch.Generator | None = None) -> list[Detections]:
-        """Detections of each image, in the camera frame."""
-        return self.bbox_head.detect(self.extract_feat(img), view_of(img_metas, img.device), generator)
+    def detect(
+        self, img: Tensor, img_metas: list[dict], generator: torch.Generator | None = None, mc_samples: int | None = None
+    ) -> list[Detections]:
+        """Detections of each image, in the camera frame; with `mc_samples` weighted samples of every pose where a number is given."""
+        return self.bbox_head.detect(self.extract_feat(img), view_of(img_metas, img.device), generator, mc_samples)
 
     def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[dict]:
         """`detect` with a fixed seed, in the form that mmdet3d's datasets evaluate."""

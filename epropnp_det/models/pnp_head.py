@@ -10,14 +10,14 @@ from mmdet3d.models.builder import HEADS, build_head, build_loss
 from torch import Tensor
 
 from epropnp_det.lidar import LidarPoints
-from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem
+from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem, PoseSamples
 
 from .auxiliary import AuxiliaryHead, Regions, mean_by_object
 from .auxiliary_losses import AuxiliaryLosses
 from .dense_losses import DenseLosses
 from .object_head import ObjectHead
 from .object_losses import ObjectLosses
-from .postprocess import PostprocessSettings, finish, select_queries
+from .postprocess import PostprocessSettings, best_of, candidates, select_queries
 from .structures import DenseOutputs, DensePoints, Detections, ObjectPredictions, ObjectTruth, Queries
 from .targets import Assignment, AssignmentSettings, assign, draw_queries
 
@@ -188,19 +188,34 @@ class EProPnPHead(BaseModule):
         return predictions, PnPProblem.adaptive(points, view.camera[queries.image])
 
     @torch.no_grad()
-    def detect(self, feats: list[Tensor], view: View, generator: torch.Generator | None = None) -> list[Detections]:
-        """Detections of each of B images."""
+    def detect(
+        self, feats: list[Tensor], view: View, generator: torch.Generator | None = None, mc_samples: int | None = None
+    ) -> list[Detections]:
+        """Detections of each of B images, with `mc_samples` weighted samples of every pose where a number is given; see `sampler`."""
         points = self.dense_head.flatten(self.dense(feats))
         queries, class_score = select_queries(points, len(view.extent), self.postprocess)
         predictions, problem = self.correspondences(feats, view, queries)
         estimate = self.test_pnp.solve(problem, generator=generator)
-        return [
-            finish(
-                predictions[mine], estimate[mine], class_score[mine], queries.label[mine], view.camera[b], view.extent[b], self.postprocess
-            )
-            for b in range(len(view.extent))
-            for mine in [queries.image == b]
-        ]
+        sampler, detections = None if mc_samples is None else self.sampler(mc_samples), []
+        for b in range(len(view.extent)):
+            mine = (queries.image == b).nonzero()[:, 0]
+            found = candidates(predictions[mine], estimate[mine], class_score[mine], queries.label[mine])
+            best = best_of(found, estimate.valid[mine], view.camera[b], view.extent[b], self.postprocess)
+            found, chosen = found[best], mine[best]
+            if sampler is not None:
+                found = with_samples(found, sampler.sample(problem[chosen], estimate[chosen], generator))
+            detections.append(found)
+        return detections
+
+    def sampler(self, mc_samples: int) -> EProPnP4DoF:
+        """The layer of the test with another number of samples; ValueError where they are no multiple of its rounds."""
+        return EProPnP4DoF(**dict(vars(self.test_pnp.settings), mc_samples=mc_samples))
+
+
+def with_samples(found: Detections, samples: PoseSamples) -> Detections:
+    """Detections that carry the samples of their poses."""
+    weight = samples.weights.where(samples.valid, torch.nan)
+    return replace(found, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
 
 
 def queries_at(points: DensePoints, index: Tensor, label: Tensor) -> Queries:

@@ -51,22 +51,9 @@ def select_queries(points: DensePoints, batch: int, settings: PostprocessSetting
     return Queries(at.image, label, at.reference_of(label), at.stride, at.embedding), class_score[row, label]
 
 
-def finish(
-    predicted: ObjectPredictions,
-    estimate: PoseEstimate,
-    class_score: Tensor,
-    label: Tensor,
-    camera: Camera,
-    extent: Tensor,
-    settings: PostprocessSettings,
-) -> Detections:
-    """Detections of one image: valid poses, scored, without duplicates, best first.
-
-    Args:
-        predicted, estimate, class_score, label: of M queries of the image.
-        camera: unbatched; extent: (2,) width and height of the image, px.
-    """
-    found = Detections(
+def candidates(predicted: ObjectPredictions, estimate: PoseEstimate, class_score: Tensor, label: Tensor) -> Detections:
+    """M queries as detections, scored; not sorted, duplicates and poses without a solution included."""
+    return Detections(
         estimate.pose,
         predicted.size,
         predicted.velocity,
@@ -75,10 +62,21 @@ def finish(
         best_attribute(predicted.attribute, label),
         estimate.covariance,
     )
-    found, many = found[estimate.valid], int(estimate.valid.sum())
-    boxes = projected_boxes(found.pose, found.size, camera[None].expand(many), extent.expand(many, 2))
-    found = found[batched_nms(boxes, found.score, found.label, settings.nms_2d)]  # mmcv's fails without boxes
-    return found[bev_nms(found.pose, found.size, found.score, found.label, settings.nms_bev)[: settings.max_boxes]]
+
+
+def best_of(found: Detections, valid: Tensor, camera: Camera, extent: Tensor, settings: PostprocessSettings) -> Tensor:
+    """Indices (n,) of the detections of an image that remain: the valid ones, without duplicates, best first.
+
+    Args:
+        found, valid: M detections of the image.
+        camera: unbatched; extent: (2,) width and height of the image, px.
+    """
+    index = valid.nonzero()[:, 0]
+    solved, many = found[index], len(index)
+    boxes = projected_boxes(solved.pose, solved.size, camera[None].expand(many), extent.expand(many, 2))
+    index = index[batched_nms(boxes, solved.score, solved.label, settings.nms_2d)]  # mmcv's fails without boxes
+    single = found[index]
+    return index[bev_nms(single.pose, single.size, single.score, single.label, settings.nms_bev)[: settings.max_boxes]]
 
 
 def best_attribute(logits: Tensor, label: Tensor) -> Tensor:

@@ -118,6 +118,9 @@ class Detections(TensorRecord):
     label: Tensor  # (n,)
     attribute: Tensor  # (n,) index into nuscenes_classes.ATTRIBUTES; one past the end means none
     covariance: Tensor  # (n, 4, 4) of the pose
+    # Weighted samples of the pose distributions, where they were asked for:
+    sample_pose: Tensor | None = None  # (n, S, 4) as pose
+    sample_weight: Tensor | None = None  # (n, S), each row sums to one; NaN where a distribution broke down
 
     def __len__(self) -> int:
         return len(self.score)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from epropnp_det.models.postprocess import PostprocessSettings, best_attribute, finish, select_queries
-from epropnp_det.models.structures import DensePoints, ObjectPredictions
+from epropnp_det.models.postprocess import PostprocessSettings, best_attribute, best_of, candidates, select_queries
+from epropnp_det.models.structures import DensePoints, Detections, ObjectPredictions
 from epropnp_det.nuscenes_classes import ADMITTED_ATTRIBUTES, ATTRIBUTES, CLASSES
 from epropnp_det.pnp import PoseEstimate
 
@@ -76,21 +76,27 @@ def solved(truth, copies=1, valid=None):
     return predicted, estimate, truth
 
 
+def finish(predicted, estimate, class_score, label) -> Detections:
+    """What an image of these queries gives."""
+    found = candidates(predicted, estimate, class_score, label)
+    return found[best_of(found, estimate.valid, CAMERA, EXTENT, PostprocessSettings())]
+
+
 def test_duplicates_go_and_the_best_stays():
     predicted, estimate, truth = solved(scene(3), copies=4)
     score = torch.rand(12, generator=torch.Generator().manual_seed(0))
-    found = finish(predicted, estimate, score, truth.label, CAMERA, EXTENT, PostprocessSettings())
+    found = finish(predicted, estimate, score, truth.label)
     assert len(found) == 3
     torch.testing.assert_close(found.score, 0.5 * score.unflatten(0, (3, 4)).amax(1).sort(descending=True).values)
 
 
 def test_a_single_box_survives():
     predicted, estimate, truth = solved(scene(1))
-    assert len(finish(predicted, estimate, torch.ones(1), truth.label, CAMERA, EXTENT, PostprocessSettings())) == 1
+    assert len(finish(predicted, estimate, torch.ones(1), truth.label)) == 1
 
 
 def test_invalid_poses_and_empty_images_give_no_detection():
     predicted, estimate, truth = solved(scene(3), valid=torch.tensor([True, False, False]))
-    assert len(finish(predicted, estimate, torch.ones(3), truth.label, CAMERA, EXTENT, PostprocessSettings())) == 1
+    assert len(finish(predicted, estimate, torch.ones(3), truth.label)) == 1
     predicted, estimate, truth = solved(scene(0))
-    assert len(finish(predicted, estimate, torch.ones(0), truth.label, CAMERA, EXTENT, PostprocessSettings())) == 0
+    assert len(finish(predicted, estimate, torch.ones(0), truth.label)) == 0
