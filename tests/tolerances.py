@@ -37,6 +37,8 @@ SIGMAS = 4.0
 STANDARD_ERRORS = 3.0
 # Bias of a mean gradient relative to its length: three standard errors of 200 runs of 512 samples.
 GRADIENT_BIAS = 0.005
+# Largest difference between a density estimated from a thousand samples and the true one, relative to its peak: blur and chance.
+DENSITY = 0.15
 # p-value below which a Kolmogorov-Smirnov test says that draws do not follow the density; the seeds are fixed.
 P_VALUE = 1e-3
 
