@@ -21,6 +21,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["epropnp_det", "epropnp_det.*"]),
+    package_data={"epropnp_det.visualization": ["*.html"]},
     python_requires=">=3.11",
     # The layer (epropnp_det.pnp) needs torch alone. The detector's stack cannot be expressed here, because mmdet3d's own
     # pins contradict it: `make env` installs it with overrides, and tools/doctor.py says what is missing.

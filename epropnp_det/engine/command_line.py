@@ -8,11 +8,13 @@ from typing import Any
 import cv2
 import torch
 from mmcv import Config, DictAction
+from torch import nn
 
+from epropnp_det.apis import init_model
 from epropnp_det.compat import init_distributed
 from epropnp_det.errors import UserError
 
-from .config import load_config, move_data_root
+from .config import build_dataset, load_config, move_data_root
 
 
 def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
@@ -31,6 +33,20 @@ def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
         raise UserError("--device cuda: torch finds no GPU; `make doctor` says more")
     cv2.setNumThreads(0)  # every process that loads images is one thread; more would compete with the others
     return config, init_distributed(args.launcher, args.device)
+
+
+def model_and_dataset(args: argparse.Namespace) -> tuple[nn.Module, Any]:
+    """The detector with its checkpoint, in this process alone, and the test set of its config.
+
+    Args:
+        args: with config, checkpoint, cfg_options, data_root and device.
+
+    Raises:
+        UserError: a wrong config, option, checkpoint or device, or missing files.
+    """
+    config, device = start(argparse.Namespace(**vars(args), launcher="none"))
+    model = init_model(config, args.checkpoint, device)
+    return model, build_dataset(config.data.test, test_mode=True, config=config)
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:

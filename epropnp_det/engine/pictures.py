@@ -39,6 +39,8 @@ def drawn_boxes(detections: Detections, score_threshold: float) -> DrawnBoxes:
         score=detections.score.numpy(),
         velocity=detections.velocity.numpy(),
         covariance=detections.covariance.numpy(),
+        sample_pose=None if detections.sample_pose is None else detections.sample_pose.numpy(),
+        sample_weight=None if detections.sample_weight is None else detections.sample_weight.numpy(),
     )
     return found.where(found.score >= score_threshold)
 

@@ -4,6 +4,7 @@ from .background import BACKGROUNDS, background
 from .birdseye import draw_birdseye
 from .boxes import DrawnBoxes, box_corners, draw_boxes, project_segments
 from .layout import side_by_side
+from .rose import draw_yaw_density
 
 __all__ = [
     "BACKGROUNDS",
@@ -12,6 +13,7 @@ __all__ = [
     "box_corners",
     "draw_birdseye",
     "draw_boxes",
+    "draw_yaw_density",
     "project_segments",
     "side_by_side",
 ]

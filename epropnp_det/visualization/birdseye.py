@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Polygon, Wedge
 
+from epropnp_det.density import resample
+
 from .boxes import DrawnBoxes, box_corners
+from .layout import pixels_of
 from .palette import class_rgb, unit_rgb
 
 _FOOTPRINT = (3, 2, 6, 7)  # corners of the top face (y points down), around the object, the front side first
@@ -17,6 +20,8 @@ _TRUTH_RGB = (60, 60, 60)
 _ARROW_SECONDS = 1.0  # a velocity arrow ends where the object will be then
 _MIN_SPEED = 0.3  # m/s; slower objects get no arrow
 _ELLIPSE_SIGMAS = (1.0, 2.0)
+_SAMPLES = 100  # drawn of an object
+_TAIL = 0.6  # m
 
 
 def draw_birdseye(
@@ -30,8 +35,9 @@ def draw_birdseye(
 ) -> np.ndarray:
     """The boxes from above: (height, 0.8 height, 3) uint8 BGR.
 
-    Solid outlines with the heading side filled are `boxes`, with ellipses of one and two standard deviations of the position
-    where they have a covariance; dashed outlines are `truth`. Arrows are velocities, as long as the way of one second.
+    Solid outlines with the heading side filled are `boxes`, with samples of their poses where they have any, else with ellipses of
+    one and two standard deviations of the position where they have a covariance; a sample is a dot with a tail towards its heading.
+    Dashed outlines are `truth`. Arrows are velocities, as long as the way of one second.
 
     Args:
         matrix, width: (3, 3) camera matrix and image width, px: the view of the camera is shaded with them.
@@ -45,7 +51,7 @@ def draw_birdseye(
     if truth is not None:
         _draw_all(axes, truth, dashed=True)
     _draw_all(axes, boxes, dashed=False)
-    return _pixels(figure)
+    return pixels_of(figure)
 
 
 def covariance_ellipse(covariance: np.ndarray, sigmas: float) -> tuple[float, float, float]:
@@ -83,7 +89,9 @@ def _draw_all(axes: Axes, boxes: DrawnBoxes, dashed: bool) -> None:
     for index in range(len(boxes)):
         color = unit_rgb(_TRUTH_RGB if dashed else class_rgb(boxes.label[index]))
         _draw_outline(axes, box_corners(boxes.pose[index], boxes.size[index]), color, dashed)
-        if boxes.covariance is not None:
+        if boxes.sample_pose is not None:
+            _draw_samples(axes, boxes.sample_pose[index], boxes.sample_weight[index], color)
+        elif boxes.covariance is not None:
             _draw_ellipses(axes, boxes.pose[index], boxes.covariance[index], color)
         if boxes.velocity is not None:
             _draw_velocity(axes, boxes.pose[index], boxes.velocity[index], color)
@@ -97,6 +105,16 @@ def _draw_outline(axes: Axes, corners: np.ndarray, color: tuple[float, float, fl
         axes.add_patch(Polygon(outline, closed=True, facecolor=(*color, 0.15), edgecolor="none", zorder=2))
     nose = np.array([outline[0], outline[1], outline.mean(axis=0)])
     axes.add_patch(Polygon(nose, closed=True, facecolor=(*color, 0.0 if dashed else 0.7), edgecolor=color, **{**line, "linewidth": 0.8}))
+
+
+def _draw_samples(axes: Axes, pose: np.ndarray, weight: np.ndarray, color: tuple[float, float, float]) -> None:
+    """A dot for each of some samples drawn by weight, with a tail towards where it is heading."""
+    if not np.isfinite(weight).all():
+        return
+    x, _, z, yaw = pose[resample(weight, _SAMPLES)].T
+    axes.scatter(x, z, s=4, color=(*color, 0.35), linewidths=0, zorder=5)
+    tails = np.stack([x, x + _TAIL * np.cos(yaw), z, z - _TAIL * np.sin(yaw)], axis=1).reshape(-1, 2, 2).swapaxes(1, 2)
+    axes.add_collection(LineCollection(tails, colors=[(*color, 0.3)], linewidths=0.6, zorder=5))
 
 
 def _draw_ellipses(axes: Axes, pose: np.ndarray, covariance: np.ndarray, color: tuple[float, float, float]) -> None:
@@ -114,10 +132,3 @@ def _draw_velocity(axes: Axes, pose: np.ndarray, velocity: np.ndarray, color: tu
     tip = pose[[0, 2]] + _ARROW_SECONDS * velocity
     arrow = dict(arrowstyle="->", color=color, linewidth=1.2)
     axes.annotate("", xy=tuple(tip), xytext=tuple(pose[[0, 2]]), arrowprops=arrow, annotation_clip=True)
-
-
-def _pixels(figure: Figure) -> np.ndarray:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    rgba = np.asarray(canvas.buffer_rgba())
-    return np.ascontiguousarray(rgba[..., 2::-1])

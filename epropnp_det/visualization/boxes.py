@@ -37,14 +37,15 @@ class DrawnBoxes:
     score: np.ndarray | None = None  # (n,)
     velocity: np.ndarray | None = None  # (n, 2) vx, vz, m/s; NaN where unknown
     covariance: np.ndarray | None = None  # (n, 4, 4) of the pose
+    sample_pose: np.ndarray | None = None  # (n, S, 4) samples of the pose's distribution
+    sample_weight: np.ndarray | None = None  # (n, S) their weights; NaN where there is no distribution
 
     def __len__(self) -> int:
         return len(self.label)
 
     def where(self, kept: np.ndarray) -> DrawnBoxes:
         """The boxes that `kept` (indices or a mask) selects."""
-        values = (self.pose, self.size, self.label, self.score, self.velocity, self.covariance)
-        return DrawnBoxes(*(None if value is None else value[kept] for value in values))
+        return DrawnBoxes(**{name: None if value is None else value[kept] for name, value in vars(self).items()})
 
 
 def yaw_matrix(yaw: np.ndarray) -> np.ndarray:

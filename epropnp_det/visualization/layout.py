@@ -1,9 +1,11 @@
-"""Pictures beside each other."""
+"""Pictures beside each other, and figures as pictures."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 
 def side_by_side(*pictures: np.ndarray) -> np.ndarray:
@@ -17,3 +19,11 @@ def _with_height(picture: np.ndarray, height: int) -> np.ndarray:
         return picture
     width = round(picture.shape[1] * height / picture.shape[0])
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def pixels_of(figure: Figure) -> np.ndarray:
+    """A figure of matplotlib drawn without a display: (H, W, 3) uint8 BGR."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    rgba = np.asarray(canvas.buffer_rgba())
+    return np.ascontiguousarray(rgba[..., 2::-1])
