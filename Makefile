@@ -1,6 +1,6 @@
 # make help lists the commands. Each makes the environment first where it is absent or older than what it is made from.
 .DEFAULT_GOAL := help
-.PHONY: help env test check doctor clean
+.PHONY: help env quickstart test check doctor clean
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -15,6 +15,9 @@ env: $(STAMP)    ## make .venv with the whole stack (12 minutes the first time, 
 
 $(STAMP): $(SOURCES)
 	bash tools/make_env.sh $(VENV)
+
+quickstart: $(STAMP)    ## the whole path on a made-up world in a few minutes: training, score, submission, page of pictures
+	VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(VENV))/bin:$$PATH" tools/quickstart.sh
 
 # One thread a process: the tests run in parallel, and small tensors are slower with more.
 test: $(STAMP)    ## all tests (ARGS="tests/pnp -k camera" for some of them)

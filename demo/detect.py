@@ -36,6 +36,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--score-thr", type=float, default=0.2, help="of boxes in the pictures; the JSON has all (default: %(default)s)")
+    parser.add_argument("--mc-samples", type=int, metavar="N", help="draw N samples of each pose and show some from above; a multiple of 4")
     parser.add_argument("--background", choices=("image", "blur", "none"), default="image", help="of the pictures (default: %(default)s)")
     parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
     return parser.parse_args()
@@ -92,7 +93,7 @@ def process(model, image: Path, matrix: np.ndarray, args: argparse.Namespace) ->
     from epropnp_det.engine.pictures import drawn_boxes, picture
 
     pixels = read_image(str(image))
-    detections = detect(model, pixels, matrix)
+    detections = detect(model, pixels, matrix, mc_samples=args.mc_samples)
     drawn = picture(pixels, matrix, drawn_boxes(detections, args.score_thr), background_kind=args.background)
     cv2.imwrite(str(args.out / f"{image.stem}.png"), drawn)
     content = dict(image=str(image), cam_intrinsic=matrix.tolist(), frame=FRAME, detections=as_records(detections))

@@ -23,7 +23,7 @@ processes=$1
 shift
 [[ "$processes" =~ ^[1-9][0-9]*$ ]] || fail "the number of processes must be a positive number, not '$processes'"
 
-if [ -x "$tools/../.venv/bin/python" ] && [ -z "${VIRTUAL_ENV:-}${CONDA_PREFIX:-}" ]; then python=$tools/../.venv/bin/python; else python=python; fi
+. "$tools/_python.sh"
 cores=$(nproc)
 threads=$((cores / processes))
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads < 1 ? 1 : threads > 4 ? 4 : threads))}

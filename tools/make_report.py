@@ -59,6 +59,8 @@ def main() -> None:
     page = Page("Objects and how certain they are", lead, images, numbers, _lines(args.commands))
     args.page.parent.mkdir(parents=True, exist_ok=True)
     write_page(args.page, page)
+    if numbers:
+        print("  ".join(f"{number.name} {number.value}" for number in numbers))
     print(f"page: {args.page}")
 
 

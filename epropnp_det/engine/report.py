@@ -19,7 +19,7 @@ from .pictures import drawn_boxes
 
 _OBJECTS = 6  # shown close up of an image
 _WIDTH = 1200  # px of an image on the page
-_CROP = 260  # px
+_CROP = 400  # px
 _MARGIN = 0.25  # around an object, of its larger side
 
 _MEANINGS = dict(
@@ -66,7 +66,7 @@ def object_panel(result: ImageResult, found: DrawnBoxes, truth: DrawnBoxes, inde
     pose, yaw, weight = found.pose[index], found.sample_pose[index, :, 3], found.sample_weight[index]
     match = int(result.match[index])
     true_yaw = None if match < 0 else float(truth.pose[match, 3])
-    density = draw_yaw_density(yaw, weight, best=pose[3], label=found.label[index], truth=true_yaw, size=_CROP)
+    density = draw_yaw_density(yaw, weight, best=pose[3], label=found.label[index], truth=true_yaw)
     far, heading = _spread(found.sample_pose[index, :, 2], weight), heading_spread(yaw, weight)
     return ObjectPanel(
         title=f"{CLASSES[found.label[index]].replace('_', ' ')}, score {found.score[index]:.2f}",
@@ -83,7 +83,7 @@ def _best(found: DrawnBoxes) -> list[int]:
 
 
 def close_up(pixels: np.ndarray, matrix: np.ndarray, box: DrawnBoxes) -> np.ndarray:
-    """The square around a single box, with the box drawn: (260, 260, 3)."""
+    """The square around a single box, with the box drawn: (400, 400, 3)."""
     corners = box_corners(box.pose, box.size)[0]
     outline = project_segments(corners.reshape(4, 2, 3), matrix).reshape(-1, 2)
     low, high = outline.min(axis=0), outline.max(axis=0)

@@ -1,0 +1,13 @@
+"""A few steps from the shipped weights on a small world: shows how a training goes, and is not meant to make the model better.
+
+COMMAND   make quickstart
+HARDWARE  2 CPU cores
+RESULT    not trained yet
+"""
+
+_base_ = ["./epropnp_r18_synthetic.py"]
+optimizer = dict(lr=1e-4)
+lr_config = dict(warmup_iters=5)
+runner = dict(max_iters=30)
+checkpoint_config = dict(interval=10)
+log_config = dict(interval=5)
