@@ -4,6 +4,7 @@ from .background import BACKGROUNDS, background
 from .birdseye import draw_birdseye
 from .boxes import DrawnBoxes, box_corners, draw_boxes, project_segments
 from .layout import side_by_side
+from .reliability import draw_reliability
 from .rose import draw_yaw_density
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "box_corners",
     "draw_birdseye",
     "draw_boxes",
+    "draw_reliability",
     "draw_yaw_density",
     "project_segments",
     "side_by_side",
