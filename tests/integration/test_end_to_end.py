@@ -177,6 +177,21 @@ def test_demo_writes_pictures_and_numbers(config: Path, trained: Path, data: Pat
         assert (len(first["pose"]), len(first["size"]), len(first["velocity"]), len(first["covariance"])) == (4, 3, 2, 4)
 
 
+def test_report_is_one_page_with_the_metrics(config: Path, trained: Path, tested: Path) -> None:
+    page = config.parent / "page.html"
+    arguments = ("--images", 1, "--score-thr", 0, "--mc-samples", 16, "--metrics", tested / "metrics.json")
+    output = run("tools/make_report.py", config, trained / "iter_2.pth", page, *arguments)
+    assert "NDS " in output and f"page: {page}" in output
+    text = page.read_text()
+    assert text.count("<img") >= 2 and 'src="http' not in text
+
+
+def test_calibration_of_what_finds_nothing_is_one_line(config: Path, trained: Path) -> None:
+    arguments = ("--score-thr", 1, "--mc-samples", 16)
+    output = run("tools/plot_calibration.py", config, trained / "iter_2.pth", config.parent / "calibration.png", *arguments, code=2)
+    assert "has a detection of score 1.0 or more; is the model trained?" in output.splitlines()[-1]
+
+
 def test_demo_refuses_a_truncated_image(config: Path, trained: Path, data: Path, tmp_path: Path) -> None:
     whole = next((data / "samples" / "CAM_FRONT").glob("*.jpg")).read_bytes()
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])

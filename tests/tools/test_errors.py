@@ -57,7 +57,10 @@ def test_message_from_a_loading_process_stays_one_clear_line() -> None:
     assert one_line(caught.value) == "image a.jpg: is missing"
 
 
-@pytest.mark.parametrize("command", ["tools/train.py", "tools/test.py", "tools/doctor.py", "demo/detect.py"])
+COMMANDS = ("train", "test", "doctor", "validate_submission", "make_report", "plot_calibration")
+
+
+@pytest.mark.parametrize("command", [*(f"tools/{name}.py" for name in COMMANDS), "demo/detect.py"])
 def test_help_shows_an_example(command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
@@ -70,6 +73,9 @@ def test_help_shows_an_example(command: str) -> None:
         (["tools/train.py", "missing.py"], "config missing.py does not exist"),
         (["tools/train.py", "tools"], "config tools is a folder"),
         (["tools/train.py", "setup.py", "--cfg-options", "runner.max_epochs"], "--cfg-options takes KEY=VALUE"),
+        (["tools/validate_submission.py", "missing.json"], "missing.json cannot be read"),
+        (["tools/make_report.py", "missing.py", "a.pth", "a.html"], "config missing.py does not exist"),
+        (["tools/plot_calibration.py", "configs/synthetic/quickstart.py", "a.pth", "a.png"], "checkpoint a.pth does not exist"),
         (["demo/detect.py", "setup.py", "--checkpoint", "a.pth", "--intrinsics", "1,2,3"], "intrinsics must be 3x3 or 4 numbers"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +17,8 @@ from epropnp_det.visualization import (
     box_corners,
     draw_birdseye,
     draw_boxes,
+    draw_reliability,
+    draw_yaw_density,
     project_segments,
     side_by_side,
 )
@@ -165,6 +169,47 @@ def test_birdseye_of_nothing_and_of_unknowns() -> None:
     for shown in (empty(), boxes, unknown):
         picture = draw_birdseye(shown, boxes, matrix=MATRIX, width=1600, height=400)
         assert picture.shape == (400, 320, 3) and picture.dtype == np.uint8
+
+
+def with_samples(boxes: DrawnBoxes, pose: np.ndarray) -> DrawnBoxes:
+    """The boxes with the same samples (S, 4) for each."""
+    count = len(boxes)
+    weight = np.full((count, len(pose)), 1 / len(pose))
+    return DrawnBoxes(boxes.pose, boxes.size, boxes.label, sample_pose=np.broadcast_to(pose, (count, *pose.shape)), sample_weight=weight)
+
+
+def test_birdseye_shows_samples_where_they_are() -> None:
+    box = DrawnBoxes(np.array([[0.0, 1.0, 20.0, 0.3]]), np.array([[4.0, 1.5, 2.0]]), np.array([0]))
+    elsewhere = np.array([[8.0, 1.0, 40.0, 0.0]]) + np.random.default_rng(0).normal(size=(64, 4)) * 0.2
+    changed = changed_pixels(draw_birdseye(with_samples(box, elsewhere), height=500), draw_birdseye(box, height=500))
+    marker = DrawnBoxes(np.array([[8.0, 1.0, 40.0, 0.0]]), np.array([[1.0, 1.0, 1.0]]), np.array([0]))
+    expected = changed_pixels(draw_birdseye(marker, height=500), draw_birdseye(empty(), height=500))
+    assert np.abs(changed.mean(axis=0) - expected.mean(axis=0)).max() < 8
+
+
+def test_birdseye_draws_no_distribution_that_broke_down() -> None:
+    box = DrawnBoxes(np.array([[0.0, 1.0, 20.0, 0.3]]), np.array([[4.0, 1.5, 2.0]]), np.array([0]))
+    broken = replace(with_samples(box, np.zeros((8, 4))), sample_weight=np.full((1, 8), np.nan))
+    assert np.array_equal(draw_birdseye(broken, height=400), draw_birdseye(box, height=400))
+
+
+@pytest.mark.parametrize("yaw, row, column", [(0.0, 0, 1), (-np.pi / 2, -1, 0), (np.pi / 2, 1, 0), (np.pi, 0, -1)])
+def test_heading_density_points_as_the_birdseye_view_does(yaw: float, row: int, column: int) -> None:
+    samples = np.random.default_rng(0).vonmises(yaw, 30.0, 200)
+    picture = draw_yaw_density(samples, np.ones(200), best=yaw, label=0).astype(int)
+    coloured = np.argwhere(picture[..., 0] - picture[..., 2] > 40)  # the class colour is blue
+    offset = coloured.mean(axis=0) - np.array(picture.shape[:2]) / 2
+    assert offset @ (row, column) > 0.1 * len(picture)
+    assert abs(offset @ (column, -row)) < 0.03 * len(picture)
+
+
+def test_curve_of_calibrated_levels_keeps_to_the_diagonal() -> None:
+    even, bold = np.linspace(0, 1, 400), np.linspace(0, 1, 400) ** 0.2
+    pictures = [draw_reliability(dict(yaw=levels), "title") for levels in (even, bold)]
+    assert pictures[0].shape == pictures[1].shape and pictures[0].dtype == np.uint8
+    # The curve of distributions that are too sure runs below the diagonal.
+    blue = [np.argwhere((p[:, : p.shape[1] // 2, 0].astype(int) - p[:, : p.shape[1] // 2, 2]) > 120) for p in pictures]
+    assert blue[1].mean(axis=0)[0] > blue[0].mean(axis=0)[0] + 20
 
 
 def test_ellipse_holds_the_points_at_its_distance() -> None:
