@@ -62,3 +62,6 @@ SILHOUETTE = 2.0
 TRACK_VELOCITY = 1e-4
 # Mean difference, of 255, between a picture and the same picture from its JPEG file of quality 90.
 JPEG = 2.0
+
+# bfloat16 keeps 8 bits: each of the three layers between image and loss rounds by up to 1/256, in the forward and in the backward pass.
+BFLOAT16 = 6 / 256

@@ -59,6 +59,13 @@ def test_two_runs_write_the_same_bytes(database, tmp_path):
     assert (different, missing) == ([], []) and len(same) == len(names) > 40
 
 
+def test_a_scene_is_the_same_without_the_others(database, tmp_path):
+    create(tmp_path / "alone", "test", SEED, processes=2, scenes=["scene-0103"])
+    names = sorted(str(path.relative_to(tmp_path / "alone")) for path in (tmp_path / "alone" / "samples").rglob("*") if path.is_file())
+    same, different, missing = filecmp.cmpfiles(database, tmp_path / "alone", names, shallow=False)
+    assert (different, missing) == ([], []) and len(same) == len(names) == 2 * 7
+
+
 def test_another_seed_is_another_world():
     preset = PRESETS["test"]
     first, second = (scene_of(preset, seed, "scene-0061") for seed in (SEED, SEED + 1))
@@ -287,6 +294,7 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess:
     [
         (["--preset", "huge"], "unknown preset 'huge'; there are: full, test"),
         (["--processes", "0"], "--processes is 0"),
+        (["--preset", "test", "--scenes", "scene-0061", "scene-9999"], "the preset has no scene-9999; its scenes: scene-0061, scene-0103"),
     ],
 )
 def test_bad_settings_are_one_line(tmp_path, arguments, message):
