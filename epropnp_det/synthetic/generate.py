@@ -51,7 +51,8 @@ def create(
     Args:
         out: a folder that is empty or absent, or with `overwrite` one that this function wrote.
         preset: a key of `PRESETS`.
-        scenes: the preset's scenes to write; all if None. A scene is the same with and without the others.
+        scenes: the preset's scenes to write; all if None. A scene looks the same without the others; its time stamps and its place
+            on the map follow its number among those written.
         seed: decides everything else.
         processes: all cores if None.
 
