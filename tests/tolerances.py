@@ -62,5 +62,10 @@ PERFECT_SCORE = 1e-4
 SILHOUETTE = 2.0
 # m/s; the devkit divides by a difference of times of 1.5e9 s in float64, which are 2.4e-7 s apart.
 TRACK_VELOCITY = 1e-4
+# Of a sum of 6000 numbers up to 1000, which another processor or numpy may round differently; any change of the world is far larger.
+FROZEN_WORLD = 1e-3
 # Mean difference, of 255, between a picture and the same picture from its JPEG file of quality 90.
 JPEG = 2.0
+
+# bfloat16 keeps 8 bits: each of the three layers between image and loss rounds by up to 1/256, in the forward and in the backward pass.
+BFLOAT16 = 6 / 256

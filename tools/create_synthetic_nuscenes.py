@@ -19,6 +19,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("out", metavar="OUT", help="folder to write, empty or absent")
     parser.add_argument("--preset", default="full", help="full: 10 scenes of 20 keyframes; test: 2 scenes of 2 (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another seed, another world (default: %(default)s)")
+    parser.add_argument("--scenes", nargs="+", metavar="NAME", help="write these of the preset's scenes alone (default: all)")
     parser.add_argument("--processes", type=int, metavar="N", help="processes to use; the result is the same (default: all cores)")
     parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run of this command wrote to OUT")
     return parser.parse_args()
@@ -30,7 +31,7 @@ def main() -> None:
     from epropnp_det.synthetic.generate import create  # not before --help and bad arguments are dealt with
 
     start = time.monotonic()
-    done = create(args.out, args.preset, args.seed, args.processes, args.overwrite)
+    done = create(args.out, args.preset, args.seed, args.processes, args.overwrite, args.scenes)
     print(
         f"{args.out}: {done.scenes} scenes, {done.samples} samples, {done.images} images, {done.boxes} boxes, "
         f"{done.megabytes:.0f} MB, {time.monotonic() - start:.0f} s"

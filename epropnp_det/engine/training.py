@@ -35,6 +35,7 @@ from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
 from .config import build_dataset, build_model
 from .evaluation_hook import EvaluationHook
 from .optimizer_hook import FiniteOptimizerHook  # noqa: F401  registers it
+from .precision_hook import Bfloat16Hook  # noqa: F401  registers it
 from .seeding import seed_everything
 from .wrapping import wrap_model
 

@@ -22,6 +22,8 @@ class ObjectHead(nn.Module):
         level_channels, dense_channels: see `DenseFeatures`.
         ffn_channels, point_ffn_channels, dropout: of the two feed-forward layers.
         class_embedding: add an embedding of the class to the query's.
+        normalized_weights: the weights of an object's points sum to one, times its scale. Without, they are exponentials: for the
+            experiment that shows why.
         class_wise_size, shrunk_mask, cell_maps: see `ObjectBranches`, `DeformableSampler`.
         norm_cfg: of the fused map.
     """
@@ -42,6 +44,7 @@ class ObjectHead(nn.Module):
         point_ffn_channels: int = 256,
         dropout: float = 0.1,
         class_embedding: bool = True,
+        normalized_weights: bool = True,
         class_wise_size: bool = True,
         shrunk_mask: bool = False,
         cell_maps: bool = False,
@@ -49,7 +52,7 @@ class ObjectHead(nn.Module):
         norm_cfg: dict,
     ):
         super().__init__()
-        self.stride = stride
+        self.stride, self.normalized_weights = stride, normalized_weights
         self.encoding = SinePositionalEncoding(embed_dims // 2)
         self.dense = DenseFeatures(in_channels, level_channels, levels, dense_channels, embed_dims, self.encoding, norm_cfg)
         self.class_embedding = nn.Parameter(torch.zeros(classes, embed_dims)) if class_embedding else None
@@ -87,7 +90,8 @@ class ObjectHead(nn.Module):
         noc, logits = self.points(sampled)
         objects = self.branches(sampled.object, queries.label)
         # Softmax over all points of the object: a weight is relative, the scale alone says how certain the whole is.
-        w2d = logits.softmax(1) * sampled.inside[..., None] * objects["w2d_scale"][:, None]
+        share = logits.softmax(1) if self.normalized_weights else logits.exp() / logits.shape[1]
+        w2d = share * sampled.inside[..., None] * objects["w2d_scale"][:, None]
         return ObjectPredictions(noc=noc, x2d=sampled.location, w2d=w2d, **objects)
 
 

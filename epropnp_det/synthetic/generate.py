@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from tqdm import tqdm
 from epropnp_det.errors import UserError
 
 from .labels import Seen
-from .presets import Preset, preset_named
+from .presets import Preset, preset_named, with_scenes
 from .recording import Job, record, scene_of
 from .rig import CAMERAS, LIDAR
 from .tables import MAP_FILE, VERSION, Sightings, Tables, make_tables, map_mask
@@ -38,19 +38,28 @@ class Summary:
     megabytes: float
 
 
-def create(out: str | Path, preset: str = "full", seed: int = 0, processes: int | None = None, overwrite: bool = False) -> Summary:
+def create(
+    out: str | Path,
+    preset: str = "full",
+    seed: int = 0,
+    processes: int | None = None,
+    overwrite: bool = False,
+    scenes: Sequence[str] | None = None,
+) -> Summary:
     """Writes a database of version v1.0-mini into `out`; the folder appears when it is complete.
 
     Args:
         out: a folder that is empty or absent, or with `overwrite` one that this function wrote.
         preset: a key of `PRESETS`.
+        scenes: the preset's scenes to write; all if None. A scene looks the same without the others; its time stamps and its place
+            on the map follow its number among those written.
         seed: decides everything else.
         processes: all cores if None.
 
     Raises:
-        UserError: unknown preset, no process, or a folder that is in the way or cannot be written.
+        UserError: unknown preset or scene, no process, or a folder that is in the way or cannot be written.
     """
-    chosen, out = preset_named(preset), Path(out)
+    chosen, out = with_scenes(preset_named(preset), scenes), Path(out)
     if processes is not None and processes < 1:
         raise UserError(f"--processes is {processes}; it takes at least one")
     with _finished_folder(out, overwrite) as root:
@@ -62,7 +71,7 @@ def create(out: str | Path, preset: str = "full", seed: int = 0, processes: int 
         _write_tables(root, tables)
         (root / "maps").mkdir()
         cv2.imwrite(str(root / MAP_FILE), map_mask(scenes))
-        (root / MARKER).write_text(json.dumps(dict(preset=preset, seed=seed)) + "\n")
+        (root / MARKER).write_text(json.dumps(dict(preset=preset, seed=seed, scenes=chosen.scenes)) + "\n")
         return _summary(root, tables)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import Color, Range, Shape, ball, box, frustum, join, panel, path, side
+from .shapes import Color, Range, Shape, ball, box, frustum, join, panel, path, side, tube
 from .vehicles import Lamps, Size
 
 SKINS: tuple[Color, ...] = ((0.93, 0.74, 0.62), (0.80, 0.58, 0.44), (0.55, 0.37, 0.26))
@@ -44,10 +44,11 @@ class Outfit:
 
 
 def head(x: float, height: float, outfit: Outfit, cap: Color | None = None) -> Shape:
-    """A head whose top is at `height`: skin and eyes ahead, hair (or a helmet) above and behind."""
+    """A head whose top is at `height`, on its neck: skin and eyes ahead, hair (or a helmet) above and behind."""
     z = height - 0.14
     eyes = [box((x + 0.085, x + 0.108), (y - 0.022, y + 0.022), (z - 0.005, z + 0.03), SHOES) for y in (-0.04, 0.04)]
     return join(
+        tube((x - 0.03, 0, z - 0.30), (x, 0, z), 0.055, outfit.skin, sides=6),
         ball((x + 0.02, 0, z - 0.01), (0.10, 0.085, 0.125), outfit.skin),
         ball((x - 0.035, 0, z + 0.02), (0.105, 0.10, 0.12), cap or outfit.hair),
         *eyes,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from epropnp_det.errors import UserError
 
@@ -28,3 +29,11 @@ def preset_named(name: str) -> Preset:
     if name not in PRESETS:
         raise UserError(f"unknown preset {name!r}; there are: {', '.join(PRESETS)}")
     return PRESETS[name]
+
+
+def with_scenes(preset: Preset, scenes: Sequence[str] | None) -> Preset:
+    """The preset with some of its scenes, in its own order; all if None. Raises UserError for one that it has not."""
+    unknown = sorted(set(scenes or ()) - set(preset.scenes))
+    if unknown:
+        raise UserError(f"the preset has no {', '.join(unknown)}; its scenes: {', '.join(preset.scenes)}")
+    return preset if scenes is None else replace(preset, scenes=tuple(name for name in preset.scenes if name in scenes))

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from epropnp_det.models.coders import SinePositionalEncoding, SizeCoder
-from epropnp_det.models.losses import MonteCarloPoseLoss, orientation_loss, position_loss
+from epropnp_det.models.losses import MonteCarloPoseLoss, ReprojectionLoss, orientation_loss, position_loss
 from epropnp_det.pnp import PoseSamples
 from tests.tolerances import COMPONENT
 
@@ -55,6 +55,13 @@ def test_running_scale_rests_in_eval_mode():
     samples = PoseSamples(torch.zeros(4, 1, 4), torch.zeros(4, 1), torch.ones(1, dtype=torch.bool))
     loss(samples, torch.zeros(1), torch.tensor(5.0), torch.ones(1), 1.0)
     assert loss.scale == 1
+
+
+def test_reprojection_loss_asks_for_the_true_pose_alone():
+    samples = PoseSamples(torch.zeros(4, 3, 4), torch.full((4, 3), torch.nan), torch.zeros(3, dtype=torch.bool))
+    cost, weight = torch.tensor([2.0, torch.inf, 3.0]), torch.tensor([1.0, 1.0, 0.5])
+    value = ReprojectionLoss(loss_weight=0.5).eval()(samples, cost, torch.tensor(1.0), weight, 4.0)
+    close(value, torch.tensor(0.5 * (2.0 + 0.5 * 3.0) / 4.0))
 
 
 def test_orientation_loss(components):

@@ -10,7 +10,7 @@ import torch
 from epropnp_det.models.boxes import to_mmdet3d
 from epropnp_det.models.detector import object_truth
 from epropnp_det.models.pnp_head import View
-from epropnp_det.models.structures import ObjectTruth
+from epropnp_det.models.structures import ObjectTruth, Queries
 from epropnp_det.pnp import Camera
 
 from .small import CAMERA, build, scene
@@ -102,6 +102,27 @@ def test_broken_objects_are_counted_and_give_no_pose_loss(head, feats):
     losses = head.loss(feats, view(), [scene(4), NOTHING], torch.Generator().manual_seed(0))
     assert losses["invalid_objects"] == 96
     assert all(losses[name] == 0 for name in ("loss_pose", "loss_position", "loss_orientation", "loss_score"))
+
+
+def test_weights_without_denominator_follow_their_own_logit_alone(head, feats):
+    """With equal logits they are the normalised ones; raising one head's logits raises its weights and leaves the others alone."""
+    sampler, objects = head.objects.sampler.eval(), head.objects
+    queries, maps, extent = some_queries(head), objects.dense_maps(feats, view().extent), view().extent
+    objects.points.out_weight.data.zero_()
+    equal = objects(queries, maps, extent).w2d
+    objects.normalized_weights = False
+    torch.testing.assert_close(objects(queries, maps, extent).w2d, equal)
+    objects.points.out_bias.data[0, 3:] += 1.0
+    first = torch.arange(equal.shape[1]) < sampler.points
+    raised = objects(queries, maps, extent).w2d
+    torch.testing.assert_close(raised, torch.where(first[:, None], equal * torch.e, equal))
+
+
+def some_queries(head) -> Queries:
+    generator = torch.Generator().manual_seed(0)
+    reference = torch.rand(5, 2, generator=generator) * torch.tensor([224.0, 128.0])
+    embedding = torch.randn(5, head.objects.query.in_features, generator=generator)
+    return Queries(torch.tensor([0, 0, 1, 1, 1]), torch.tensor([0, 3, 5, 7, 9]), reference, torch.full((5,), 8.0), embedding)
 
 
 def test_the_same_generator_gives_the_same_losses(head, feats):

@@ -40,8 +40,20 @@ class MonteCarloPoseLoss(nn.Module):
         """
         if self.training:
             self.scale += self.momentum * (reduce_mean(scale.detach()) - self.scale)
-        loss = monte_carlo_pose_loss(samples, target_cost)
-        return self.loss_weight * (loss * weight).sum() / (avg_factor * self.scale)
+        return self.loss_weight * (self.divergence(samples, target_cost) * weight).sum() / (avg_factor * self.scale)
+
+    def divergence(self, samples: PoseSamples, target_cost: Tensor) -> Tensor:
+        """(M,) loss of each object."""
+        return monte_carlo_pose_loss(samples, target_cost)
+
+
+@LOSSES.register_module()
+class ReprojectionLoss(MonteCarloPoseLoss):
+    """The first term of Eq. (5) alone: how far the points are from where the true pose puts them. For the experiment that shows why
+    that is not enough; arguments as of `MonteCarloPoseLoss`."""
+
+    def divergence(self, samples: PoseSamples, target_cost: Tensor) -> Tensor:
+        return target_cost.masked_fill(~target_cost.isfinite(), 0)
 
 
 def position_loss(error: Tensor, beta: float = 1.0) -> Tensor:

@@ -1,0 +1,44 @@
+#!/usr/bin/env python
+"""Writes the weights of a checkpoint alone, without the optimizer, with what tells where they come from.
+
+Example:
+    python tools/publish_checkpoint.py work_dirs/epropnp_r18_synthetic/latest.pth configs/synthetic/epropnp_r18_synthetic.pth
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import sys
+from pathlib import Path
+
+from epropnp_det.errors import UserError, main_guard
+
+KEPT_META = ("exp_name", "seed", "epoch", "iter", "epropnp_det_version", "CLASSES", "config")
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", metavar="IN", type=Path, help="checkpoint of a training")
+    parser.add_argument("out", metavar="OUT", type=Path, help="file to write")
+    return parser.parse_args()
+
+
+@main_guard
+def main() -> None:
+    args = parse_args()
+    import torch
+
+    from epropnp_det.engine.checkpoint import read_checkpoint, state_dict_of
+
+    if not args.out.parent.is_dir():
+        raise UserError(f"{args.out.parent} is not a folder; make it first")
+    checkpoint = read_checkpoint(args.checkpoint)
+    meta = {key: value for key, value in checkpoint.get("meta", {}).items() if key in KEPT_META}
+    torch.save(dict(meta=meta, state_dict={key: value.clone() for key, value in state_dict_of(checkpoint).items()}), args.out)
+    data = args.out.read_bytes()
+    print(f"{args.out}: {len(data) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(data).hexdigest()}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
