@@ -26,10 +26,10 @@ def is_v1(recorded: dict) -> bool:
 
 
 def auxiliary_config(recorded: dict) -> dict:
-    """The shipped auxiliary losses of a recording's family; regions have 14 x 14 cells in all recordings."""
-    family = "v1" if is_v1(recorded) else "v2"
-    settings = Config.fromfile(str(MODELS / f"auxiliary_{family}.py")).model.bbox_head
-    return dict(auxiliary=dict(settings.auxiliary, roi_size=14), losses=settings.losses)
+    """The shipped auxiliary losses of a recording's family."""
+    settings = Config.fromfile(str(MODELS / f"auxiliary_{'v1' if is_v1(recorded) else 'v2'}.py"))
+    losses = {name: settings.get(f"{name}_loss") for name in ("projection", "coordinate", "depth")}
+    return dict(auxiliary=settings.auxiliary, losses=losses)
 
 
 def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
