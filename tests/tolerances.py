@@ -51,6 +51,10 @@ UPRIGHT_CORNER = 3.0
 UPRIGHT_TRUNCATION = 0.02
 # Pixels; centroid of a smooth spot resampled once.
 CENTROID = 0.05
+# Pixels, up to 1600 of them, stored in float32 and projected by a float32 camera.
+STORED_PIXEL = 5e-3
+# Metres between points forty metres away, there and back through these pixels.
+STORED_POINT = 1e-3
 # Official metrics of perfect detections: precision interpolated at 101 recalls, heading without the tilt.
 PERFECT_SCORE = 1e-4
 
