@@ -25,6 +25,8 @@ HEAD = 1e-4
 EXACT = 1e-8
 # The same in float32.
 EXACT_FLOAT32 = 1e-4
+# Detections of a mirrored image in float64: five solver steps from starts that agree, sums taken in another order.
+MIRRORED = 1e-6
 # Central differences in float64, cube root of the rounding error.
 FINITE_DIFFERENCE = 1e-6
 # Two minimisers stopped at different gradients, metres and radians.

@@ -11,6 +11,7 @@ from epropnp_det.lidar import LidarPoints
 from epropnp_det.pnp import Camera
 
 from .boxes import from_mmdet3d, to_mmdet3d
+from .flip_tta import mirror_images
 from .pnp_head import View
 from .structures import Detections, ObjectTruth
 from .targets import volume_center
@@ -49,8 +50,10 @@ class EProPnPDet(BaseDetector):
         return self.bbox_head.loss(self.extract_feat(img), view, truths, lidar=lidar_of(img_metas, [seen(truth) for truth in objects]))
 
     def detect(self, img: Tensor, img_metas: list[dict], generator: torch.Generator | None = None) -> list[Detections]:
-        """Detections of each image, in the camera frame."""
-        return self.bbox_head.detect(self.extract_feat(img), view_of(img_metas, img.device), generator)
+        """Detections of each image, in the camera frame; with `flip_tta` in the test settings, of the image and its mirror image."""
+        view = view_of(img_metas, img.device)
+        mirrored = self.extract_feat(mirror_images(img, view.extent)) if self.bbox_head.postprocess.flip_tta else None
+        return self.bbox_head.detect(self.extract_feat(img), view, generator, mirrored)
 
     def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[dict]:
         """`detect` with a fixed seed, in the form that mmdet3d's datasets evaluate."""
@@ -58,7 +61,7 @@ class EProPnPDet(BaseDetector):
         return [dict(img_bbox=mmdet3d_result(found.to("cpu"))) for found in self.detect(img, img_metas, generator)]
 
     def aug_test(self, imgs, img_metas, **kwargs):
-        raise NotImplementedError("test-time augmentation is not available; use the plain test pipeline")
+        raise NotImplementedError("set test_cfg.flip_tta=True and use the plain test pipeline: the detector mirrors the image itself")
 
 
 def view_of(img_metas: list[dict], device: torch.device) -> View:
