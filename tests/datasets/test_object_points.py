@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmcv import Config
+from mmdet3d.datasets.pipelines import Compose
 from nuscenes import NuScenes
 from nuscenes.utils.geometry_utils import points_in_box, view_points
 from pyquaternion import Quaternion
@@ -26,12 +28,14 @@ from epropnp_det.datasets import (
     object_points,
 )
 from epropnp_det.errors import UserError
+from epropnp_det.models.detector import lidar_of
 from epropnp_det.pnp import YawPose
 from tests.nuscenes_factory import VERSION
 from tests.tolerances import STORED_PIXEL, STORED_POINT
 
 from .test_image_transforms import run
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 LOAD = [LoadCameraImage(), LoadCameraAnnotations(), LoadLidarPoints()]
 
 
@@ -198,6 +202,18 @@ def test_steps_change_nothing_they_were_given(items: list[dict]):
 def test_points_need_all_boxes(items: list[dict]):
     with pytest.raises(UserError, match="right after LoadCameraAnnotations"):
         LoadLidarPoints()(run([FilterObjects(min_visibility=5)], items[0]))
+
+
+@pytest.mark.parametrize("name", ["released/epropnp_det_v2.py", "released/epropnp_det_v1b_220411.py", "synthetic/auxiliary/all.py"])
+def test_pipelines_of_the_configs_hand_the_points_to_the_detector(name: str, items: list[dict]):
+    pipeline = Config.fromfile(str(CONFIGS / name)).data.train.pipeline
+    item = max(items, key=lambda item: len(item["gt_labels_3d"]))
+    inputs = dict(img_info=item["img_info"], ann_info=item["ann_info"], img_prefix=item["img_prefix"], bbox3d_fields=[], img_fields=[])
+    result = Compose(pipeline)(inputs)
+    points, labels = result["img_metas"].data["lidar_points"], result["gt_labels_3d"].data
+    assert len(points.image.depth) > 100 and 0 < len(points.objects.owner.unique()) <= len(labels)
+    kept = [torch.ones(len(labels), dtype=torch.bool)]
+    assert len(lidar_of([result["img_metas"].data], kept).objects.owner) == len(points.objects.owner)
 
 
 def test_interrupted_run_goes_on_and_processes_change_nothing(lidar_database: Path, annotations: dict, tmp_path: Path):
