@@ -25,6 +25,8 @@ HEAD = 1e-4
 EXACT = 1e-8
 # The same in float32.
 EXACT_FLOAT32 = 1e-4
+# Detections of a mirrored image in float64: five solver steps from starts that agree, sums taken in another order.
+MIRRORED = 1e-6
 # Central differences in float64, cube root of the rounding error.
 FINITE_DIFFERENCE = 1e-6
 # Two minimisers stopped at different gradients, metres and radians.
@@ -53,6 +55,10 @@ UPRIGHT_CORNER = 3.0
 UPRIGHT_TRUNCATION = 0.02
 # Pixels; centroid of a smooth spot resampled once.
 CENTROID = 0.05
+# Pixels, up to 1600 of them, stored in float32 and projected by a float32 camera.
+STORED_PIXEL = 5e-3
+# Metres between points forty metres away, there and back through these pixels.
+STORED_POINT = 1e-3
 # Official metrics of perfect detections: precision interpolated at 101 recalls, heading without the tilt.
 PERFECT_SCORE = 1e-4
 

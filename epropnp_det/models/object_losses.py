@@ -11,6 +11,7 @@ from epropnp_det.pnp import EProPnP4DoF, PnPProblem, PoseEstimate, gauss_newton_
 
 from .coders import SizeCoder
 from .losses import orientation_loss, position_loss
+from .scoring import score_target
 from .structures import ObjectPredictions, ObjectTruth, own_class
 from .targets import Draw
 
@@ -107,8 +108,3 @@ class ObjectLosses:
 def mean_scale(scale: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean of (M, 2) weight scales; 1 without any object."""
     return (scale * weight[:, None]).mean() if len(scale) else scale.new_ones(())
-
-
-def score_target(error: Tensor) -> Tensor:
-    """Position error in bird's-eye view, m -> [0, 1]: a step of 1/4 for each factor of two between 0.35 m and 5.7 m."""
-    return ((2.5 - error.clamp(min=1e-6).log2()) / 4).clamp(0, 1)
