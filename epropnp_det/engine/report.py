@@ -11,7 +11,16 @@ import numpy as np
 from epropnp_det.datasets.evaluation import MEAN_ERROR_NAMES
 from epropnp_det.errors import UserError
 from epropnp_det.nuscenes_classes import CLASSES
-from epropnp_det.visualization import DrawnBoxes, box_corners, draw_birdseye, draw_boxes, draw_yaw_density, project_segments
+from epropnp_det.visualization import (
+    DrawnBoxes,
+    box_corners,
+    draw_birdseye,
+    draw_boxes,
+    draw_yaw_density,
+    project_segments,
+    side_by_side,
+    stacked,
+)
 from epropnp_det.visualization.page import ImagePanel, Number, ObjectPanel
 
 from .distributions import ImageResult
@@ -53,12 +62,22 @@ def image_panel(result: ImageResult) -> ImagePanel:
     truth = DrawnBoxes(result.truth.pose.numpy(), result.truth.size.numpy(), result.truth.label.numpy())
     drawn = draw_boxes(draw_boxes(result.pixels, result.matrix, found, names=CLASSES), result.matrix, truth, dashed=True)
     above = draw_birdseye(found, truth, matrix=result.matrix, width=result.pixels.shape[1], height=round(_WIDTH * 0.62))
+    scene, _, _ = Path(result.name).stem.partition("__")
     return ImagePanel(
-        title=Path(result.name).parent.name.replace("_", " ").lower() + f", {Path(result.name).stem.split('__')[0]}",
+        title=f"{Path(result.name).parent.name.replace('_', ' ').lower()}, {scene}",
         picture=_with_width(drawn, _WIDTH),
         birdseye=above,
         objects=tuple(object_panel(result, found, truth, index) for index in _best(found)),
     )
+
+
+def poster(panel: ImagePanel) -> np.ndarray:
+    """Everything about an image in one picture: boxes and the scene from above, and below the best objects close up."""
+    top = side_by_side(panel.picture, panel.birdseye)
+    pairs = [side_by_side(each.crop, each.density) for each in panel.objects]
+    if not pairs:
+        return top
+    return stacked(top, _with_width(side_by_side(*pairs), round(top.shape[1] * len(pairs) / _OBJECTS)))
 
 
 def object_panel(result: ImageResult, found: DrawnBoxes, truth: DrawnBoxes, index: int) -> ObjectPanel:
