@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from epropnp_det.datasets.evaluation import MEAN_ERROR_NAMES
+from epropnp_det.density import radius_of_share, yaw_distances
 from epropnp_det.errors import UserError
 from epropnp_det.nuscenes_classes import CLASSES
 from epropnp_det.visualization import (
@@ -30,6 +31,7 @@ _OBJECTS = 6  # shown close up of an image
 _WIDTH = 1200  # px of an image on the page
 _CROP = 400  # px
 _MARGIN = 0.25  # around an object, of its larger side
+_SHARE = 0.68  # of the weight inside what stands after "±"; a standard deviation would mean little where tails are heavy
 
 _MEANINGS = dict(
     NDS="nuScenes detection score: 1 is perfect",
@@ -86,10 +88,10 @@ def object_panel(result: ImageResult, found: DrawnBoxes, truth: DrawnBoxes, inde
     match = int(result.match[index])
     true_yaw = None if match < 0 else float(truth.pose[match, 3])
     density = draw_yaw_density(yaw, weight, best=pose[3], label=found.label[index], truth=true_yaw)
-    far, heading = _spread(found.sample_pose[index, :, 2], weight), heading_spread(yaw, weight)
+    depth, heading = depth_spread(found.sample_pose[index, :, 2], weight, pose[2]), heading_spread(yaw, weight, pose[3])
     return ObjectPanel(
         title=f"{CLASSES[found.label[index]].replace('_', ' ')}, score {found.score[index]:.2f}",
-        text=f"{pose[2]:.1f} m ahead, ± {far:.1f} m; heading ± {heading:.0f}°",
+        text=f"{pose[2]:.1f} m ahead, ± {depth:.1f} m; heading ± {heading:.0f}°",
         crop=close_up(result.pixels, result.matrix, found.where(np.array([index]))),
         density=density,
     )
@@ -114,15 +116,14 @@ def close_up(pixels: np.ndarray, matrix: np.ndarray, box: DrawnBoxes) -> np.ndar
     return draw_boxes(view, np.vstack([transform, [0, 0, 1]]) @ matrix, box)
 
 
-def heading_spread(yaw: np.ndarray, weight: np.ndarray) -> float:
-    """Circular standard deviation [deg] of weighted yaws (S,)."""
-    length = abs(weight @ np.exp(1j * yaw)) / weight.sum()
-    return float(np.degrees(np.sqrt(-2 * np.log(np.clip(length, 1e-9, 1.0)))))
+def heading_spread(yaw: np.ndarray, weight: np.ndarray, best: float) -> float:
+    """Angle [deg] to either side of the best yaw that holds 68 % of the weight of the samples (S,)."""
+    return float(np.degrees(radius_of_share(yaw_distances(np.array([best]), yaw), weight, _SHARE)[0]))
 
 
-def _spread(values: np.ndarray, weight: np.ndarray) -> float:
-    mean = weight @ values / weight.sum()
-    return float(np.sqrt(weight @ np.square(values - mean) / weight.sum()))
+def depth_spread(depth: np.ndarray, weight: np.ndarray, best: float) -> float:
+    """Distance [m] to either side of the best depth that holds 68 % of the weight of the samples (S,)."""
+    return float(radius_of_share(np.abs(depth - best)[None], weight, _SHARE)[0])
 
 
 def _with_width(picture: np.ndarray, width: int) -> np.ndarray:
