@@ -24,7 +24,7 @@ annotations=$data/nuscenes_mini_infos_val_mono3d.coco.json
 step() {
     local title=$1; shift
     printf '\n==> %s\n    %s\n' "$title" "$*"
-    echo "$*" >> "$out/commands.txt"
+    grep -qxF -- "$*" "$out/commands.txt" || echo "$*" >> "$out/commands.txt"
     case "$1" in *.py) "$python" "$@" ;; *) "$@" ;; esac
 }
 
@@ -33,7 +33,7 @@ if [ ! -f "$checkpoint" ]; then
     exit 2
 fi
 mkdir -p "$out"
-: > "$out/commands.txt"
+touch "$out/commands.txt"
 
 [ -f "$data/synthetic.json" ] || step "1/7 a made-up world of 24 images, one the weights have not seen" \
     tools/create_synthetic_nuscenes.py "$data" --preset test --seed 1

@@ -11,3 +11,4 @@ lr_config = dict(warmup_iters=5)
 runner = dict(max_iters=30)
 checkpoint_config = dict(interval=10)
 log_config = dict(interval=5)
+custom_hooks = []  # float32: not every CPU computes with bfloat16 fast

@@ -9,9 +9,19 @@ import cv2
 import numpy as np
 
 from epropnp_det.datasets.evaluation import MEAN_ERROR_NAMES
+from epropnp_det.density import radius_of_share, yaw_distances
 from epropnp_det.errors import UserError
 from epropnp_det.nuscenes_classes import CLASSES
-from epropnp_det.visualization import DrawnBoxes, box_corners, draw_birdseye, draw_boxes, draw_yaw_density, project_segments
+from epropnp_det.visualization import (
+    DrawnBoxes,
+    box_corners,
+    draw_birdseye,
+    draw_boxes,
+    draw_yaw_density,
+    project_segments,
+    side_by_side,
+    stacked,
+)
 from epropnp_det.visualization.page import ImagePanel, Number, ObjectPanel
 
 from .distributions import ImageResult
@@ -21,6 +31,7 @@ _OBJECTS = 6  # shown close up of an image
 _WIDTH = 1200  # px of an image on the page
 _CROP = 400  # px
 _MARGIN = 0.25  # around an object, of its larger side
+_SHARE = 0.68  # of the weight inside what stands after "±"; a standard deviation would mean little where tails are heavy
 
 _MEANINGS = dict(
     NDS="nuScenes detection score: 1 is perfect",
@@ -53,12 +64,22 @@ def image_panel(result: ImageResult) -> ImagePanel:
     truth = DrawnBoxes(result.truth.pose.numpy(), result.truth.size.numpy(), result.truth.label.numpy())
     drawn = draw_boxes(draw_boxes(result.pixels, result.matrix, found, names=CLASSES), result.matrix, truth, dashed=True)
     above = draw_birdseye(found, truth, matrix=result.matrix, width=result.pixels.shape[1], height=round(_WIDTH * 0.62))
+    scene, _, _ = Path(result.name).stem.partition("__")
     return ImagePanel(
-        title=Path(result.name).parent.name.replace("_", " ").lower() + f", {Path(result.name).stem.split('__')[0]}",
+        title=f"{Path(result.name).parent.name.replace('_', ' ').lower()}, {scene}",
         picture=_with_width(drawn, _WIDTH),
         birdseye=above,
         objects=tuple(object_panel(result, found, truth, index) for index in _best(found)),
     )
+
+
+def poster(panel: ImagePanel) -> np.ndarray:
+    """Everything about an image in one picture: boxes and the scene from above, and below the best objects close up."""
+    top = side_by_side(panel.picture, panel.birdseye)
+    pairs = [side_by_side(each.crop, each.density) for each in panel.objects]
+    if not pairs:
+        return top
+    return stacked(top, _with_width(side_by_side(*pairs), round(top.shape[1] * len(pairs) / _OBJECTS)))
 
 
 def object_panel(result: ImageResult, found: DrawnBoxes, truth: DrawnBoxes, index: int) -> ObjectPanel:
@@ -67,10 +88,10 @@ def object_panel(result: ImageResult, found: DrawnBoxes, truth: DrawnBoxes, inde
     match = int(result.match[index])
     true_yaw = None if match < 0 else float(truth.pose[match, 3])
     density = draw_yaw_density(yaw, weight, best=pose[3], label=found.label[index], truth=true_yaw)
-    far, heading = _spread(found.sample_pose[index, :, 2], weight), heading_spread(yaw, weight)
+    depth, heading = depth_spread(found.sample_pose[index, :, 2], weight, pose[2]), heading_spread(yaw, weight, pose[3])
     return ObjectPanel(
         title=f"{CLASSES[found.label[index]].replace('_', ' ')}, score {found.score[index]:.2f}",
-        text=f"{pose[2]:.1f} m ahead, ± {far:.1f} m; heading ± {heading:.0f}°",
+        text=f"{pose[2]:.1f} m ahead, ± {depth:.1f} m; heading ± {heading:.0f}°",
         crop=close_up(result.pixels, result.matrix, found.where(np.array([index]))),
         density=density,
     )
@@ -95,15 +116,14 @@ def close_up(pixels: np.ndarray, matrix: np.ndarray, box: DrawnBoxes) -> np.ndar
     return draw_boxes(view, np.vstack([transform, [0, 0, 1]]) @ matrix, box)
 
 
-def heading_spread(yaw: np.ndarray, weight: np.ndarray) -> float:
-    """Circular standard deviation [deg] of weighted yaws (S,)."""
-    length = abs(weight @ np.exp(1j * yaw)) / weight.sum()
-    return float(np.degrees(np.sqrt(-2 * np.log(np.clip(length, 1e-9, 1.0)))))
+def heading_spread(yaw: np.ndarray, weight: np.ndarray, best: float) -> float:
+    """Angle [deg] to either side of the best yaw that holds 68 % of the weight of the samples (S,)."""
+    return float(np.degrees(radius_of_share(yaw_distances(np.array([best]), yaw), weight, _SHARE)[0]))
 
 
-def _spread(values: np.ndarray, weight: np.ndarray) -> float:
-    mean = weight @ values / weight.sum()
-    return float(np.sqrt(weight @ np.square(values - mean) / weight.sum()))
+def depth_spread(depth: np.ndarray, weight: np.ndarray, best: float) -> float:
+    """Distance [m] to either side of the best depth that holds 68 % of the weight of the samples (S,)."""
+    return float(radius_of_share(np.abs(depth - best)[None], weight, _SHARE)[0])
 
 
 def _with_width(picture: np.ndarray, width: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from .background import BACKGROUNDS, background
 from .birdseye import draw_birdseye
 from .boxes import DrawnBoxes, box_corners, draw_boxes, project_segments
-from .layout import side_by_side
+from .layout import side_by_side, stacked
 from .reliability import draw_reliability
 from .rose import draw_yaw_density
 
@@ -18,4 +18,5 @@ __all__ = [
     "draw_yaw_density",
     "project_segments",
     "side_by_side",
+    "stacked",
 ]

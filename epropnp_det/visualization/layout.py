@@ -14,6 +14,13 @@ def side_by_side(*pictures: np.ndarray) -> np.ndarray:
     return np.concatenate([_with_height(picture, height) for picture in pictures], axis=1)
 
 
+def stacked(*pictures: np.ndarray) -> np.ndarray:
+    """Puts (H, W, 3) uint8 pictures below each other; narrow ones are filled up with white on the right."""
+    width = max(picture.shape[1] for picture in pictures)
+    filled = (np.pad(picture, ((0, 0), (0, width - picture.shape[1]), (0, 0)), constant_values=255) for picture in pictures)
+    return np.concatenate(list(filled), axis=0)
+
+
 def _with_height(picture: np.ndarray, height: int) -> np.ndarray:
     if picture.shape[0] == height:
         return picture
