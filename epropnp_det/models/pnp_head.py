@@ -17,7 +17,7 @@ from .auxiliary import AuxiliaryHead, Regions, mean_by_object
 from .auxiliary_losses import AuxiliaryLosses
 from .dense_losses import DenseLosses
 from .object_head import ObjectHead
-from .object_losses import ObjectLosses
+from .object_losses import GradientSettings, ObjectLosses
 from .postprocess import PostprocessSettings, best_of, candidates, select_pairs, select_queries
 from .scoring import expected_score
 from .structures import DenseOutputs, DensePoints, Detections, ObjectPredictions, ObjectTruth, Queries, queries_at
@@ -54,10 +54,11 @@ class EProPnPHead(BaseModule):
         test_cfg: fields of `PostprocessSettings`, and `pnp`.
         auxiliary: `roi_size` of the auxiliary head and `coordinate_unit` of its losses, see `AuxiliaryHead` and `AuxiliaryLosses`; None
             trains without.
+        gradients: fields of `GradientSettings` to change.
 
     Raises:
         ValueError: losses of the auxiliary head without it.
-        TypeError: a setting of `pnp`, `assignment` or `test_cfg` that does not exist; the message names it.
+        TypeError: a setting of `pnp`, `assignment`, `gradients` or `test_cfg` that does not exist; the message names it.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class EProPnPHead(BaseModule):
         train_cfg: dict,
         test_cfg: dict,
         auxiliary: dict | None = None,
+        gradients: dict | None = None,
         init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
@@ -80,6 +82,7 @@ class EProPnPHead(BaseModule):
         self.postprocess = PostprocessSettings(**{k: v for k, v in test_cfg.items() if k != "pnp"})
         self.test_pnp = EProPnP4DoF(**test_cfg["pnp"])
         self.auxiliary = None
+        self.gradients = GradientSettings(**(gradients or {}))
         self._build_losses(dict(losses), dict(train_cfg["pnp"]), auxiliary)
 
     def _build_losses(self, losses: dict, pnp: dict, auxiliary: dict | None):
@@ -100,6 +103,7 @@ class EProPnPHead(BaseModule):
             coder=self.objects.branches.coder,
             layer=EProPnP4DoF(**pnp),
             refine=EProPnP4DoF(**dict(pnp, init=None)),
+            gradients=self.gradients,
         )
 
     def _build_auxiliary(self, losses: dict, roi_size: int, **settings) -> AuxiliaryLosses:
@@ -186,7 +190,7 @@ class EProPnPHead(BaseModule):
     def posed(self, maps: tuple[Tensor, Tensor], view: View, queries: Queries) -> tuple[ObjectPredictions, PnPProblem]:
         """`correspondences` from keys and values (B, E, H, W)."""
         predictions = self.objects(queries, maps, view.extent)
-        return predictions, problem_of(predictions, view.camera[queries.image])
+        return predictions, problem_of(predictions, view.camera[queries.image], self.gradients.delta_to_x2d)
 
     @torch.no_grad()
     def detect(
@@ -263,7 +267,12 @@ def with_samples(found: Detections, samples: PoseSamples) -> Detections:
     return replace(found, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
 
 
-def problem_of(predictions: ObjectPredictions, camera: Camera) -> PnPProblem:
-    """The PnP problem (M,) that the correspondences of M objects pose; `camera` is a batch of M."""
+def problem_of(predictions: ObjectPredictions, camera: Camera, through_x2d: bool = True) -> PnPProblem:
+    """The PnP problem (M,) that the correspondences of M objects pose.
+
+    Args:
+        camera: batch of M.
+        through_x2d: whether gradients flow through the Huber threshold into the image points.
+    """
     points = Correspondences(predictions.noc * predictions.size[:, None], predictions.x2d, predictions.w2d)
-    return PnPProblem.adaptive(points, camera)
+    return PnPProblem.adaptive(points, camera, through_x2d=through_x2d)

@@ -12,7 +12,7 @@ from torch import Tensor
 from epropnp_det.lidar import ImagePoints, LidarPoints, ObjectPoints
 from epropnp_det.models.pnp_head import EProPnPHead, View
 from epropnp_det.models.structures import ObjectTruth
-from epropnp_det.pnp import Camera, YawPose
+from epropnp_det.pnp import Camera, EProPnP4DoF, PnPProblem, YawPose
 
 MODELS = Path(__file__).parents[2] / "configs" / "_base_" / "models"
 V2 = Config.fromfile(str(MODELS / "epropnp_v2.py"))
@@ -148,6 +148,16 @@ def lidar_of_recording(recorded: dict) -> LidarPoints:
         points = points.crop(0, -float(transform[1, 2]))
         parts.append(points.flip(meta["ori_shape"][1]) if meta["flip"] else points)
     return LidarPoints.cat(parts, [len(labels) for labels in recorded["labels"]])
+
+
+class FacingCamera(EProPnP4DoF):
+    """Starts every object ten metres away behind the middle of its points, heading for the camera: a start that has no preferred side."""
+
+    def solve(self, problem: PnPProblem, start=None, generator=None):
+        middle = problem.points.x2d.mean(-2)
+        ray = torch.linalg.solve(problem.camera.matrix, torch.cat((middle, torch.ones_like(middle[:, :1])), 1))
+        heading = torch.full_like(ray[:, :1], torch.pi / 2)
+        return super().solve(problem, torch.cat((10 * ray, heading), 1))
 
 
 def scene(boxes: int, seed: int = 0) -> ObjectTruth:

@@ -14,10 +14,10 @@ from epropnp_det.models import flip_tta
 from epropnp_det.models.detector import view_of
 from epropnp_det.models.pnp_head import View, problem_of
 from epropnp_det.models.structures import DenseOutputs, Detections, ObjectPredictions
-from epropnp_det.pnp import Camera, EProPnP4DoF, PnPProblem, YawPose
+from epropnp_det.pnp import Camera, YawPose
 from tests.tolerances import EXACT, MIRRORED
 
-from .small import mirrored
+from .small import FacingCamera, mirrored
 
 SMALL = Path(__file__).parents[2] / "configs" / "synthetic" / "epropnp_r18_synthetic.py"
 SIZE = (384, 128)  # a multiple of all strides
@@ -115,16 +115,6 @@ def test_two_equal_looks_change_nothing_but_the_number_of_points():
 def test_probabilities_are_averaged():
     a, b = torch.tensor([0.0, -50.0, 200.0, -200.0]), torch.tensor([2.0, 3.0, 200.0, -200.0])
     torch.testing.assert_close(flip_tta.mean_probability(a, b).sigmoid(), (a.sigmoid() + b.sigmoid()) / 2)
-
-
-class FacingCamera(EProPnP4DoF):
-    """Starts every object ten metres away behind the middle of its points, heading for the camera: a start that has no preferred side."""
-
-    def solve(self, problem: PnPProblem, start=None, generator=None):
-        middle = problem.points.x2d.mean(-2)
-        ray = torch.linalg.solve(problem.camera.matrix, torch.cat((middle, torch.ones_like(middle[:, :1])), 1))
-        heading = torch.full_like(ray[:, :1], torch.pi / 2)
-        return super().solve(problem, torch.cat((10 * ray, heading), 1))
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ model = dict(
         dense_head=dict(bbox_branch=None),
         objects=dict(cell_maps=True),
         auxiliary={{_base_.auxiliary}},
+        gradients=dict(delta_to_x2d=False, step_to_scales=False),
         losses=dict(bbox=None, projection={{_base_.projection_loss}}, coordinate={{_base_.coordinate_loss}}),
     ),
     test_cfg=dict(pnp=dict(solver="gauss_newton")),
