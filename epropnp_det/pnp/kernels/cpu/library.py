@@ -37,6 +37,18 @@ class Objects(ctypes.Structure):
     ]
 
 
+class StartSettings(ctypes.Structure):
+    """`StartSettings` of start.hpp."""
+
+    _fields_ = [(name, ctypes.c_int64) for name in ("proposals", "points", "iterations", "plain_gauss_newton")]
+
+
+class First(ctypes.Structure):
+    """`First` of sampler.hpp."""
+
+    _fields_ = [*((name, ctypes.c_void_p) for name in ("mean", "factor", "orientation", "width")), ("uniform", ctypes.c_double)]
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled kernels; None, told once by a warning, where they were not built."""
@@ -69,6 +81,14 @@ def call(name: str, problem: PnPProblem, *arguments: Argument) -> None:
     function = getattr(compiled, f"{name}_{DTYPES[points.x3d.dtype]}")
     function.restype = None
     function(ctypes.byref(objects), *map(_passed, arguments), ctypes.c_int(torch.get_num_threads()))
+
+
+def fused_multiply_adds(rounds: int) -> float:
+    """Computes with registers alone, on one core; returns how many float32 operations that were. For `tools/benchmark_pnp.py`."""
+    compiled = library()
+    assert compiled is not None, "asked only where it is there"
+    compiled.fused_multiply_adds.restype = ctypes.c_double
+    return float(compiled.fused_multiply_adds(ctypes.c_int64(rounds)))
 
 
 def _passed(argument: Argument) -> object:

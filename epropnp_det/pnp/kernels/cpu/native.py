@@ -10,16 +10,22 @@ import torch
 from torch import Tensor
 
 from ... import reprojection
-from ...problem import PnPProblem
+from ...pose import pose_space
+from ...pose_proposal import PoseProposal
+from ...problem import Linearization, PnPProblem
+from ...proposals import AngularCentralGaussian, VonMisesUniform
+from ...sampler import PoseSamples
+from ...space import PoseSpace
+from ...start import RandomSampleInit
 from .. import Operation, register
 from ..eager import Eager
-from .library import DTYPES, call, library
+from .library import DTYPES, First, StartSettings, call, library
 
-COVERED: tuple[Operation, ...] = ("cost",)
+DEGREES = 3  # of freedom of the Student-t that is compiled
 
 
 class Native(Eager):
-    """See `Implementation`. What it inherits it does not support.
+    """See `Implementation`.
 
     Not covered: Cauchy's kernel, gradients in poses or in the camera, gradients of gradients, and tracing by torch.compile.
     """
@@ -27,7 +33,7 @@ class Native(Eager):
     name = "native"
 
     def supports(self, operation: Operation, problem: PnPProblem) -> bool:
-        if torch.compiler.is_compiling() or operation not in COVERED or problem.robust == "cauchy":
+        if torch.compiler.is_compiling() or problem.robust == "cauchy":
             return False
         points, camera = problem.points, problem.camera
         ours = problem.device.type == "cpu" and points.x3d.dtype in DTYPES and not _wants_gradient(camera.matrix, camera.anchor)
@@ -36,7 +42,7 @@ class Native(Eager):
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
         if _wants_gradient(pose):
             return super().cost(problem, pose)
-        pose = _same_dtype(problem, pose)
+        pose = _each_sample(problem, pose)
 
         def compute() -> tuple[Tensor, Tensor]:
             cost = pose.new_empty(pose.shape[:-1])
@@ -44,6 +50,61 @@ class Native(Eager):
             return pose, cost
 
         return _Weigh.apply(*_inputs(problem), problem, 1, compute)[0]
+
+    def linearize(self, problem: PnPProblem, pose: Tensor, zero_clipped: bool) -> Linearization:
+        if _wants_gradient(pose, *_inputs(problem)):
+            return super().linearize(problem, pose, zero_clipped)
+        pose, (samples, shape) = _each_sample(problem, pose), _shape(problem, pose)
+        tangent = pose_space(pose).tangent_dim
+        at = Linearization(*(pose.new_empty((*shape, *sizes)) for sizes in ((), (tangent,), (tangent, tangent))))
+        call("linearize", problem, pose, pose.shape[-1], samples, zero_clipped, at.cost, at.gradient, at.hessian)
+        return at
+
+    def solve(self, problem: PnPProblem, start: Tensor, iterations: int, method: str) -> Tensor:
+        samples, _ = _shape(problem, start)
+        pose = _each_sample(problem, start).clone()
+        call("solve", problem, pose, pose.shape[-1], samples, iterations, method == "gauss_newton")
+        return pose
+
+    def start(
+        self,
+        problem: PnPProblem,
+        settings: RandomSampleInit,
+        generator: torch.Generator | None,
+        solver: str,
+        space: type[PoseSpace],
+        drawn: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """`drawn` is for tests: indices (P, ..., K) of the points of the proposals, and their orientations (P, ..., D - 3)."""
+        pose = problem.points.x3d.new_empty(*problem.shape, space.dim)
+        chosen = StartSettings(settings.proposals, settings.points, settings.iterations, solver == "gauss_newton")
+        call("random_start", problem, _key(generator), space.dim, chosen, *(drawn or (None, None)), pose)
+        return pose
+
+    def sample(
+        self,
+        problem: PnPProblem,
+        first: PoseProposal,
+        valid: Tensor,
+        samples: int,
+        rounds: int,
+        generator: torch.Generator | None,
+        given: Tensor | None = None,
+    ) -> PoseSamples:
+        """`given` is for tests: random numbers (B, S, R) in float64, in the order in which proposals.hpp draws them."""
+        if first.translation.df != DEGREES:
+            return super().sample(problem, first, valid, samples, rounds, generator)
+        pose = problem.points.x3d.new_empty(samples, *problem.shape, first.space.dim)
+
+        def compute() -> tuple[Tensor, ...]:
+            log_weights, finite = pose.new_empty(pose.shape[:-1]), torch.empty_like(valid, memory_format=torch.contiguous_format)
+            parameters, uniform = _parameters(problem, first)
+            begin = First(*(tensor.data_ptr() for tensor in parameters), uniform)
+            call("sample", problem, _key(generator), first.space.dim, begin, given, samples, rounds, pose, log_weights, finite)
+            return pose, log_weights, finite
+
+        log_weights, finite = _Weigh.apply(*_inputs(problem), problem, -1, compute)
+        return PoseSamples(pose, log_weights, valid & finite & ~first.broken)
 
 
 class _Weigh(torch.autograd.Function):
@@ -91,6 +152,18 @@ def _differentiable_gradient(problem: PnPProblem, inputs: list[Tensor], pose: Te
     return torch.autograd.grad(reprojection.cost(again, pose), inputs, weight, create_graph=True, materialize_grads=True)
 
 
+def _parameters(problem: PnPProblem, first: PoseProposal) -> tuple[list[Tensor], float]:
+    """What `First` of sampler.hpp points to, and the weight of the uniform part."""
+    orientation, uniform = first.orientation, 0.0
+    if isinstance(orientation, VonMisesUniform):
+        turn, uniform = (orientation.mean, orientation.concentration), orientation.uniform
+    else:
+        assert isinstance(orientation, AngularCentralGaussian), "each pose space has its family"
+        turn = orientation.frame, orientation.factor
+    tensors = (first.translation.mean, first.translation.factor, *turn)
+    return [tensor.detach().to(problem.points.x3d.dtype).contiguous() for tensor in tensors], uniform
+
+
 def _inputs(problem: PnPProblem) -> tuple[Tensor, ...]:
     return problem.points.x3d, problem.points.x2d, problem.points.w2d, problem.delta
 
@@ -99,8 +172,21 @@ def _wants_gradient(*tensors: Tensor) -> bool:
     return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
 
 
-def _same_dtype(problem: PnPProblem, pose: Tensor) -> Tensor:
-    return pose.detach().to(problem.points.x3d.dtype).contiguous()
+def _shape(problem: PnPProblem, pose: Tensor) -> tuple[int, torch.Size]:
+    """How many samples poses (S, ..., D) have for each object, and their dims (S, ...)."""
+    shape = torch.broadcast_shapes(pose.shape[:-1], problem.shape)
+    return shape[: len(shape) - len(problem.shape)].numel(), shape
+
+
+def _each_sample(problem: PnPProblem, pose: Tensor) -> Tensor:
+    """Poses (S, ..., D) that broadcast to those of the problem, as the kernels want them."""
+    pose = pose.detach().to(problem.points.x3d.dtype)
+    return pose.expand(*_shape(problem, pose)[1], pose.shape[-1]).contiguous()
+
+
+def _key(generator: torch.Generator | None) -> Tensor:
+    """The key of a call's random streams: a tensor, so that nobody has to look at its value here."""
+    return torch.empty((), dtype=torch.int64).random_(generator=generator)
 
 
 register(Native())

@@ -28,6 +28,7 @@ struct Point {
 template <class T>
 struct Object {
     double matrix[9];
+    T lens[9];  // the matrix, rounded
     T low[2], high[2], corner[2], delta, z_min;
     int64_t points;
 
@@ -43,6 +44,7 @@ struct Object {
         }
         const T* m = all.matrix + 9 * index;
         for (int i = 0; i < 9; ++i) matrix[i] = i < 6 ? double(m[i]) - double(zero[i / 3]) * m[6 + i % 3] : m[i];
+        for (int i = 0; i < 9; ++i) lens[i] = T(matrix[i]);
         for (int c = 0; c < 2; ++c) {
             low[c] = all.clip_min[2 * index + c] - zero[c];
             high[c] = all.clip_max[2 * index + c] - zero[c];
