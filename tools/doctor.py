@@ -167,6 +167,12 @@ def check_layer() -> str:
     return "the layer alone (torch only)"
 
 
+def check_kernels() -> str:
+    library = importlib.import_module("epropnp_det.pnp.kernels.cpu.library")
+    require(library.library() is not None, "not built; the layer runs on plain torch, many times slower on a CPU")
+    return str(library.build())
+
+
 def check_plugin() -> str:
     importlib.import_module("epropnp_det.models")
     importlib.import_module("epropnp_det.datasets")
@@ -175,7 +181,7 @@ def check_plugin() -> str:
 
 CHECKS = (
     Check("Python", check_python, "install Python 3.11 and set PYTHON=/path/to/python3.11 for `make env`", required=False),
-    Check("C++ compiler", check_compiler, "for building mmcv-full: install one, e.g. apt-get install g++", required=False),
+    Check("C++ compiler", check_compiler, "for mmcv-full and the CPU kernels: install one, e.g. apt-get install g++", required=False),
     Check("torch", check_torch, MAKE_ENV),
     Check("CUDA", check_cuda, "fine without a GPU; with one, see that its driver is new enough for torch's CUDA", required=False),
     Check("torchvision", check_torchvision, "install the torchvision that belongs to this torch (requirements/torch.txt)"),
@@ -194,6 +200,7 @@ CHECKS = (
     Check("mmdet3d", check_mmdet3d, MAKE_ENV),
     Check("nuScenes devkit", check_devkit, MAKE_ENV),
     Check("epropnp_det.pnp", check_layer, "pip install -e . in the folder of the project"),
+    Check("CPU kernels", check_kernels, "install a C++ compiler, then pip install --no-build-isolation --no-deps -e .", required=False),
     Check("epropnp_det", check_plugin, "pip install -e . in the folder of the project; mend the lines above first"),
 )
 

@@ -136,7 +136,9 @@ void sample(const Objects<T>& all, const uint64_t* key, int64_t dim, const First
 // Fused multiply-adds of registers, to know what the core can do; returns how many operations they were.
 inline double fused_multiply_adds(int64_t rounds) {
     constexpr int CHAINS = 12;  // enough for the latency of each to hide behind the others
-    Pack<float> chain[CHAINS] = {}, total = {};
+    Pack<float> chain[CHAINS], total = {};
+    // All different, or the compiler would compute one for all.
+    for (int i = 0; i < CHAINS; ++i) chain[i] = everywhere(float(i));
     const Pack<float> factor = everywhere(0.5f + rounds * 1e-12f), term = everywhere(1.0f + rounds * 1e-12f);
     for (int64_t round = 0; round < rounds; ++round)
         for (auto& one : chain) one = one * factor + term;

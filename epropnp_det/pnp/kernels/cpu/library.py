@@ -49,11 +49,15 @@ class First(ctypes.Structure):
     _fields_ = [*((name, ctypes.c_void_p) for name in ("mean", "factor", "orientation", "width")), ("uniform", ctypes.c_double)]
 
 
+def build() -> str:
+    """The build that suits this processor."""
+    return BUILDS.get(torch.backends.cpu.get_cpu_capability(), "_baseline")
+
+
 @cache
 def library() -> ctypes.CDLL | None:
     """The compiled kernels; None, told once by a warning, where they were not built."""
-    build = BUILDS.get(torch.backends.cpu.get_cpu_capability(), "_baseline")
-    found = importlib.util.find_spec(f"{__package__}.{build}")
+    found = importlib.util.find_spec(f"{__package__}.{build()}")
     if found is not None and found.origin is not None:
         return ctypes.CDLL(found.origin)
     warnings.warn(
