@@ -52,7 +52,7 @@ class EProPnPDet(BaseDetector):
         self, img: Tensor, img_metas: list[dict], generator: torch.Generator | None = None, mc_samples: int | None = None
     ) -> list[Detections]:
         """Detections of each image, in the camera frame; with `mc_samples` weighted samples of every pose where a number is given."""
-        return self.bbox_head.detect(self.extract_feat(img), view_of(img_metas, img.device), generator, mc_samples)
+        return self.bbox_head.detect(self.extract_feat(img), view_of(img_metas, img.device), generator, mc_samples=mc_samples)
 
     def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[dict]:
         """`detect` with a fixed seed, in the form that mmdet3d's datasets evaluate."""

@@ -22,7 +22,7 @@ def detect(recorded_step):
     view = View(Camera.stack([CAMERA] * 2), torch.tensor([[224.0, 128.0]]).expand(2, 2))
 
     def run(mc_samples: int | None) -> list[Detections]:
-        return head.eval().detect(recorded_step["feats"], view, torch.Generator().manual_seed(0), mc_samples)
+        return head.eval().detect(recorded_step["feats"], view, torch.Generator().manual_seed(0), mc_samples=mc_samples)
 
     return run
 
