@@ -3,7 +3,7 @@
 # --- recordings of the released programs (float32) ---
 # Sums of a hundred float32 terms of mixed sign, rounded in another order.
 RECORDED = 1e-5
-# The same for 6DoF numbers against ours in float64, where the rounding of the recording itself shows.
+# The same for 6DoF numbers against ours in float64, or in kernels that round less: the rounding of the recording itself shows.
 RECORDED_ROUNDED = 2e-5
 # Where a solver stops: relative to the recorded cost ...
 RECORDED_MINIMUM_COST = 1e-4
@@ -25,6 +25,12 @@ HEAD = 1e-4
 EXACT = 1e-8
 # The same in float32.
 EXACT_FLOAT32 = 1e-4
+# Detections of a mirrored image in float64: five solver steps from starts that agree, sums taken in another order.
+MIRRORED = 1e-6
+# Compiled kernels against float64 autograd, relative to the largest number: other orders of the same sums ...
+NATIVE = 1e-10
+# ... and the same sums in float32.
+NATIVE_FLOAT32 = 2e-5
 # Central differences in float64, cube root of the rounding error.
 FINITE_DIFFERENCE = 1e-6
 # Two minimisers stopped at different gradients, metres and radians.
@@ -53,6 +59,10 @@ UPRIGHT_CORNER = 3.0
 UPRIGHT_TRUNCATION = 0.02
 # Pixels; centroid of a smooth spot resampled once.
 CENTROID = 0.05
+# Pixels, up to 1600 of them, stored in float32 and projected by a float32 camera.
+STORED_PIXEL = 5e-3
+# Metres between points forty metres away, there and back through these pixels.
+STORED_POINT = 1e-3
 # Official metrics of perfect detections: precision interpolated at 101 recalls, heading without the tilt.
 PERFECT_SCORE = 1e-4
 

@@ -1,8 +1,11 @@
 #!/usr/bin/env python
-"""Writes the annotation files that training and testing read.
+"""Writes the annotation files that training and testing read, and the LiDAR points that auxiliary losses learn from.
+
+A run with --lidar that was interrupted goes on where it stopped.
 
 Example:
     python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini
+    python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini --lidar --workers 4
 """
 
 from __future__ import annotations
@@ -22,7 +25,12 @@ def parse_args() -> argparse.Namespace:
     nuscenes.add_argument("data_root", metavar="DATAROOT", help="folder with samples/, maps/ and the folder of tables (v1.0-...)")
     nuscenes.add_argument("--version", choices=VERSIONS, default="v1.0-trainval", help="folder of tables to read (default: %(default)s)")
     nuscenes.add_argument("--out", metavar="DIR", help="folder to write to (default: DATAROOT)")
-    return parser.parse_args()
+    nuscenes.add_argument("--lidar", action="store_true", help="also write the LiDAR points of each image, into object_points/")
+    nuscenes.add_argument("--workers", type=int, default=2, metavar="N", help="processes for --lidar (default: %(default)s)")
+    args = parser.parse_args()
+    if args.workers < 1:
+        parser.error("--workers must be at least 1")
+    return args
 
 
 @main_guard
@@ -30,7 +38,7 @@ def main() -> None:
     args = parse_args()
     from epropnp_det.datasets import convert  # slow to import: not before --help and bad arguments are dealt with
 
-    convert.create(args.data_root, args.version, args.out)
+    convert.create(args.data_root, args.version, args.out, args.workers if args.lidar else None)
 
 
 if __name__ == "__main__":

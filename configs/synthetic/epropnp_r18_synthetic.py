@@ -11,3 +11,4 @@ _base_ = [
     "../_base_/default_runtime.py",
     "../_base_/schedules/synthetic.py",
 ]
+optimizer = dict(lr=5e-4)

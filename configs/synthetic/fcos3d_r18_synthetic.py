@@ -39,3 +39,4 @@ test_pipeline = [
     dict(type="Collect3D", keys=["img"], meta_keys=meta_keys),
 ]
 data = dict(train=dict(pipeline=train_pipeline), val=dict(pipeline=test_pipeline), test=dict(pipeline=test_pipeline))
+optimizer = dict(lr=5e-4)

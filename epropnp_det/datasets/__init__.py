@@ -3,6 +3,7 @@
 from epropnp_det import compat
 
 from .fcos3d import AddFCOS3DInputs
+from .load_lidar import LoadLidarPoints
 from .nuscenes import NuScenesCameraDataset
 from .transforms import CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
 
@@ -13,6 +14,7 @@ __all__ = [
     "FlipImage",
     "LoadCameraAnnotations",
     "LoadCameraImage",
+    "LoadLidarPoints",
     "NuScenesCameraDataset",
     "ResizeImage",
 ]

@@ -70,7 +70,8 @@ def read(path: str | Path) -> dict:
 def upgrade(data: dict) -> dict:
     """A file as mmdet3d writes it with the keys of ours added, as well as they can be known; ours is returned as it is.
 
-    Its `ego2global_*` is the LiDAR's pose for all six cameras, so that is where ranges count from. Boxes count as visible.
+    Its `ego2global_*` is the LiDAR's pose for all six cameras, so that is where ranges count from. Boxes count as visible, of
+    objects without a name.
     """
     if is_ours(data):
         return data
@@ -85,6 +86,7 @@ def _upgraded(annotation: dict, image: dict) -> dict:
     return dict(
         annotation,
         visibility=FULLY_VISIBLE,
+        instance_token="",
         truncation=truncation(corners, np.array(image["cam_intrinsic"]), image["width"], image["height"]),
         velocity_known=all(value is not None and math.isfinite(value) for value in annotation["velo_cam3d"]),
     )

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from epropnp_det.errors import UserError
 from epropnp_det.nuscenes_classes import ATTRIBUTES, CLASSES, NO_ATTRIBUTE
 
-from . import annotation_file
+from . import annotation_file, object_points
 from .frames import RigidTransform, size_to_object_axes, velocity_to_camera, yaw_from_rotation
 from .projection import areas, box_in_image, corners_in_camera, project, truncation
 
@@ -67,29 +67,34 @@ class CameraView:
     intrinsic: np.ndarray
 
 
-def create(data_root: str | Path, version: str, out: str | Path | None = None) -> list[Path]:
+def create(data_root: str | Path, version: str, out: str | Path | None = None, lidar_workers: int | None = None) -> list[Path]:
     """Writes one annotation file for every split of `version` that has scenes here, and returns their paths.
 
     Args:
         data_root: folder with `samples/`, `maps/` and the folder of tables named `version`.
         version: one of `SPLITS`.
         out: folder for the files; the data root if None.
+        lidar_workers: processes that write the LiDAR points of the images as well (`object_points`); None leaves them out.
 
     Raises:
-        UserError: wrong data root, missing version folder, table or map, or a folder that cannot be written.
+        UserError: wrong data root, missing version folder, table or map, a sweep that cannot be read, or a folder that cannot be written.
     """
     nusc = open_database(data_root, version)
-    written = []
+    folder, written = Path(out or data_root), []
     for split, devkit_split in SPLITS[version].items():
         samples = samples_of_split(nusc, devkit_split)
         if not samples:
             print(f"{version} has no scene of {devkit_split} here: no file for it")
             continue
-        path = Path(out or data_root) / annotation_file.file_name(split, version)
+        path = folder / annotation_file.file_name(split, version)
         data = convert_samples(nusc, samples, devkit_split)
         annotation_file.write(data, path)
         print(f"{path}: {len(data['images'])} images, {len(data['annotations'])} boxes")
         written.append(path)
+        # Points serve training alone: a split without annotations needs none.
+        if lidar_workers is not None and data["annotations"]:
+            number = object_points.create(nusc, data, folder / object_points.FOLDER, lidar_workers)
+            print(f"{folder / object_points.FOLDER}: {number} files written, {len(data['images']) - number} were there")
     if not written:
         raise UserError(f"{data_root}/{version} has no scene that a split of the devkit names; nothing was written")
     return written

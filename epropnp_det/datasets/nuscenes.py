@@ -99,7 +99,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
 
         Returns:
             dict with `bboxes` (n, 4) x1, y1, x2, y2; `gt_bboxes_3d` `CameraInstance3DBoxes` (n, 9), unknown velocity NaN;
-            `labels`, `gt_labels_3d`, `attr_labels`, `visibility` (n,) int64; `truncation` (n,); `centers2d` (n, 2); `depths` (n,).
+            `labels`, `gt_labels_3d`, `attr_labels`, `visibility` (n,) int64; `truncation` (n,); `centers2d` (n, 2); `depths` (n,);
+            `instance_tokens`, n.
         """
         records = self._annotations[self.data_infos[idx]["id"]]
         xywh = _column(records, "bbox", 4)
@@ -116,6 +117,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             truncation=np.array([record["truncation"] for record in records], dtype=np.float32),
             centers2d=centers[:, :2] / centers[:, 2:],
             depths=boxes[:, 2].copy(),
+            instance_tokens=[record["instance_token"] for record in records],
             bboxes_ignore=np.zeros((0, 4), dtype=np.float32),
         )
 

@@ -5,6 +5,7 @@ Every step returns a new `results` dict and changes nothing inside the one it wa
 * `gt_bboxes_3d`: `CameraInstance3DBoxes` (n, 9), camera frame, metres: x, y (bottom), z, l, h, w, yaw, vx, vz; unknown velocity is NaN
 * `gt_bboxes`: (n, 4) float32, x1, y1, x2, y2 in pixels, inside the image
 * `gt_labels_3d`, `attr_labels`: (n,) int64
+* `lidar_points`: `LidarPoints`, owners counting the boxes; only after `LoadLidarPoints`
 * `visibility`: (n,) nuScenes token 1..4; `truncation`: (n,) share of the projected rectangle that the image does not show
 """
 
@@ -116,6 +117,8 @@ class CropImage:
             raise UserError(f"crop {self.box} leaves nothing of the {width}x{height} image {results['filename']}")
         moved = _with_image(results, results["img"][y0:y1, x0:x1])
         moved["camera"] = results["camera"].crop(x0, y0)
+        if "lidar_points" in results:
+            moved["lidar_points"] = results["lidar_points"].crop(x0, y0).inside(x1 - x0, y1 - y0)
         if "gt_bboxes" in results:
             shifted = results["gt_bboxes"] - np.array([x0, y0, x0, y0], dtype=np.float32)
             moved["gt_bboxes"] = clip_boxes(shifted, x1 - x0, y1 - y0)
@@ -140,6 +143,8 @@ class ResizeImage:
         method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
         moved = _with_image(results, cv2.resize(results["img"], (new_width, new_height), interpolation=method))
         moved["camera"] = results["camera"].scale(sx, sy)
+        if "lidar_points" in results:
+            moved["lidar_points"] = results["lidar_points"].scale(sx, sy)
         moved["scale_factor"] = np.array([sx, sy, sx, sy], dtype=np.float32) * results["scale_factor"]
         if "gt_bboxes" in results:
             moved["gt_bboxes"] = results["gt_bboxes"] * np.array([sx, sy, sx, sy], dtype=np.float32)
@@ -164,6 +169,8 @@ class FlipImage:
         width = results["img"].shape[1]
         moved = _with_image(results, np.ascontiguousarray(results["img"][:, ::-1]))
         moved["camera"] = results["camera"].flip(width)
+        if "lidar_points" in results:
+            moved["lidar_points"] = results["lidar_points"].flip(width)
         moved["flip"] = not results["flip"]
         if "gt_bboxes" in results:
             moved["gt_bboxes"] = mirror_rectangles(results["gt_bboxes"], width)
@@ -187,7 +194,10 @@ class FilterObjects:
     def __call__(self, results: dict) -> dict:
         keep = self.limits.admit(results["gt_bboxes"], results["visibility"], results["truncation"])
         kept = {key: results[key][keep] for key in GROUND_TRUTH_KEYS if key != "gt_bboxes_3d"}
-        return dict(results, **kept, gt_bboxes_3d=results["gt_bboxes_3d"][torch.from_numpy(keep)])
+        kept["gt_bboxes_3d"] = results["gt_bboxes_3d"][torch.from_numpy(keep)]
+        if "lidar_points" in results:
+            kept["lidar_points"] = results["lidar_points"].of_objects(torch.from_numpy(keep))
+        return dict(results, **kept)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
 from dataclasses import dataclass
@@ -56,6 +57,26 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     if not isinstance(checkpoint, dict) or not _is_state(state_dict_of(checkpoint)):
         raise UserError(f"checkpoint {path} holds no model weights")
     return checkpoint
+
+
+def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
+    """Writes a checkpoint and the folders above it; whoever reads meanwhile finds the old file or the new one, never half of it.
+
+    Raises:
+        UserError: the path is a folder, or cannot be written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; name a .pth file to write")
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(checkpoint, aside)
+        os.replace(aside, path)
+    except (OSError, RuntimeError) as error:  # torch wraps what the file system says
+        raise UserError(f"checkpoint {path} cannot be written: {error}") from error
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def _load_fault(error: Exception) -> str:

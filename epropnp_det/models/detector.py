@@ -11,6 +11,7 @@ from epropnp_det.lidar import LidarPoints
 from epropnp_det.pnp import Camera
 
 from .boxes import from_mmdet3d, to_mmdet3d
+from .flip_tta import mirror_images
 from .pnp_head import View
 from .structures import Detections, ObjectTruth
 from .targets import volume_center
@@ -51,8 +52,14 @@ class EProPnPDet(BaseDetector):
     def detect(
         self, img: Tensor, img_metas: list[dict], generator: torch.Generator | None = None, mc_samples: int | None = None
     ) -> list[Detections]:
-        """Detections of each image, in the camera frame; with `mc_samples` weighted samples of every pose where a number is given."""
-        return self.bbox_head.detect(self.extract_feat(img), view_of(img_metas, img.device), generator, mc_samples=mc_samples)
+        """Detections of each image, in the camera frame; with `flip_tta` in the test settings, of the image and its mirror image.
+
+        Args:
+            mc_samples: how many weighted samples of every pose the detections carry; None for none.
+        """
+        view = view_of(img_metas, img.device)
+        mirrored = self.extract_feat(mirror_images(img, view.extent)) if self.bbox_head.postprocess.flip_tta else None
+        return self.bbox_head.detect(self.extract_feat(img), view, generator, mirrored, mc_samples)
 
     def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[dict]:
         """`detect` with a fixed seed, in the form that mmdet3d's datasets evaluate."""
@@ -60,7 +67,7 @@ class EProPnPDet(BaseDetector):
         return [dict(img_bbox=mmdet3d_result(found.to("cpu"))) for found in self.detect(img, img_metas, generator)]
 
     def aug_test(self, imgs, img_metas, **kwargs):
-        raise NotImplementedError("test-time augmentation is not available; use the plain test pipeline")
+        raise NotImplementedError("set test_cfg.flip_tta=True and use the plain test pipeline: the detector mirrors the image itself")
 
 
 def view_of(img_metas: list[dict], device: torch.device) -> View:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from epropnp_det.pnp import EProPnP4DoF, PnPProblem, PoseEstimate, gauss_newton_step
+from epropnp_det.pnp import Correspondences, EProPnP4DoF, PnPProblem, PoseEstimate, gauss_newton_step
 
 from .coders import SizeCoder
 from .losses import orientation_loss, position_loss
+from .scoring import score_target
 from .structures import ObjectPredictions, ObjectTruth, own_class
 from .targets import Draw
+
+
+@dataclass(frozen=True)
+class GradientSettings:
+    """Where gradients of the pose losses flow. The values of the losses are the same; the released v1 and v1b programs say no to both.
+
+    Args:
+        delta_to_x2d: through the Huber threshold to the image points (to the weights they always flow).
+        step_to_scales: through the Gauss-Newton step of Eq. (9) to box size, weight scale and Huber threshold.
+    """
+
+    delta_to_x2d: bool = True
+    step_to_scales: bool = True
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,7 @@ class ObjectLosses:
         position_weight, orientation_weight: of the derivative regularisation, Eq. (10).
         coder: of box sizes.
         layer: solves and samples; refine: the same without the random start.
+        gradients: where those of the pose losses flow.
     """
 
     pose: nn.Module
@@ -36,6 +51,7 @@ class ObjectLosses:
     coder: SizeCoder
     layer: EProPnP4DoF
     refine: EProPnP4DoF
+    gradients: GradientSettings
 
     def __call__(
         self,
@@ -63,7 +79,7 @@ class ObjectLosses:
     ) -> dict[str, Tensor]:
         """KL loss, Eq. (5), and derivative regularisation, Eq. (9)-(10), at `blind`: a solution that has not seen the truth."""
         samples = self.layer.sample(problem, self.informed_estimate(problem, truth.pose, blind), generator=generator)
-        step = gauss_newton_step(problem, blind.pose)
+        step = gauss_newton_step(problem if self.gradients.step_to_scales else with_constant_scales(problem, predicted), blind.pose)
         good = weight * blind.valid
         # NaN times zero is NaN: a broken object's error is replaced, not only weighted away.
         error = torch.where(blind.valid[:, None], step - truth.pose, 0.0)
@@ -104,11 +120,14 @@ class ObjectLosses:
         )
 
 
+def with_constant_scales(problem: PnPProblem, predicted: ObjectPredictions) -> PnPProblem:
+    """The same problem (M,), from which no gradient reaches size, weight scale and Huber threshold of the predictions."""
+    scale = predicted.w2d_scale[:, None]
+    x3d = predicted.noc * predicted.size.detach()[:, None]
+    points = Correspondences(x3d, predicted.x2d, predicted.w2d / scale * scale.detach())
+    return replace(problem, points=points, delta=problem.delta.detach())
+
+
 def mean_scale(scale: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean of (M, 2) weight scales; 1 without any object."""
     return (scale * weight[:, None]).mean() if len(scale) else scale.new_ones(())
-
-
-def score_target(error: Tensor) -> Tensor:
-    """Position error in bird's-eye view, m -> [0, 1]: a step of 1/4 for each factor of two between 0.35 m and 5.7 m."""
-    return ((2.5 - error.clamp(min=1e-6).log2()) / 4).clamp(0, 1)

@@ -10,15 +10,17 @@ from mmdet3d.models.builder import HEADS, build_head, build_loss
 from torch import Tensor
 
 from epropnp_det.lidar import LidarPoints
-from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem, PoseSamples
+from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem, PoseEstimate, PoseSamples
 
+from . import flip_tta
 from .auxiliary import AuxiliaryHead, Regions, mean_by_object
 from .auxiliary_losses import AuxiliaryLosses
 from .dense_losses import DenseLosses
 from .object_head import ObjectHead
-from .object_losses import ObjectLosses
-from .postprocess import PostprocessSettings, best_of, candidates, select_queries
-from .structures import DenseOutputs, DensePoints, Detections, ObjectPredictions, ObjectTruth, Queries
+from .object_losses import GradientSettings, ObjectLosses
+from .postprocess import PostprocessSettings, best_of, candidates, select_pairs, select_queries
+from .scoring import expected_score
+from .structures import DenseOutputs, DensePoints, Detections, ObjectPredictions, ObjectTruth, Queries, queries_at
 from .targets import Assignment, AssignmentSettings, assign, draw_queries
 
 AUXILIARY = ("projection", "coordinate", "depth")
@@ -52,10 +54,11 @@ class EProPnPHead(BaseModule):
         test_cfg: fields of `PostprocessSettings`, and `pnp`.
         auxiliary: `roi_size` of the auxiliary head and `coordinate_unit` of its losses, see `AuxiliaryHead` and `AuxiliaryLosses`; None
             trains without.
+        gradients: fields of `GradientSettings` to change.
 
     Raises:
         ValueError: losses of the auxiliary head without it.
-        TypeError: a setting of `pnp`, `assignment` or `test_cfg` that does not exist; the message names it.
+        TypeError: a setting of `pnp`, `assignment`, `gradients` or `test_cfg` that does not exist; the message names it.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class EProPnPHead(BaseModule):
         train_cfg: dict,
         test_cfg: dict,
         auxiliary: dict | None = None,
+        gradients: dict | None = None,
         init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
@@ -78,6 +82,7 @@ class EProPnPHead(BaseModule):
         self.postprocess = PostprocessSettings(**{k: v for k, v in test_cfg.items() if k != "pnp"})
         self.test_pnp = EProPnP4DoF(**test_cfg["pnp"])
         self.auxiliary = None
+        self.gradients = GradientSettings(**(gradients or {}))
         self._build_losses(dict(losses), dict(train_cfg["pnp"]), auxiliary)
 
     def _build_losses(self, losses: dict, pnp: dict, auxiliary: dict | None):
@@ -98,6 +103,7 @@ class EProPnPHead(BaseModule):
             coder=self.objects.branches.coder,
             layer=EProPnP4DoF(**pnp),
             refine=EProPnP4DoF(**dict(pnp, init=None)),
+            gradients=self.gradients,
         )
 
     def _build_auxiliary(self, losses: dict, roi_size: int, **settings) -> AuxiliaryLosses:
@@ -184,22 +190,33 @@ class EProPnPHead(BaseModule):
     def posed(self, maps: tuple[Tensor, Tensor], view: View, queries: Queries) -> tuple[ObjectPredictions, PnPProblem]:
         """`correspondences` from keys and values (B, E, H, W)."""
         predictions = self.objects(queries, maps, view.extent)
-        points = Correspondences(predictions.noc * predictions.size[:, None], predictions.x2d, predictions.w2d)
-        return predictions, PnPProblem.adaptive(points, view.camera[queries.image])
+        return predictions, problem_of(predictions, view.camera[queries.image], self.gradients.delta_to_x2d)
 
     @torch.no_grad()
     def detect(
-        self, feats: list[Tensor], view: View, generator: torch.Generator | None = None, mc_samples: int | None = None
+        self,
+        feats: list[Tensor],
+        view: View,
+        generator: torch.Generator | None = None,
+        mirrored: list[Tensor] | None = None,
+        mc_samples: int | None = None,
     ) -> list[Detections]:
-        """Detections of each of B images, with `mc_samples` weighted samples of every pose where a number is given; see `sampler`."""
-        points = self.dense_head.flatten(self.dense(feats))
-        queries, class_score = select_queries(points, len(view.extent), self.postprocess)
-        predictions, problem = self.correspondences(feats, view, queries)
+        """Detections of each of B images.
+
+        Args:
+            feats: (B, C, H, W) of each level.
+            generator: of the random start, and of the pose samples.
+            mirrored: features of the mirrored images, see `flip_tta`; None looks at the images alone.
+            mc_samples: how many weighted samples of every pose the detections carry, see `sampler`; None for none.
+        """
+        queries, class_score, predictions = self.predict(feats, view) if mirrored is None else self.predict_both(feats, mirrored, view)
+        problem = problem_of(predictions, view.camera[queries.image])
         estimate = self.test_pnp.solve(problem, generator=generator)
+        score = class_score * self.localization_score(predictions, problem, estimate, generator)
         sampler, detections = None if mc_samples is None else self.sampler(mc_samples), []
         for b in range(len(view.extent)):
             mine = (queries.image == b).nonzero()[:, 0]
-            found = candidates(predictions[mine], estimate[mine], class_score[mine], queries.label[mine])
+            found = candidates(predictions[mine], estimate[mine], score[mine], queries.label[mine])
             best = best_of(found, estimate.valid[mine], view.camera[b], view.extent[b], self.postprocess)
             found, chosen = found[best], mine[best]
             if sampler is not None:
@@ -211,6 +228,38 @@ class EProPnPHead(BaseModule):
         """The layer of the test with another number of samples; ValueError where they are no multiple of its rounds."""
         return EProPnP4DoF(**dict(vars(self.test_pnp.settings), mc_samples=mc_samples))
 
+    def predict(self, feats: list[Tensor], view: View) -> tuple[Queries, Tensor, ObjectPredictions]:
+        """M queries, their (M,) class scores, and what is predicted of them."""
+        points = self.dense_head.flatten(self.dense(feats))
+        queries, class_score = select_queries(points, len(view.extent), self.postprocess)
+        return queries, class_score, self.objects(queries, self.objects.dense_maps(feats, view.extent), view.extent)
+
+    def predict_both(self, feats: list[Tensor], mirrored: list[Tensor], view: View) -> tuple[Queries, Tensor, ObjectPredictions]:
+        """`predict` from the features of images and of mirrored images: each object has the points of both."""
+        width = view.extent[:, 0]
+        outputs = self.dense(feats), flip_tta.realign(self.dense(mirrored), width, self.dense_head.strides)
+        points = [self.dense_head.flatten(one) for one in outputs]
+        row, label, class_score = select_pairs(flip_tta.pool(*points), len(view.extent), self.postprocess)
+        queries = [queries_at(one, row, label) for one in points]
+        ours, theirs = (
+            self.objects(mine, self.objects.dense_maps(f, view.extent), view.extent) for mine, f in zip(queries, (feats, mirrored))
+        )
+        theirs = flip_tta.unmirror(theirs, width[queries[0].image])
+        return queries[0], class_score, flip_tta.merge(ours, theirs)
+
+    def localization_score(
+        self, predictions: ObjectPredictions, problem: PnPProblem, estimate: PoseEstimate, generator: torch.Generator | None
+    ) -> Tensor:
+        """(M,) how well the objects are localised, in [0, 1]; ones where the settings do not ask for it."""
+        ratio = self.postprocess.mc_scoring_ratio
+        if not self.postprocess.score_3d:
+            return torch.ones_like(predictions.score)
+        predicted = predictions.score.sigmoid()
+        if ratio == 0:
+            return predicted
+        samples = self.test_pnp.sample(problem, estimate, generator)
+        return torch.lerp(predicted, expected_score(samples, estimate.pose).to(predicted), ratio)
+
 
 def with_samples(found: Detections, samples: PoseSamples) -> Detections:
     """Detections that carry the samples of their poses."""
@@ -218,7 +267,12 @@ def with_samples(found: Detections, samples: PoseSamples) -> Detections:
     return replace(found, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
 
 
-def queries_at(points: DensePoints, index: Tensor, label: Tensor) -> Queries:
-    """Queries of class `label` (M,) at dense points `index` (M,)."""
-    at = points[index]
-    return Queries(at.image, label, at.reference_of(label), at.stride, at.embedding)
+def problem_of(predictions: ObjectPredictions, camera: Camera, through_x2d: bool = True) -> PnPProblem:
+    """The PnP problem (M,) that the correspondences of M objects pose.
+
+    Args:
+        camera: batch of M.
+        through_x2d: whether gradients flow through the Huber threshold into the image points.
+    """
+    points = Correspondences(predictions.noc * predictions.size[:, None], predictions.x2d, predictions.w2d)
+    return PnPProblem.adaptive(points, camera, through_x2d=through_x2d)

@@ -71,16 +71,41 @@ def translate(state: Mapping[str, Tensor], auxiliary: bool = False) -> dict[str,
     Raises:
         KeyError: a name that no released model has.
     """
-    ours = {_our_name(name): value for name, value in state.items()}
+    ours = {known_name(name): value for name, value in state.items()}
     return {name: value for name, value in ours.items() if auxiliary or not name.startswith(AUXILIARY)}
 
 
-def _our_name(name: str) -> str:
-    as_v2 = _replaced(name, V1_PREFIXES) or name
-    ours = _replaced(as_v2, V2_PREFIXES)
+def known_name(name: str) -> str:
+    """`our_name` of a parameter of a released head.
+
+    Raises:
+        KeyError: a name that no released model has.
+    """
+    ours = our_name(name)
     if ours is None:
         raise KeyError(f"{name} is not a parameter of a released head")
     return ours
+
+
+def our_name(name: str) -> str | None:
+    """Our name of a head parameter as v1, v1b or v2 call it; None where no released model has it. Names are relative to the head."""
+    return _replaced(_replaced(name, V1_PREFIXES) or name, V2_PREFIXES)
+
+
+def released_name(name: str, v1: bool) -> str:
+    """The inverse of `our_name`: what v1 and v1b, or v2, call a head parameter of ours.
+
+    Raises:
+        KeyError: a name that is not ours.
+    """
+    as_v2 = _replaced(name, _reversed(V2_PREFIXES))
+    if as_v2 is None:
+        raise KeyError(f"{name} is not a parameter of our head")
+    return (_replaced(as_v2, _reversed(V1_PREFIXES)) if v1 else None) or as_v2
+
+
+def _reversed(prefixes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    return [(new, old) for old, new in prefixes]
 
 
 def _replaced(name: str, prefixes: Sequence[tuple[str, str]]) -> str | None:

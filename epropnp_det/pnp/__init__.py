@@ -12,8 +12,9 @@ from .sampler import PoseSamples
 from .solver import PoseEstimate, gauss_newton, gauss_newton_step, levenberg_marquardt
 from .start import RandomSampleInit, random_sample_init
 
-# Registers itself; after everything it is made of.
+# Register themselves, the one asked first last; after everything they are made of.
 from .kernels import eager as _eager
+from .kernels.cpu import native as _native
 
 __all__ = [
     "Camera",

@@ -52,6 +52,13 @@ def random_sample_init(
     Each proposal draws its points by weight, takes a uniform rotation and the translation that matches mean and spread of
     its image points, and is refined by a few solver steps on its points. The problem should be centred.
     """
+    return kernels.choose("start", problem).start(problem, settings, generator, solver, space)
+
+
+def best_of_random(
+    problem: PnPProblem, settings: RandomSampleInit, generator: torch.Generator | None, solver: str, space: type[PoseSpace]
+) -> Tensor:
+    """`random_sample_init` in plain torch."""
     few = _draw_points(problem, settings, generator)
     rotation = space.random_rotation(tuple(few.shape), problem.points.x3d, generator)
     start = _match_spread(few, rotation, space)

@@ -15,6 +15,7 @@ from epropnp_det.models.boxes import to_mmdet3d
 from epropnp_det.models.released import translate
 from epropnp_det.nuscenes_classes import CLASSES
 from tests.models.small import CAMERA, scene
+from tests.tools.released_states import head_shapes
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 LEAVES = sorted(path for path in CONFIGS.rglob("*.py") if "_base_" not in path.parts)
@@ -49,12 +50,44 @@ def test_command_in_the_header_names_files_that_exist(path):
 
 
 def test_full_model_has_the_parameters_of_the_released_one(reference_folder):
-    lines = (reference_folder / "checkpoint_keys" / "epropnp_det_v2.txt").read_text().splitlines()
-    shapes = {line.split(" ", 1)[0].removeprefix("bbox_head."): ast.literal_eval(line.split(" ", 1)[1]) for line in lines if line}
     with torch.device("meta"):
         head = build_model(Config.fromfile(str(FULL)).model).bbox_head
-        released = translate({key: torch.empty(shape) for key, shape in shapes.items()})
-    assert {key: value.shape for key, value in head.state_dict().items()} == {key: value.shape for key, value in released.items()}
+    assert shapes_of(head) == released_shapes(reference_folder, "epropnp_det_v2", auxiliary=False)
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "released").glob("*.py")), ids=name)
+def test_released_models_have_their_parameters(path, reference_folder):
+    recorded = path.stem.removesuffix("_trainval")
+    with torch.device("meta"):
+        head = build_model(Config.fromfile(str(path)).model).bbox_head
+    assert shapes_of(head) == released_shapes(reference_folder, recorded, auxiliary=True)
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "released").glob("*.py")), ids=name)
+def test_released_models_keep_their_pixel_convention(path):
+    config = Config.fromfile(str(path))
+    train = config.data.train.datasets if config.data.train.type == "ConcatDataset" else [config.data.train]
+    first_pixels = {data.pipeline[0].get("first_pixel", 0.5) for data in (*train, config.data.val, config.data.test)}
+    assert first_pixels == {0.5 if "_v2" in path.stem else 0.0}
+    lidar = {"LoadLidarPoints" in [step.type for step in data.pipeline] for data in train}
+    assert lidar == {"coordinate" in build_model(config.model).bbox_head.losses}
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "released").glob("*.py")), ids=name)
+def test_published_figures_are_marked_as_published(path):
+    header = ast.get_docstring(ast.parse(path.read_text()))
+    assert "not trained here" in header
+    assert ("NDS" in header) == ("Published" in header)
+
+
+def shapes_of(module: torch.nn.Module) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in module.state_dict().items()}
+
+
+def released_shapes(folder: Path, model: str, auxiliary: bool) -> dict[str, torch.Size]:
+    """Recorded shapes of a released head under our names."""
+    shapes = {key.removeprefix("bbox_head."): shape for key, shape in head_shapes(folder, model).items()}
+    return {key: value.shape for key, value in translate({k: torch.empty(v, device="meta") for k, v in shapes.items()}, auxiliary).items()}
 
 
 def test_full_model_trains_and_detects_on_a_small_image():

@@ -12,7 +12,7 @@ from torch import Tensor
 from epropnp_det.lidar import ImagePoints, LidarPoints, ObjectPoints
 from epropnp_det.models.pnp_head import EProPnPHead, View
 from epropnp_det.models.structures import ObjectTruth
-from epropnp_det.pnp import Camera
+from epropnp_det.pnp import Camera, EProPnP4DoF, PnPProblem, YawPose
 
 MODELS = Path(__file__).parents[2] / "configs" / "_base_" / "models"
 V2 = Config.fromfile(str(MODELS / "epropnp_v2.py"))
@@ -26,10 +26,10 @@ def is_v1(recorded: dict) -> bool:
 
 
 def auxiliary_config(recorded: dict) -> dict:
-    """The shipped auxiliary losses of a recording's family; regions have 14 x 14 cells in all recordings."""
-    family = "v1" if is_v1(recorded) else "v2"
-    settings = Config.fromfile(str(MODELS / f"auxiliary_{family}.py")).model.bbox_head
-    return dict(auxiliary=dict(settings.auxiliary, roi_size=14), losses=settings.losses)
+    """The shipped auxiliary losses of a recording's family."""
+    settings = Config.fromfile(str(MODELS / f"auxiliary_{'v1' if is_v1(recorded) else 'v2'}.py"))
+    losses = {name: settings.get(f"{name}_loss") for name in ("projection", "coordinate", "depth")}
+    return dict(auxiliary=settings.auxiliary, losses=losses)
 
 
 def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
@@ -150,6 +150,16 @@ def lidar_of_recording(recorded: dict) -> LidarPoints:
     return LidarPoints.cat(parts, [len(labels) for labels in recorded["labels"]])
 
 
+class FacingCamera(EProPnP4DoF):
+    """Starts every object ten metres away behind the middle of its points, heading for the camera: a start that has no preferred side."""
+
+    def solve(self, problem: PnPProblem, start=None, generator=None):
+        middle = problem.points.x2d.mean(-2)
+        ray = torch.linalg.solve(problem.camera.matrix, torch.cat((middle, torch.ones_like(middle[:, :1])), 1))
+        heading = torch.full_like(ray[:, :1], torch.pi / 2)
+        return super().solve(problem, torch.cat((10 * ray, heading), 1))
+
+
 def scene(boxes: int, seed: int = 0) -> ObjectTruth:
     """Random visible objects of a 224 x 128 px image with a focal length of 210 px."""
     generator = torch.Generator().manual_seed(seed)
@@ -162,6 +172,16 @@ def scene(boxes: int, seed: int = 0) -> ObjectTruth:
     box2d = torch.cat((center - half, center + half), 1).clamp(0, 128)
     label = torch.randint(10, (boxes,), generator=generator)
     return ObjectTruth(label, pose, size, torch.randn(boxes, 2, generator=generator), label % 9, box2d, center)
+
+
+def lidar_of_scene(truth: ObjectTruth, points: int = 20, seed: int = 0) -> LidarPoints:
+    """Random points in the boxes of a `scene`, and the same points as points of the image."""
+    owner = torch.arange(len(truth)).repeat_interleave(points)
+    noc = torch.rand(len(owner), 3, generator=torch.Generator().manual_seed(seed)) - 0.5
+    x3d = noc * truth.size[owner]
+    seen = YawPose.transform(truth.pose[owner], x3d[:, None])[:, 0]
+    x2d = CAMERA.each_point().project(seen)
+    return LidarPoints(ObjectPoints(owner, x3d, x2d), ImagePoints(torch.zeros_like(owner), x2d, seen[:, 2])).inside(224, 128)
 
 
 CAMERA = Camera.for_image(torch.tensor([[210.0, 0.0, 112.0], [0.0, 210.0, 60.0], [0.0, 0.0, 1.0]]), (224, 128))

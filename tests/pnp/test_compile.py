@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
 
-from epropnp_det.pnp import Camera, Correspondences, PnPProblem, RandomSampleInit, gauss_newton_step, monte_carlo_pose_loss
+from epropnp_det.pnp import Camera, Correspondences, PnPProblem, RandomSampleInit, gauss_newton_step, kernels, monte_carlo_pose_loss
 from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES
@@ -47,7 +48,8 @@ def inputs(space: type[PoseSpace], device: str = "cpu", number: int = 5) -> tupl
 def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
     torch._dynamo.reset()
     inference, given = Inference(space, SHORT), inputs(space)
-    with torch.no_grad(), torch.random.fork_rng():
+    # The compiler traces the plain implementation.
+    with torch.no_grad(), torch.random.fork_rng(), kernels.only("eager"):
         torch.manual_seed(0)
         expected = inference(*given)
         torch.manual_seed(0)
@@ -55,6 +57,26 @@ def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
     assert expected[4].all()
     for first, second in zip(expected, actual):
         assert torch.equal(first, second)
+
+
+@pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda', but CUDA is not available")
+@SPACES
+def test_inference_asks_a_gpu_for_no_value(space: type[PoseSpace]) -> None:
+    """Tensors of shape, dtype and device alone: reading a value raises, and so does a tensor made on the wrong device."""
+    inference, given = Inference(space, SHORT), inputs(space)
+    with FakeTensorMode(), torch.no_grad():
+        told = inference(*(torch.empty(value.shape, dtype=value.dtype, device="cuda") for value in given))
+    assert {value.device.type for value in told} == {"cuda"} and told[0].shape == (5, space.dim)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x.cpu() + x, lambda x: x + torch.tensor([1.0, 2.0, 3.0]), torch.nonzero],
+    ids=["item", "mask", "cpu", "constant", "nonzero"],
+)
+def test_mistakes_raise_on_a_gpu_without_values(mistake: Callable[[Tensor], object]) -> None:
+    with FakeTensorMode(), pytest.raises(RuntimeError, match="aten"):
+        mistake(torch.empty(3, device="cuda"))
 
 
 @contextmanager

@@ -45,8 +45,8 @@ def dtype(request: pytest.FixtureRequest) -> torch.dtype:
 
 
 @pytest.fixture(scope="module")
-def tolerance(poses: str, dtype: torch.dtype) -> float:
-    return tol.RECORDED_ROUNDED if (poses, dtype) == ("6dof", torch.float64) else tol.RECORDED
+def tolerance(poses: str) -> float:
+    return tol.RECORDED_ROUNDED if poses == "6dof" else tol.RECORDED
 
 
 @pytest.fixture(scope="module")

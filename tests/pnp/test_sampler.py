@@ -88,6 +88,25 @@ def test_mean_of_200_runs_is_the_integral(runs: Runs, seed: int) -> None:
     assert abs(deviation(samples, expected)) < STANDARD_ERRORS
 
 
+def fresh_runs_of_6dof(seed: int, number: int, rounds: int) -> tuple[PoseSamples, Tensor]:
+    """Four rounds find a proposal, from a first one three times too wide; what counts are fresh draws from the proposal found."""
+    problem, pose = scenes.problem((), seed=seed, space=SE3Pose)
+    estimate = levenberg_marquardt(problem, pose, 50)
+    quadratic = copies(QuadraticProblem(estimate.pose, estimate.hessian), RUNS)
+    first, generator = PoseProposal.laplace(quadratic.pose, 9 * torch.linalg.inv(quadratic.hessian)), seeded(seed)
+    every = torch.ones(RUNS, dtype=torch.bool)
+    pilot = amis(quadratic, first, every, number, rounds, generator)
+    return amis(quadratic, first.refit(pilot.pose, pilot.log_weights), every, number, 1, generator), quadratic.log_normalizer
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_mean_of_200_runs_is_the_integral_with_fresh_draws_after_adaptation(seed: int) -> None:
+    """The proposal is then independent of the draws that are weighted against it, and importance sampling is unbiased."""
+    samples, expected = fresh_runs_of_6dof(seed, 512, 4)
+    assert samples.valid.all()
+    assert abs(deviation(samples, expected)) < STANDARD_ERRORS
+
+
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("runs", [runs_of_4dof, runs_of_6dof], ids=["4dof", "6dof"])
 def test_bias_of_adaptation_falls_with_the_number_of_samples(runs: Runs, seed: int) -> None:

@@ -1,10 +1,4 @@
-# The auxiliary losses of the released v1 and v1b models that saw LiDAR points (LoadLidarPoints); those without keep `projection` alone.
-model = dict(
-    bbox_head=dict(
-        auxiliary=dict(roi_size=28, coordinate_unit="longest_side"),
-        losses=dict(
-            projection=dict(type="MixtureNLLLoss", loss_weight=0.5),
-            coordinate=dict(type="MixtureSmoothL1Loss", loss_weight=0.25, beta=0.05),
-        ),
-    )
-)
+# Auxiliary losses of the released v1 and v1b models, to be picked by a config. `coordinate_loss` needs LiDAR points (LoadLidarPoints).
+auxiliary = dict(roi_size=14, coordinate_unit="longest_side")
+projection_loss = dict(type="MixtureNLLLoss", loss_weight=0.5)
+coordinate_loss = dict(type="MixtureSmoothL1Loss", loss_weight=0.25, beta=0.05)

@@ -1,4 +1,4 @@
-"""Which implementation computes the four operations that take all the time: cost, linearize, solve and sample.
+"""Which implementation computes the five operations that take all the time: cost, linearize, solve, start and sample.
 
 `PnPProblem` and the layers ask `choose`; nothing else changes where a faster implementation is registered. The plain
 torch one (`kernels.eager`) can always do everything, and is the oracle for the others.
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from ..pose_proposal import PoseProposal
     from ..problem import Linearization, PnPProblem
     from ..sampler import PoseSamples
+    from ..space import PoseSpace
+    from ..start import RandomSampleInit
 
-Operation = Literal["cost", "linearize", "solve", "sample"]
+Operation = Literal["cost", "linearize", "solve", "start", "sample"]
 
 
 class Implementation(Protocol):
     """One way to compute the operations.
 
-    `cost` and `linearize` are called outside autocast; `solve` and `sample` keep it out themselves (`records.full_precision`).
+    `cost` and `linearize` are called outside autocast; the others keep it out themselves (`records.full_precision`).
     """
 
     name: str
@@ -40,6 +42,11 @@ class Implementation(Protocol):
 
     def solve(self, problem: PnPProblem, start: Tensor, iterations: int, method: str) -> Tensor:
         """Poses (S, ..., D) after so many steps of the solver `method` from a start (S, ..., D); no gradient."""
+
+    def start(
+        self, problem: PnPProblem, settings: RandomSampleInit, generator: torch.Generator | None, solver: str, space: type[PoseSpace]
+    ) -> Tensor:
+        """`start.best_of_random`; no gradient."""
 
     def sample(
         self, problem: PnPProblem, first: PoseProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None

@@ -10,6 +10,8 @@ from ..pose_proposal import PoseProposal
 from ..problem import Linearization, PnPProblem
 from ..sampler import PoseSamples, amis
 from ..solver import STEPS
+from ..space import PoseSpace
+from ..start import RandomSampleInit, best_of_random
 from . import Operation, register
 
 
@@ -29,6 +31,11 @@ class Eager:
 
     def solve(self, problem: PnPProblem, start: Tensor, iterations: int, method: str) -> Tensor:
         return STEPS[method](problem, start, iterations)[0]
+
+    def start(
+        self, problem: PnPProblem, settings: RandomSampleInit, generator: torch.Generator | None, solver: str, space: type[PoseSpace]
+    ) -> Tensor:
+        return best_of_random(problem, settings, generator, solver, space)
 
     def sample(
         self, problem: PnPProblem, first: PoseProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None

@@ -1,0 +1,16 @@
+"""Ablation of the auxiliary losses on the synthetic world: all of them, as in v2.
+
+COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
+          tools/train.py configs/synthetic/auxiliary/all.py
+HARDWARE  2 CPU cores
+RESULT    not trained yet
+"""
+
+_base_ = ["./box2d.py"]
+
+model = dict(
+    bbox_head=dict(
+        auxiliary={{_base_.auxiliary}},
+        losses=dict(projection={{_base_.projection_loss}}, coordinate={{_base_.coordinate_loss}}, depth={{_base_.depth_loss}}),
+    )
+)

@@ -1,0 +1,18 @@
+"""Ablation of the auxiliary losses on the synthetic world: none of them, the row to compare with.
+
+COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
+          tools/train.py configs/synthetic/auxiliary/none.py
+HARDWARE  2 CPU cores
+RESULT    not trained yet
+"""
+
+_base_ = [
+    "../../_base_/models/epropnp_small.py",
+    "../../_base_/models/auxiliary_v2.py",
+    "../../_base_/datasets/half_size_lidar.py",
+    "../../_base_/default_runtime.py",
+    "../../_base_/schedules/synthetic.py",
+]
+
+# The rows load the same data in the same order, LiDAR points included, whether they use them or not.
+model = dict(bbox_head=dict(dense_head=dict(bbox_branch=None), losses=dict(bbox=None)))

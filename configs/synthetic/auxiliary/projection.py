@@ -1,0 +1,11 @@
+"""Ablation of the auxiliary losses on the synthetic world: reprojection of each cell's point alone.
+
+COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
+          tools/train.py configs/synthetic/auxiliary/projection.py
+HARDWARE  2 CPU cores
+RESULT    not trained yet
+"""
+
+_base_ = ["./none.py"]
+
+model = dict(bbox_head=dict(auxiliary={{_base_.auxiliary}}, losses=dict(projection={{_base_.projection_loss}})))

@@ -1,0 +1,111 @@
+// Numbers side by side: the widest vector of the instruction set that this is compiled for.
+//
+// GCC's and Clang's vector extension computes with such packs as with numbers: +, <, ?: work lane by lane. No fast-math is
+// needed then, and none is used: a NaN stays a NaN.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+#if defined(__AVX512F__)
+#define PACK_BYTES 64
+#elif defined(__AVX2__)
+#define PACK_BYTES 32
+#else
+#define PACK_BYTES 16
+#endif
+#define INLINE inline __attribute__((always_inline))
+
+namespace epropnp {
+
+template <class T>
+struct PackOf;
+template <>
+struct PackOf<float> {
+    typedef float type __attribute__((vector_size(PACK_BYTES)));
+};
+template <>
+struct PackOf<double> {
+    typedef double type __attribute__((vector_size(PACK_BYTES)));
+};
+template <class T>
+using Pack = typename PackOf<T>::type;
+template <class T>
+constexpr int WIDTH = PACK_BYTES / sizeof(T);
+
+// The least multiple of the width that holds so many numbers.
+template <class T>
+INLINE int64_t padded(int64_t number) {
+    return (number + WIDTH<T> - 1) / WIDTH<T> * WIDTH<T>;
+}
+
+template <class T>
+INLINE Pack<T> load(const T* from) {
+    Pack<T> pack;
+    std::memcpy(&pack, from, sizeof(pack));
+    return pack;
+}
+
+template <class T>
+INLINE void store(T* to, Pack<T> pack) {
+    std::memcpy(to, &pack, sizeof(pack));
+}
+
+// The same number in every lane.
+template <class T>
+INLINE Pack<T> everywhere(T value) {
+    return Pack<T>{} + value;
+}
+
+template <class T>
+INLINE T sum(Pack<T> pack) {
+    T total = 0;
+    for (int lane = 0; lane < WIDTH<T>; ++lane) total += pack[lane];
+    return total;
+}
+
+// Limits that let a NaN through, as torch.clamp does: the comparison with it is false.
+template <class V, class Low>
+INLINE V at_least(V value, Low low) {
+    const V limit = V{} + low;
+    return value < limit ? limit : value;
+}
+
+template <class V, class High>
+INLINE V at_most(V value, High high) {
+    const V limit = V{} + high;
+    return value > limit ? limit : value;
+}
+
+// A function of one number, lane by lane. The compiler makes one instruction of the square root.
+template <class V, class Function>
+INLINE V each(V value, Function function) {
+    V result;
+    for (unsigned lane = 0; lane < sizeof(V) / sizeof(value[0]); ++lane) result[lane] = function(value[lane]);
+    return result;
+}
+
+template <class V>
+INLINE V root(V value) {
+    return each(value, [](auto x) { return std::sqrt(x); });
+}
+
+// While it lives, numbers too small for a full mantissa count as zero in this thread: weights of samples far from the mode are
+// such numbers, and a processor takes a hundred times longer for each of them.
+class NoSubnormals {
+  public:
+#if defined(__SSE__)
+    NoSubnormals() : before(_mm_getcsr()) { _mm_setcsr(before | 0x8040); }
+    ~NoSubnormals() { _mm_setcsr(before); }
+
+  private:
+    unsigned before;
+#endif
+};
+
+}  // namespace epropnp

@@ -1,0 +1,184 @@
+// The random start of start.py: poses from random few-point problems, a problem in each lane; the best by full cost.
+#pragma once
+
+#include <algorithm>
+
+#include "random.hpp"
+#include "solver.hpp"
+
+namespace epropnp {
+
+struct StartSettings {
+    int64_t proposals, points, iterations, plain_gauss_newton;
+};
+
+// Draws points without replacement by weight, one after another: what is drawn twice is drawn again.
+template <class T>
+class PointDraw {
+  public:
+    explicit PointDraw(const Object<T>& object) : sums(object.points), first(object.points), taken(object.points, -1) {
+        double total = 0;
+        for (int64_t n = 0; n < object.points; ++n) {
+            sums[n] = total += double(object.one(n).w2d[0]) + object.one(n).w2d[1];
+            usable += object.one(n).w2d[0] + object.one(n).w2d[1] > 0;
+        }
+        // Where to look for a share of the total: the first sum above every multiple of 1 / N.
+        const int64_t points = object.points;
+        for (int64_t n = 0, bin = 0; bin < points; ++bin) {
+            while (n < points - 1 && !(sums[n] * points > total * bin)) ++n;
+            first[bin] = n;
+        }
+    }
+
+    // Fills `order` with `number` points: all different, or repeating in turn where too few have a weight.
+    void draw(Random& random, int64_t number, int64_t* order) {
+        ++round;
+        const int64_t different = std::min(number, std::max<int64_t>(usable, 1));
+        for (int64_t k = 0; k < different; ++k) {
+            order[k] = another(random);
+            taken[order[k]] = round;
+        }
+        for (int64_t k = different; k < number; ++k) order[k] = order[k - different];
+    }
+
+  private:
+    static constexpr int PATIENCE = 4;
+    std::vector<double> sums;
+    std::vector<int64_t> first, taken;
+    int64_t usable = 0, round = 0;
+
+    int64_t another(Random& random) {
+        const int64_t points = sums.size();
+        for (int attempt = 0; attempt < PATIENCE; ++attempt) {
+            const double share = random.uniform(), sought = share * sums.back();
+            int64_t n = first[std::min<int64_t>(share * points, points - 1)];
+            while (n < points - 1 && !(sums[n] > sought)) ++n;
+            if (taken[n] != round) return n;
+        }
+        return among_the_rest(random);
+    }
+    // For weights that all lie on few points, which are drawn again and again.
+    int64_t among_the_rest(Random& random) {
+        double rest = 0;
+        for (size_t n = 0; n < sums.size(); ++n) rest += taken[n] == round ? 0 : weight(n);
+        double sought = random.uniform() * rest;
+        int64_t last = 0;
+        for (size_t n = 0; n < sums.size(); ++n) {
+            if (taken[n] == round || !(weight(n) > 0)) continue;
+            last = n;
+            sought -= weight(n);
+            if (sought < 0) break;
+        }
+        return last;
+    }
+    double weight(size_t n) const { return sums[n] - (n ? sums[n - 1] : 0); }
+};
+
+// The inverse of a camera matrix, up to a factor that is its determinant.
+inline double adjugate(const double* m, double* inverse) {
+    for (int i = 0; i < 3; ++i)
+        for (int j = 0; j < 3; ++j) {
+            const int a = (j + 1) % 3, b = (j + 2) % 3, c = (i + 1) % 3, d = (i + 2) % 3;
+            inverse[3 * i + j] = m[3 * a + c] * m[3 * b + d] - m[3 * a + d] * m[3 * b + c];
+        }
+    return m[0] * inverse[0] + m[1] * inverse[3] + m[2] * inverse[6];
+}
+
+// Moves the rotated poses to where mean and spread of the projected points match those of the image points (start._match_spread).
+template <class Space, class T>
+void match_spread(const Object<T>& object, const std::vector<Point<Pack<T>>>& few, Pack<T>* pose) {
+    using V = Pack<T>;
+    V r[9], mean_arm[3] = {}, mean[2] = {}, shift = {}, spread = {};
+    Space::template rotations<T>(pose, r);
+    const T share = T(1) / few.size();
+    for (const auto& point : few) {
+        for (int i = 0; i < 3; ++i)
+            mean_arm[i] += share * (r[3 * i] * point.x3d[0] + r[3 * i + 1] * point.x3d[1] + r[3 * i + 2] * point.x3d[2]);
+        for (int c = 0; c < 2; ++c) mean[c] += share * point.x2d[c];
+    }
+    for (const auto& point : few) {
+        V arm[3];
+        for (int i = 0; i < 3; ++i)
+            arm[i] = r[3 * i] * point.x3d[0] + r[3 * i + 1] * point.x3d[1] + r[3 * i + 2] * point.x3d[2] - mean_arm[i];
+        for (int c = 0; c < 2; ++c) {
+            V moved = {};
+            for (int j = 0; j < 3; ++j) moved += (object.lens[3 * c + j] - mean[c] * object.lens[6 + j]) * arm[j];
+            shift += moved * moved;
+            spread += (point.x2d[c] - mean[c]) * (point.x2d[c] - mean[c]);
+        }
+    }
+    spread = at_least(spread, std::numeric_limits<T>::min());
+    const V depth = at_most(at_least(root(shift / spread), 2 * object.z_min), T(1e4));
+    double inverse[9];
+    const double determinant = adjugate(object.matrix, inverse);
+    for (int i = 0; i < 3; ++i) {
+        const T a = T(inverse[3 * i] / determinant), b = T(inverse[3 * i + 1] / determinant), c = T(inverse[3 * i + 2] / determinant);
+        pose[i] = depth * (a * mean[0] + b * mean[1] + c) - mean_arm[i];
+    }
+}
+
+inline void random_rotation(Random& random, Yaw, double* turn) { turn[0] = (2 * random.uniform() - 1) * PI; }
+inline void random_rotation(Random& random, Rigid, double* turn) {
+    double squared = 0;
+    for (int i = 0; i < 4; ++i) {
+        turn[i] = random.normal();
+        squared += turn[i] * turn[i];
+    }
+    for (int i = 0; i < 4; ++i) turn[i] /= std::sqrt(squared);
+}
+
+// What was drawn for proposals (P, B): indices (P, B, K) of points, and rotations (P, B, D - 3). Drawn here where there is none.
+template <class T>
+struct Drawn {
+    const int64_t* points;
+    const T* rotations;
+};
+
+// The best of all proposals for an object (D).
+template <class Space, class T>
+void random_start(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const StartSettings& settings, Drawn<T> drawn,
+                  T* best) {
+    using V = Pack<T>;
+    PointDraw<T> draw(object);
+    std::vector<Point<V>> few(settings.points);
+    std::vector<int64_t> order(settings.points);
+    T lowest = std::numeric_limits<T>::infinity();
+    for (int64_t begin = 0; begin < settings.proposals; begin += WIDTH<T>) {
+        V pose[Space::dim] = {};
+        for (int lane = 0; lane < WIDTH<T>; ++lane) {
+            // Lanes beyond the last proposal repeat it.
+            const int64_t proposal = std::min(begin + lane, settings.proposals - 1), given = proposal * objects + index;
+            Random random(key, index, proposal);
+            double turn[4];
+            random_rotation(random, Space(), turn);
+            for (int i = 3; i < Space::dim; ++i)
+                pose[i][lane] = drawn.rotations ? drawn.rotations[given * (Space::dim - 3) + i - 3] : T(turn[i - 3]);
+            if (drawn.points) std::copy_n(drawn.points + given * settings.points, settings.points, order.data());
+            else draw.draw(random, settings.points, order.data());
+            for (int64_t k = 0; k < settings.points; ++k) {
+                const Point<T> point = object.one(order[k]);
+                for (int c = 0; c < 3; ++c) few[k].x3d[c][lane] = point.x3d[c];
+                for (int c = 0; c < 2; ++c) few[k].x2d[c][lane] = point.x2d[c], few[k].w2d[c][lane] = point.w2d[c];
+            }
+        }
+        match_spread<Space, T>(object, few, pose);
+        iterate<Space, T>(pose, settings.iterations, settings.plain_gauss_newton, [&](const V* at, bool zero_clipped) {
+            V r[9];
+            Normal<V, Space::dof> lanes;
+            Space::template rotations<T>(at, r);
+            for (const auto& point : few) add_point<Space>(object, r, at, point, zero_clipped, lanes);
+            return lanes;
+        });
+        for (int lane = 0; lane < std::min<int64_t>(WIDTH<T>, settings.proposals - begin); ++lane) {
+            T one[Space::dim], p[12];
+            for (int i = 0; i < Space::dim; ++i) one[i] = pose[i][lane];
+            object.template projection<Space>(one, p);
+            const T full = all_finite(one, Space::dim) ? cost(object, p) : std::numeric_limits<T>::infinity();
+            if (begin + lane > 0 && !(full < lowest)) continue;
+            if (full < lowest) lowest = full;
+            std::copy_n(one, Space::dim, best);
+        }
+    }
+}
+
+}  // namespace epropnp

@@ -1,0 +1,359 @@
+"""The compiled kernels against the plain torch implementation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from epropnp_det.pnp import Camera, Correspondences, PnPProblem, RandomSampleInit, YawPose, kernels, proposals, start
+from epropnp_det.pnp.kernels.cpu.library import call, library
+from epropnp_det.pnp.pose_proposal import PoseProposal
+from epropnp_det.pnp.space import PoseSpace
+from tests.pnp import scenes
+from tests.pnp.scenes import SPACES, seeded, uniform
+from tests.tolerances import NATIVE, NATIVE_FLOAT32, SIGMAS
+
+pytestmark = pytest.mark.skipif(library() is None, reason="the compiled kernels were not built")
+
+ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
+
+
+@pytest.fixture(autouse=True)
+def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each test says itself which implementation it asks."""
+    monkeypatch.setattr(kernels, "_only", [])
+
+
+def hard(space: type[PoseSpace], robust: str = "huber", corner: bool = False) -> tuple[PnPProblem, Tensor]:
+    """Outliers, projections outside the limits and points nearer than the near plane; poses (37, 5, D)."""
+    problem, pose = scenes.problem((5,), number=41, noise=20.0, space=space)
+    pose = space.retract(pose, uniform((37, 5, space.tangent_dim), -1.0, 1.0, seeded(5)))
+    pose[2, :, 0] += 15.0
+    pose[3, :, 2] = 0.4
+    camera = problem.camera.crop(300.0, -200.0) if corner else problem.camera
+    return PnPProblem.adaptive(problem.points, camera, robust=robust), pose
+
+
+def of_inputs(problem: PnPProblem, dtype: torch.dtype = torch.float64) -> tuple[PnPProblem, list[Tensor]]:
+    """The problem again, and its points and threshold as leaves."""
+    points = problem.points
+    leaves = [value.detach().to(dtype).requires_grad_() for value in (points.x3d, points.x2d, points.w2d, problem.delta)]
+    camera = problem.camera.to(dtype)
+    return PnPProblem(Correspondences(*leaves[:3], points.mask), camera, leaves[3], problem.robust), leaves
+
+
+def of(name: str) -> kernels.Implementation:
+    return next(one for one in kernels._implementations if one.name == name)
+
+
+def costs_and_gradients(name: str, problem: PnPProblem, pose: Tensor, dtype: torch.dtype = torch.float64) -> list[Tensor]:
+    """Costs, and the gradients of their sum with the weights 0, 1, 2, ... in x3d, x2d, w2d and delta."""
+    again, leaves = of_inputs(problem, dtype)
+    with kernels.only(name):
+        cost = again.cost(pose.to(dtype))
+    weight = torch.arange(len(pose), dtype=dtype).reshape(-1, *(1,) * (cost.ndim - 1))
+    return [cost.detach(), *torch.autograd.grad((weight * cost).sum(), leaves, materialize_grads=True)]
+
+
+def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
+    """Relative to the largest number of each tensor."""
+    for first, second in zip(actual, expected):
+        second = second.to(torch.float64)
+        torch.testing.assert_close(first.to(torch.float64), second, rtol=0, atol=tolerance * max(float(second.abs().max()), 1.0))
+
+
+# --- cost ---
+
+
+@ROBUST
+@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)], ids=["float64", "float32"])
+@SPACES
+def test_cost_and_its_gradients_are_those_of_float64_autograd(
+    space: type[PoseSpace], dtype: torch.dtype, tolerance: float, corner: bool, robust: str
+) -> None:
+    problem, pose = hard(space, robust, corner)
+    # The same numbers for both: what is measured is rounding inside the kernels, not that of their inputs.
+    problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
+    expected = costs_and_gradients("eager", problem, pose)
+    assert all((gradient != 0).any() for gradient in expected[1 : 5 if robust == "huber" else 4])
+    assert_close(costs_and_gradients("native", problem, pose, dtype), expected, tolerance)
+
+
+@pytest.mark.parametrize("number", [1, 2, 15, 16, 17, 33])
+def test_any_number_of_points_and_samples(number: int) -> None:
+    problem, pose = scenes.problem((2, 3), number=number)
+    pose = pose + uniform((number, 2, 3, 4), -0.3, 0.3, seeded(1))
+    problem = replace(problem, delta=torch.ones(2, 3, dtype=torch.float64))
+    assert_close(costs_and_gradients("native", problem, pose), costs_and_gradients("eager", problem, pose), NATIVE)
+
+
+def test_masked_points_and_cameras_of_their_own() -> None:
+    problem, pose = scenes.problem((3,), number=20)
+    mask = torch.arange(20) < torch.tensor([[20], [7], [0]])
+    cameras = Camera.stack([scenes.camera(), scenes.camera().crop(10.0, 20.0), scenes.camera().scale(0.5, 0.4)])
+    problem = PnPProblem(replace(problem.points, mask=mask), cameras, problem.delta + 0.1)
+    assert_close(costs_and_gradients("native", problem, pose[None]), costs_and_gradients("eager", problem, pose[None]), NATIVE)
+
+
+@pytest.mark.parametrize("junk", [torch.nan, torch.inf])
+@SPACES
+def test_numbers_that_are_not_finite_stay_so(space: type[PoseSpace], junk: float) -> None:
+    problem, pose = scenes.problem((2,), space=space)
+    pose[0, 3] = junk
+    for name in ("eager", "native"):
+        with kernels.only(name):
+            # Below `PnPProblem.cost`, which takes out what is no pose.
+            assert kernels.choose("cost", problem).cost(problem, pose[None]).isnan().tolist() == [[True, False]], name
+
+
+def test_samples_of_no_weight_are_left_out() -> None:
+    problem, pose = hard(YawPose)
+    again, leaves = of_inputs(problem)
+    weight = (torch.arange(37) % 5 == 0).double()[:, None]
+    some = torch.autograd.grad((weight * again.cost(pose)).sum(), leaves)
+    again, leaves = of_inputs(problem)
+    assert_close(list(some), list(torch.autograd.grad(again.cost(pose[::5]).sum(), leaves)), NATIVE)
+    again, leaves = of_inputs(problem)
+    none = torch.autograd.grad((0 * again.cost(pose)).sum(), leaves)
+    assert all((gradient == 0).all() for gradient in none)
+
+
+def test_results_do_not_depend_on_the_number_of_threads() -> None:
+    problem, pose = hard(YawPose)
+    before = torch.get_num_threads()
+    try:
+        results = []
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(costs_and_gradients("native", problem, pose))
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(first, second) for first, second in zip(*results))
+
+
+# --- solver and start ---
+
+
+@ROBUST
+@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+@pytest.mark.parametrize("zero_clipped", [True, False])
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)], ids=["float64", "float32"])
+@SPACES
+def test_normal_equations_are_those_of_float64(
+    space: type[PoseSpace], dtype: torch.dtype, tolerance: float, zero_clipped: bool, corner: bool, robust: str
+) -> None:
+    problem, pose = hard(space, robust, corner)
+    problem, pose = problem.to(dtype), pose.to(dtype)
+    with kernels.only("eager"):
+        expected = problem.to(torch.float64).linearize(pose.to(torch.float64), zero_clipped)
+    with kernels.only("native"):
+        actual = problem.linearize(pose, zero_clipped)
+    assert_close([actual.cost, actual.gradient, actual.hessian], [expected.cost, expected.gradient, expected.hessian], tolerance)
+
+
+@ROBUST
+@pytest.mark.parametrize("method", ["lm", "gauss_newton"])
+@SPACES
+def test_steps_of_the_solvers_are_those_of_plain_torch(space: type[PoseSpace], method: str, robust: str) -> None:
+    problem, pose = scenes.problem((2, 3), noise=20.0, space=space)
+    start = space.retract(pose, uniform((4, 2, 3, space.tangent_dim), -0.3, 0.3, seeded(5)))
+    problem = replace(problem, robust=robust)
+    for iterations in (0, 1, 6):
+        ends = [of(name).solve(problem, start, iterations, method) for name in ("native", "eager")]
+        assert_close(ends[:1], ends[1:], NATIVE)
+
+
+@pytest.mark.parametrize("solver", ["lm", "gauss_newton"])
+@SPACES
+def test_random_starts_are_those_of_plain_torch_for_the_same_draws(
+    space: type[PoseSpace], solver: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, _ = scenes.problem((5,), number=40, noise=20.0, space=space)
+    settings, orders, rotations = RandomSampleInit(21, 16, 3), [], []
+    take, turn = start._take, space.random_rotation
+    monkeypatch.setattr(start, "_take", lambda values, order: (orders.append(order), take(values, order))[1])
+    monkeypatch.setattr(space, "random_rotation", lambda *given: (rotations.append(turn(*given)), rotations[0])[1])
+    expected = of("eager").start(problem, settings, seeded(0), solver, space)
+    drawn = orders[0].contiguous(), rotations[0][..., 3:].contiguous()
+    assert_close([of("native").start(problem, settings, None, solver, space, drawn)], [expected], NATIVE)
+
+
+def test_points_are_drawn_as_plain_torch_draws_them() -> None:
+    """By weight without replacement, also where nearly all of it lies on one point: how often each point is there, and is the first."""
+    weight = torch.tensor([[1.0, 2.0, 0.0, 3.0, 4.0, 5.0], [1e-3, 1e-3, 1.0, 1e-3, 1e-3, 0.0]], dtype=torch.float64)
+    number = torch.arange(6, dtype=torch.float64).expand(2, 6)
+    points = Correspondences(number[..., None].expand(2, 6, 3), torch.rand(2, 6, 2).double(), weight[..., None].expand(2, 6, 2))
+    problem = PnPProblem(points, scenes.camera(), torch.ones(2))
+    runs, told = 20000, torch.empty(20000, 2, 3, dtype=torch.int64)
+    call("draw_points", problem, torch.tensor(7), runs, 3, told)
+    expected = start._draw_points(problem, RandomSampleInit(runs, 3, 0), seeded(0)).points.x3d[..., 0].long()
+    for which in (told[..., :1], told):
+        seen, other = (torch.nn.functional.one_hot(each, 6).sum(-2).double().mean(0) for each in (which, expected[..., : which.shape[-1]]))
+        error = (seen * (1 - seen).clamp(min=0) + 1 / runs) * 2 / runs
+        assert ((seen - other).abs() < SIGMAS * error.sqrt()).all()
+
+
+def test_too_few_usable_points_repeat_in_turn() -> None:
+    problem, _ = scenes.problem((2,), number=20)
+    points = replace(problem.points, mask=torch.arange(20) < torch.tensor([[5], [0]]))
+    told = torch.empty(7, 2, 16, dtype=torch.int64)
+    call("draw_points", PnPProblem(points, problem.camera, problem.delta), torch.tensor(7), 7, 16, told)
+    assert torch.equal(told[:, 0, :5].sort()[0], torch.arange(5).expand(7, 5)) and torch.equal(told[:, 0, 5:], told[:, 0, :-5])
+    assert ((told >= 0) & (told < 20)).all()
+
+
+# --- sampler ---
+
+
+class Recorder:
+    """Draws random numbers for the plain sampler and keeps them, in the order in which the compiled one draws them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.generator, self.normals, self.uniforms = seeded(3), [], []
+        monkeypatch.setattr(proposals, "_normal", lambda like, shape, _: self.keep(self.normals, torch.randn, shape))
+        monkeypatch.setattr(proposals, "_uniform", lambda like, shape, _: self.keep(self.uniforms, torch.rand, shape))
+
+    def keep(self, to: list[Tensor], draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
+        to.append(draw(shape, generator=self.generator, dtype=torch.float64))
+        return to[-1]
+
+    def told(self, space: type[PoseSpace]) -> Tensor:
+        """(B, S, R), see `OrientationOf` of sampler.hpp."""
+        step = 2 if space is YawPose else 3
+        translation = [
+            torch.cat((n, c.square().sum(-1, keepdim=True)), dim=-1) for n, c in zip(self.normals[::step], self.normals[1::step])
+        ]
+        if space is YawPose:
+            pairs, triples = self.uniforms[::2], self.uniforms[1::2]
+            turn = [torch.cat((t.movedim(0, -1), p.movedim((1, 0), (-2, -1)).flatten(-2)), dim=-1) for p, t in zip(pairs, triples)]
+        else:
+            turn = self.normals[2::3]
+        whole = torch.cat([torch.cat(both, dim=-1) for both in zip(translation, turn)])
+        return whole.flatten(1, -2).movedim(0, 1).contiguous()
+
+
+@pytest.mark.parametrize("rounds", [1, 4])
+@ROBUST
+@SPACES
+def test_samples_and_weights_are_those_of_plain_torch_for_the_same_random_numbers(
+    space: type[PoseSpace], robust: str, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, pose = scenes.problem((2, 3), noise=20.0, space=space)
+    problem, mean = replace(problem, robust=robust).centre()
+    estimate = scenes.layer(space, init=None).solve(problem, space.move_origin(pose, mean))
+    valid = estimate.valid.clone()
+    valid[1, 1] = False
+    first, recorder = PoseProposal.laplace(estimate.pose, 4 * estimate.covariance), Recorder(monkeypatch)
+    found = []
+    for name, given in (("eager", ()), ("native", (None,))):
+        again, leaves = of_inputs(problem)
+        given = tuple(recorder.told(space) for _ in given)
+        drawn = of(name).sample(again, first, valid, 128, rounds, None, *given)
+        loss = (drawn.log_weights * torch.arange(128)[:, None, None]).sum() + drawn.log_weights.logsumexp(0).sum()
+        found.append([drawn.pose, drawn.log_weights.detach(), *torch.autograd.grad(loss, leaves, materialize_grads=True)])
+        assert torch.equal(drawn.valid, valid) and not drawn.pose.requires_grad
+    assert_close(found[1], found[0], NATIVE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@SPACES
+def test_losses_of_a_thousand_runs_are_those_of_plain_torch(space: type[PoseSpace], dtype: torch.dtype) -> None:
+    """Mean loss, effective sample size and gradient, in standard errors of the difference."""
+    one, pose = scenes.problem((), number=8, noise=2.0, dtype=dtype, space=space)
+    runs, layer = 1000, scenes.layer(space, mc_samples=64, init=None)
+    found = []
+    for name, seed in (("eager", 0), ("native", 1)):
+        problem, leaves = of_inputs(one.map(lambda tensor: tensor.expand(runs, *tensor.shape)), dtype)
+        with kernels.only(name):
+            estimate = layer.solve(one, pose).map(lambda tensor: tensor.expand(runs, *tensor.shape))
+            drawn = layer.sample(problem, estimate, seeded(seed))
+        loss = drawn.log_normalizer
+        gradients = torch.autograd.grad(loss.sum(), leaves)
+        found.append([value.detach().double().reshape(runs, -1) for value in (loss, drawn.effective_sample_size, *gradients)])
+    for first, second in zip(*found):
+        error, rounding = ((first.var(0) + second.var(0)) / runs).sqrt(), NATIVE_FLOAT32 * (1 + first.abs().mean(0))
+        assert ((first.mean(0) - second.mean(0)).abs() < SIGMAS * error + rounding).all()
+        assert ((first.std(0) - second.std(0)).abs() < 0.25 * first.std(0) + rounding).all()
+
+
+def test_log_density_of_von_mises_over_all_concentrations() -> None:
+    """A single sample per object at given random numbers: its weight tells the density of the proposal."""
+    concentration = torch.logspace(-6, 9, 61, dtype=torch.float64)
+    problem, pose = scenes.problem(())
+    problem, pose = problem.map(lambda tensor: tensor.expand(61, *tensor.shape)), pose.expand(61, 4)
+    translation = proposals.StudentT(pose[:, :3], torch.eye(3, dtype=torch.float64).expand(61, 3, 3))
+    orientation = proposals.VonMisesUniform(pose[:, 3], concentration)
+    first = PoseProposal(translation, orientation, torch.zeros(61, dtype=torch.bool), YawPose)
+    drawn = of("native").sample(problem, first, ~first.broken, 8, 1, seeded(0))
+    expected = -problem.cost(drawn.pose) - first.log_prob(drawn.pose)
+    assert_close([drawn.log_weights], [expected], NATIVE)
+
+
+@SPACES
+def test_random_streams_differ_between_objects_and_calls_and_follow_the_generator(space: type[PoseSpace]) -> None:
+    problem, pose = scenes.problem((), space=space)
+    problem, pose = problem.map(lambda tensor: tensor.expand(4, *tensor.shape)), pose.expand(4, space.dim)
+    layer, generator = scenes.layer(space, mc_samples=16, init=None), seeded(0)
+    estimate = layer.solve(problem, pose)
+    first, second = (layer.sample(problem, estimate, generator).pose for _ in range(2))
+    again = layer.sample(problem, estimate, seeded(0)).pose
+    assert torch.equal(first, again)
+    everything = torch.cat((first, second), dim=1).flatten(0, 1)
+    assert len(everything.unique(dim=0)) == len(everything)
+
+
+# --- what is not covered ---
+
+
+def test_what_is_not_covered_goes_to_plain_torch() -> None:
+    problem, _ = scenes.problem((2,))
+    assert kernels.choose("cost", problem).name == "native"
+    camera = replace(problem.camera, matrix=problem.camera.matrix.clone().requires_grad_())
+    for other in (replace(problem, robust="cauchy"), replace(problem, camera=camera), problem.to("meta")):
+        assert kernels.choose("cost", other).name == "eager"
+
+
+def test_gradients_in_poses_are_those_of_plain_torch() -> None:
+    problem, pose = scenes.problem((2,))
+    pose.requires_grad_()
+    assert (torch.autograd.grad(problem.cost(pose + 0.1).sum(), pose)[0] != 0).all()
+
+
+def test_second_derivatives_are_those_of_plain_torch() -> None:
+    problem, pose = hard(YawPose)
+    found = []
+    for name in ("eager", "native"):
+        again, leaves = of_inputs(problem)
+        with kernels.only(name):
+            cost = again.cost(pose)
+        first = torch.autograd.grad(cost.sum(), leaves, create_graph=True)
+        found.append(list(torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves)))
+    assert_close(*found, NATIVE)
+
+
+SCRIPT = """
+import importlib.util, warnings
+real = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *rest: None if "kernels.cpu._" in name else real(name, *rest)
+import torch
+from tests.pnp import scenes
+from epropnp_det.pnp import kernels
+problem, pose = scenes.problem((2,))
+with warnings.catch_warnings(record=True) as told:
+    warnings.simplefilter("always")
+    problem.cost(pose), problem.cost(pose)
+assert [str(one.message) for one in told if "plain torch" in str(one.message)][0].count("g++") == 1 and len(told) == 1, told
+assert kernels.choose("cost", problem).name == "eager"
+"""
+
+
+def test_without_the_compiled_kernels_plain_torch_runs_and_says_so_once() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
