@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, main_guard
+from epropnp_det.faults import told
 
 
 def parse_args() -> argparse.Namespace:
@@ -38,7 +39,7 @@ def main() -> int:
     split = None
     if args.data_root is not None:
         split = submission.find_split(convert.open_database(args.data_root, args.version), content, args.eval_set)
-    mistakes = submission.told(submission.faults(content, split))
+    mistakes = told(submission.faults(content, split))
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
     if not mistakes:

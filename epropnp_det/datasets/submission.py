@@ -18,6 +18,7 @@ from nuscenes.eval.detection.config import config_factory
 from tqdm import tqdm
 
 from epropnp_det.errors import UserError
+from epropnp_det.faults import Fault
 from epropnp_det.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES
 
 from .evaluation import CONFIG, SPLITS, check_split, nearest_split, samples_by_split
@@ -27,15 +28,6 @@ MAX_BOXES = config_factory(CONFIG).max_boxes_per_sample
 _LENGTHS = dict(translation=3, size=3, rotation=4, velocity=2)
 _KEYS = ("sample_token", *_LENGTHS, "detection_name", "detection_score", "attribute_name")
 _UNIT_NORM = 1e-3  # how far a quaternion's length may be from one: the devkit normalises what it reads
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A mistake: the rule that it breaks, where it is, and what stands there."""
-
-    rule: str
-    where: str
-    found: str
 
 
 @dataclass(frozen=True)
@@ -96,16 +88,6 @@ def faults(content: Mapping[str, Any], split: Split | None = None) -> Iterator[F
             yield Fault(f"a sample has at most {MAX_BOXES} boxes", where, f"{len(boxes)} boxes")
         for index, box in enumerate(boxes):
             yield from (Fault(rule, f"{where}, box {index}", found) for rule, found in _box_faults(box, token))
-
-
-def told(found: Iterator[Fault]) -> list[str]:
-    """A line for each kind of mistake: its first place, and how many there are."""
-    first: dict[str, Fault] = {}
-    count: Counter[str] = Counter()
-    for fault in found:
-        first.setdefault(fault.rule, fault)
-        count[fault.rule] += 1
-    return [f"{rule}: {fault.where}: {fault.found}{_and_more(count[rule] - 1)}" for rule, fault in first.items()]
 
 
 def summary(content: Mapping[str, Any], split: Split | None) -> str:
@@ -178,7 +160,3 @@ def _is_number(value: Any) -> bool:
 def _shown(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}..."
-
-
-def _and_more(count: int) -> str:
-    return f" (and {count} more)" if count else ""

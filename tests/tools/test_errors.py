@@ -57,7 +57,7 @@ def test_message_from_a_loading_process_stays_one_clear_line() -> None:
     assert one_line(caught.value) == "image a.jpg: is missing"
 
 
-COMMANDS = ("train", "test", "doctor", "validate_submission", "make_report", "plot_calibration", "draw_example")
+COMMANDS = ("train", "test", "doctor", "validate_submission", "validate_data", "make_report", "plot_calibration", "draw_example")
 
 
 @pytest.mark.parametrize("command", [*(f"tools/{name}.py" for name in COMMANDS), "demo/detect.py"])
