@@ -7,7 +7,8 @@ All have the same steps, batches, optimiser, clipping and schedule; the learning
 the orientation error on validation poses, with the first seed. Steps whose gradient is not finite are left out, and counted. Where
 coordinates help, they do so alone for the first steps: all three go on from the same network.
 
-Writes losses.json, losses.md and losses.png into a folder.
+Writes losses.json, losses.md and losses.png into a folder. Parts of the table may be made one after the other: what is there already stays,
+unless it is trained again.
 
 Example:
     python demo/compare_losses.py --out compare_losses
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 
     from epropnp_det.pnp import Correspondences, PnPProblem
 
-STEPS, WARM_UP, BATCH = 150, 400, 32
+# From poses alone; with coordinates, which come alone first.
+STEPS, WARM_UP, SUPERVISED_STEPS, BATCH = 300, 400, 150, 32
 SEEDS, LEARNING_RATES, WARM_UP_RATE = (0, 1, 2), (3e-3, 1e-2, 3e-2), 1e-2
-# With this the gradient of the coordinates is larger than that of the Monte Carlo loss, and no smaller than that of reprojection.
-COORDINATE_WEIGHT, CLIP = 100.0, 100.0
+# By trial: with a tenth of it reprojection gathers all points in one place in spite of the coordinates.
+COORDINATE_WEIGHT = 100.0
+# Norms of gradients beyond which they are clipped, without and with coordinates.
+CLIP = (10.0, 100.0)
 # Seeds and numbers of scenes.
 VALIDATION, TEST = (2**30, 128), (2**31, 256)
 LOSSES = {"implicit": "Implicit differentiation", "reprojection": "Reprojection", "monte_carlo": "Monte Carlo"}
@@ -46,14 +50,17 @@ LOSSES = {"implicit": "Implicit differentiation", "reprojection": "Reprojection"
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("compare_losses"), metavar="FOLDER", help="(default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of each training (default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=STEPS, help="of trainings from poses alone (default: %(default)s)")
     parser.add_argument("--warm-up", type=int, default=WARM_UP, help="steps with coordinates alone, where they help (default: %(default)s)")
+    parser.add_argument("--supervised-steps", type=int, default=SUPERVISED_STEPS, help="of the trainings after that (default: %(default)s)")
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=tuple(LOSSES), help="to train with (default: all three)")
+    parser.add_argument("--coordinates", choices=("no", "yes", "both"), default="both", help="(default: %(default)s)")
     parser.add_argument("--coordinate-weight", type=float, default=COORDINATE_WEIGHT, help="(default: %(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of weights and scenes (default: 0 1 2)")
     parser.add_argument("--learning-rates", type=float, nargs="+", default=LEARNING_RATES, help="(default: 3e-3 1e-2 3e-2)")
     args = parser.parse_args()
-    if args.steps < 1 or args.warm_up < 0:
-        parser.error("--steps must be at least 1, --warm-up at least 0")
+    if min(args.steps, args.supervised_steps) < 1 or args.warm_up < 0:
+        parser.error("--steps and --supervised-steps must be at least 1, --warm-up at least 0")
     if min(args.learning_rates) <= 0:
         parser.error("--learning-rates must be positive")
     return args
@@ -151,11 +158,11 @@ class Member:
         self.optimizer = torch.optim.Adam(self.network.parameters())
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, learning_rate, steps, pct_start=0.1)
 
-    def step(self) -> None:
+    def step(self, clip: float) -> None:
         """A clipped step along the gradient there is, unless it is not finite."""
         from torch.nn.utils import clip_grad_norm_
 
-        if clip_grad_norm_(self.network.parameters(), CLIP).isfinite():
+        if clip_grad_norm_(self.network.parameters(), clip).isfinite():
             self.optimizer.step()
         else:
             self.skipped += 1
@@ -197,7 +204,7 @@ def warm_network(seed: int, steps: int) -> dict[str, Tensor]:
     for _ in trange(steps, desc=f"coordinates alone, seed {seed}", unit="step", leave=False):
         scenes = draw_scenes(BATCH, member.generator)
         coordinate_loss(member.network(scenes.features)[0], scenes.x3d, scenes.x2d).backward()
-        member.step()
+        member.step(CLIP[1])
     return member.network.state_dict()
 
 
@@ -226,13 +233,13 @@ def train(cell: Cell, rates: Sequence[float], seeds: Sequence[int], args: argpar
     import torch
     from tqdm import trange
 
-    warm_up = args.warm_up if cell.supervised else 0
-    members = [Member(rate, seed, args.steps, warm_up) for rate in rates for seed in seeds]
+    steps, warm_up = (args.supervised_steps, args.warm_up) if cell.supervised else (args.steps, 0)
+    members = [Member(rate, seed, steps, warm_up) for rate in rates for seed in seeds]
     generator = torch.Generator().manual_seed(seeds[0])
-    for _ in trange(args.steps, desc=str(cell), unit="step", leave=False):
+    for _ in trange(steps, desc=str(cell), unit="step", leave=False):
         total_loss(cell, members, args.coordinate_weight, generator).backward()
         for member in members:
-            member.step()
+            member.step(CLIP[cell.supervised])
     return [
         Run(cell, member.learning_rate, member.seed, member.errors(*VALIDATION), member.errors(*TEST), member.skipped) for member in members
     ]
@@ -255,11 +262,16 @@ def chosen(runs: list[Run], cell: Cell) -> list[Run]:
     return [run for run in inside if run.learning_rate == best_rate(inside)]
 
 
+def present(runs: list[Run]) -> list[Cell]:
+    """The cells that have runs, in the order of the table."""
+    return [cell for cell in CELLS if any(run.cell == cell for run in runs)]
+
+
 def table(runs: list[Run]) -> str:
     """Markdown: mean over the seeds, and the range."""
     head = "| loss | coordinates | rate | orientation [°] | translation [m] | ADD-0.1d | skipped steps |"
     rows = [head, "|---|---|---|---|---|---|---|"]
-    for cell in CELLS:
+    for cell in present(runs):
         best = chosen(runs, cell)
         columns = ((run.test.degrees for run in best), (run.test.metres for run in best), (run.test.add for run in best))
         errors = " | ".join(spread(list(values), form) for values, form in zip(columns, (".1f", ".2f", ".1%")))
@@ -281,13 +293,17 @@ def draw(runs: list[Run], picture: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
-    for height, cell in enumerate(reversed(CELLS)):
+    cells = present(runs)[::-1]
+    for height, cell in enumerate(cells):
         tests = [run.test for run in chosen(runs, cell)]
         style = dict(color="C0" if cell.supervised else "C1", alpha=0.8)
         left.scatter([test.degrees for test in tests], [height] * len(tests), **style)
         right.scatter([100 * test.add for test in tests], [height] * len(tests), **style)
-    left.set(xscale="log", xlabel="mean orientation error [degrees]", yticks=range(len(CELLS)))
-    left.set_yticklabels([str(cell) for cell in reversed(CELLS)], fontsize=9)
+    ticks = (1, 3, 10, 30, 100)
+    left.set(xscale="log", xlabel="mean orientation error [degrees]", xlim=(1, 200), yticks=range(len(cells)))
+    left.set_xticks(ticks, [str(tick) for tick in ticks])
+    left.minorticks_off()
+    left.set_yticklabels([str(cell) for cell in cells], fontsize=9)
     right.set(xlabel="ADD-0.1d [%]", xlim=(-3, 103))
     for axis in (left, right):
         axis.grid(alpha=0.3)
@@ -295,18 +311,44 @@ def draw(runs: list[Run], picture: Path) -> None:
     figure.savefig(picture, dpi=110)
 
 
+def wanted(args: argparse.Namespace) -> list[Cell]:
+    return [cell for cell in CELLS if cell.loss in args.losses and args.coordinates in ("both", "yes" if cell.supervised else "no")]
+
+
+def earlier(file: Path, anew: list[Cell]) -> list[Run]:
+    """The runs that a file holds, less those of cells that are trained anew."""
+    if not file.exists():
+        return []
+    try:
+        runs = [
+            Run(
+                Cell(**entry["cell"]),
+                entry["learning_rate"],
+                entry["seed"],
+                Errors(**entry["validation"]),
+                Errors(**entry["test"]),
+                entry["skipped"],
+            )
+            for entry in json.loads(file.read_text())
+        ]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{file} is not of this program's making ({error}); remove it or choose another --out") from error
+    return [run for run in runs if run.cell not in anew]
+
+
 def compare(args: argparse.Namespace) -> list[Run]:
-    """All cells of the table, each saved as it is done: every rate with the first seed, then the best one with the others."""
+    """The cells of the table, each saved as it is done: every rate with the first seed, then the best one with the others."""
     from tqdm import tqdm
 
-    runs: list[Run] = []
-    for cell in tqdm(CELLS, desc="cells of the table"):
+    file, cells = args.out / "losses.json", wanted(args)
+    runs = earlier(file, cells)
+    for cell in tqdm(cells, desc="cells of the table"):
         done = train(cell, args.learning_rates, args.seeds[:1], args)
         if args.seeds[1:]:
             done += train(cell, [best_rate(done)], args.seeds[1:], args)
         runs += done
         tqdm.write("\n".join(line(run) for run in done))
-        (args.out / "losses.json").write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n")
+        file.write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n")
     return runs
 
 
