@@ -36,13 +36,13 @@ def read_log(work_dir: Path) -> list[dict]:
 
 
 def draw(records: list[dict], picture: Path) -> None:
-    """One panel a loss, and one for the position error in metres."""
+    """One panel a loss, and one for the position error in metres where the model logs it."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    names = [name for name in records[0] if "loss" in name] + ["position_error"]
+    names = [name for name in records[0] if "loss" in name or name == "position_error"]
     columns = 4
     rows = -(-len(names) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(3.2 * columns, 2.2 * rows), sharex=True, squeeze=False)

@@ -1,8 +1,8 @@
 """EPro-PnP on the synthetic world: 2.3 M parameters from scratch, half resolution, for a CPU.
 
 COMMAND   tools/train.py configs/synthetic/epropnp_r18_synthetic.py
-HARDWARE  2 CPU cores
-RESULT    not trained yet
+HARDWARE  1 CPU core, 81 minutes
+RESULT    NDS 0.2285, mAP 0.1449, mAOE 1.090 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = [

@@ -1,8 +1,8 @@
 """FCOS3D of mmdet3d on the synthetic world: the baseline with the same backbone, neck, pixels, boxes and number of steps.
 
 COMMAND   tools/train.py configs/synthetic/fcos3d_r18_synthetic.py
-HARDWARE  2 CPU cores
-RESULT    not trained yet
+HARDWARE  1 CPU core, 62 minutes
+RESULT    NDS 0.1721, mAP 0.0457, mAOE 1.116 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = [

@@ -1,8 +1,8 @@
 """A few steps from the shipped weights on a small world: shows how a training goes, and is not meant to make the model better.
 
-COMMAND   make quickstart
+COMMAND   tools/quickstart.sh (make quickstart)
 HARDWARE  2 CPU cores
-RESULT    not trained yet
+RESULT    2 minutes 29 seconds for everything, 2026-11-21; the score of two keyframes means little
 """
 
 _base_ = ["./epropnp_r18_synthetic.py"]
