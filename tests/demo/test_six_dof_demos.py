@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import partialmethod
 from pathlib import Path
 from types import ModuleType
 
@@ -30,15 +29,12 @@ def arguments(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *given: str):
 
 
 def test_fit_identity_learns(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth of the whole training. Random orientations are wrong by 126 degrees in the mean."""
+    """The whole training, on poses never seen. What rounds otherwise takes another course: 0.95 to 2.5 degrees over three seeds."""
     import fit_identity
 
-    monkeypatch.setattr(fit_identity.Training, "test", partialmethod(fit_identity.Training.test, number=64))
-    curves = fit_identity.train(arguments(fit_identity, monkeypatch, "--steps", "60"))
+    curves = fit_identity.train(arguments(fit_identity, monkeypatch))
     (_, degrees, metres) = curves.errors[-1]
-    assert sum(curves.losses[-10:]) / 10 < sum(curves.losses[:10]) / 10 - 3
-    # Position comes first; orientation has only just begun.
-    assert degrees < 118 and metres < 2 < curves.errors[0][2]
+    assert degrees < 2 * fit_identity.TARGET[0] and metres < 2 * fit_identity.TARGET[1]
 
 
 def test_errors_of_poses(demo: Path) -> None:
