@@ -12,7 +12,7 @@ import hashlib
 import sys
 from pathlib import Path
 
-from epropnp_det.errors import UserError, main_guard
+from epropnp_det.errors import main_guard
 
 KEPT_META = ("exp_name", "seed", "epoch", "iter", "epropnp_det_version", "CLASSES", "config")
 
@@ -27,15 +27,11 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
-    import torch
+    from epropnp_det.engine.checkpoint import read_checkpoint, state_dict_of, write_checkpoint  # not before --help: slow to import
 
-    from epropnp_det.engine.checkpoint import read_checkpoint, state_dict_of
-
-    if not args.out.parent.is_dir():
-        raise UserError(f"{args.out.parent} is not a folder; make it first")
     checkpoint = read_checkpoint(args.checkpoint)
     meta = {key: value for key, value in checkpoint.get("meta", {}).items() if key in KEPT_META}
-    torch.save(dict(meta=meta, state_dict={key: value.clone() for key, value in state_dict_of(checkpoint).items()}), args.out)
+    write_checkpoint(dict(meta=meta, state_dict=state_dict_of(checkpoint)), args.out)
     data = args.out.read_bytes()
     print(f"{args.out}: {len(data) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(data).hexdigest()}")
 

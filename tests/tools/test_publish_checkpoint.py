@@ -47,7 +47,7 @@ def test_weights_alone_are_left(trained, tmp_path):
 def test_mistakes_are_one_line(trained, tmp_path):
     for arguments, message in (
         ((tmp_path / "none.pth", tmp_path / "o.pth"), "none.pth does not exist"),
-        ((trained[1], tmp_path / "no" / "o.pth"), "is not a folder"),
+        ((trained[1], tmp_path), "is a folder"),
     ):
         result = publish(*arguments)
         assert result.returncode == 2 and message in result.stderr and result.stderr.count("\n") == 1

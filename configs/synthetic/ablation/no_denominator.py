@@ -5,10 +5,5 @@ HARDWARE  2 CPU cores
 RESULT    not trained yet
 """
 
-_base_ = [
-    "../../_base_/models/epropnp_small.py",
-    "../../_base_/datasets/half_size.py",
-    "../../_base_/default_runtime.py",
-    "../../_base_/schedules/ablation.py",
-]
+_base_ = ["./kl_regularized.py"]
 model = dict(bbox_head=dict(objects=dict(normalized_weights=False)))

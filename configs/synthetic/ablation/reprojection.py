@@ -5,12 +5,7 @@ HARDWARE  2 CPU cores
 RESULT    not trained yet
 """
 
-_base_ = [
-    "../../_base_/models/epropnp_small.py",
-    "../../_base_/datasets/half_size.py",
-    "../../_base_/default_runtime.py",
-    "../../_base_/schedules/ablation.py",
-]
+_base_ = ["./kl_regularized.py"]
 model = dict(
     bbox_head=dict(
         losses=dict(pose=dict(_delete_=True, type="ReprojectionLoss", loss_weight=0.5, momentum=0.01), position=0.0, orientation=0.0)
