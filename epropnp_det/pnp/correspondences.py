@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from . import kernels
 from .records import Record, at_least_float32
 
 # A magnitude (metres, pixels or 1/pixels) no measurement reaches, small enough that all squares and sums stay finite.
 LARGEST = 1e6
 # Variances [m^2], [px^2] and thresholds below this count as zero: the points coincide.
 SMALLEST = 1e-10
+VALUES = ("x3d", "x2d", "w2d")
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,10 @@ class Correspondences(Record):
 
     def __post_init__(self) -> None:
         self._check_shapes()
-        values = [at_least_float32(value) for value in (self.x3d, self.x2d, self.w2d)]
-        exists = torch.ones_like(values[0][..., 0], dtype=torch.bool) if self.mask is None else self.mask
-        sound = torch.stack([(value.abs() <= LARGEST).all(-1) for value in values]).all(0) & (values[2] >= 0).all(-1)
-        keep = exists & (sound | ~exists).all(-1, keepdim=True)
-        for name, value in zip(("x3d", "x2d", "w2d"), values):
-            object.__setattr__(self, name, value.masked_fill(~keep[..., None], 0))
+        for name in VALUES:
+            object.__setattr__(self, name, at_least_float32(getattr(self, name)))
+        for name, value in zip(VALUES, kernels.choose("clean", self).clean(self)):
+            object.__setattr__(self, name, value)
 
     def _check_shapes(self) -> None:
         points = self.x3d.shape[:-1]
@@ -57,10 +57,26 @@ class Correspondences(Record):
             if value is not None and tuple(value.shape) != shape:
                 raise ValueError(f"{name} has shape {tuple(value.shape)}, but {shape} goes with x3d of shape {tuple(self.x3d.shape)}")
 
+    def cleaned(self) -> tuple[Tensor, Tensor, Tensor]:
+        """x3d, x2d and w2d with zeros for masked points and broken objects, in plain torch."""
+        values = (self.x3d, self.x2d, self.w2d)
+        exists = torch.ones_like(self.x3d[..., 0], dtype=torch.bool) if self.mask is None else self.mask
+        sound = torch.stack([(value.abs() <= LARGEST).all(-1) for value in values]).all(0) & (self.w2d >= 0).all(-1)
+        remove = ~(exists & (sound | ~exists).all(-1, keepdim=True))[..., None]
+        return self.x3d.masked_fill(remove, 0), self.x2d.masked_fill(remove, 0), self.w2d.masked_fill(remove, 0)
+
     @property
     def shape(self) -> torch.Size:
         """The batch dims `...`."""
         return self.x3d.shape[:-2]
+
+    @property
+    def device(self) -> torch.device:
+        return self.x3d.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.x3d.dtype
 
     def counts(self) -> Tensor:
         """1 where a point exists, else 0: (..., N)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from .correspondences import LARGEST, SMALLEST, Correspondences
 from .linalg import identity
 from .pose import pose_space
 from .records import Record, full_precision
-from .robust import ROBUST, RobustKernel, adaptive_threshold
+from .robust import ROBUST, RobustKernel
 from .space import PoseSpace
 
 
@@ -52,14 +53,21 @@ class PnPProblem(Record):
     def __post_init__(self) -> None:
         if self.robust not in ROBUST:
             raise ValueError(f"unknown robust kernel {self.robust!r}; use one of {', '.join(map(repr, ROBUST))}")
-        shape, dtype = self.points.shape, self.points.x3d.dtype
-        camera = self.camera.to(dtype).expand(*shape)
-        delta = self.delta.to(dtype).expand(shape)
-        sound = _invertible(camera.matrix) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
-        matrix = torch.where(sound[..., None, None], camera.matrix, identity(camera.matrix))
-        object.__setattr__(self, "camera", replace(camera, matrix=matrix))
-        object.__setattr__(self, "delta", torch.where(sound, delta, 1.0))
-        object.__setattr__(self, "points", replace(self.points, w2d=torch.where(sound[..., None, None], self.points.w2d, 0.0)))
+        shape, dtype = self.points.shape, self.points.dtype
+        object.__setattr__(self, "camera", self.camera.to(dtype).expand(*shape))
+        object.__setattr__(self, "delta", self.delta.to(dtype).expand(shape))
+        for name, value in kernels.choose("mend", self).mend(self).items():
+            object.__setattr__(self, name, value)
+
+    def mended(self) -> dict[str, Any]:
+        """`points`, `camera` and `delta` that stand in for broken cameras and thresholds, in plain torch."""
+        matrix, delta = self.camera.matrix, self.delta
+        sound = _invertible(matrix) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
+        return dict(
+            camera=replace(self.camera, matrix=torch.where(sound[..., None, None], matrix, identity(matrix))),
+            delta=torch.where(sound, delta, 1.0),
+            points=replace(self.points, w2d=torch.where(sound[..., None, None], self.points.w2d, 0.0)),
+        )
 
     @classmethod
     def adaptive(
@@ -78,8 +86,8 @@ class PnPProblem(Record):
             through_x2d: whether gradients flow through the threshold into x2d; they always flow into w2d. The released v1
                 programs say no.
         """
-        x2d = points.x2d if through_x2d else points.x2d.detach()
-        return cls(points, camera, adaptive_threshold(x2d, points.w2d, points.mask, relative_delta), robust)
+        seen = points if through_x2d else replace(points, x2d=points.x2d.detach())
+        return cls(points, camera, kernels.choose("threshold", seen).threshold(seen, relative_delta), robust)
 
     @property
     def shape(self) -> torch.Size:
@@ -88,7 +96,11 @@ class PnPProblem(Record):
 
     @property
     def device(self) -> torch.device:
-        return self.points.x3d.device
+        return self.points.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.points.dtype
 
     @property
     def kernel(self) -> RobustKernel:

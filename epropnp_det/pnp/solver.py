@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from . import kernels
 from .linalg import DAMPING, damped_inverse, identity, solve
 from .pose import pose_space
 from .problem import Linearization, PnPProblem
@@ -82,10 +83,15 @@ def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPIN
         (S, ..., D). An object whose normal equations cannot be solved, or whose points determine no pose, stays where it is,
         with zero gradient.
     """
-    space, pose = pose_space(pose), pose.detach()
+    pose = pose.detach()
+    return pose_space(pose).retract(pose, kernels.choose("step", problem).step(problem, pose, damping))
+
+
+def newton_tangent(problem: PnPProblem, pose: Tensor, damping: float) -> Tensor:
+    """dy (S, ..., T) of `gauss_newton_step`, in plain torch."""
     at = problem.crop_to_points().linearize(pose)
     step = solve(at.hessian + damping * identity(at.hessian), -at.gradient)
-    return space.retract(pose, step.masked_fill(~problem.determines(space)[..., None], 0))
+    return step.masked_fill(~problem.determines(pose_space(pose))[..., None], 0)
 
 
 def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:

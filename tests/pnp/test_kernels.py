@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import PnPProblem, PoseSamples, kernels
+from epropnp_det.pnp import Correspondences, PnPProblem, PoseSamples, kernels
 from epropnp_det.pnp.kernels.eager import Eager
 from epropnp_det.pnp.pose_proposal import PoseProposal
 from epropnp_det.pnp.problem import Linearization
@@ -23,8 +23,8 @@ class Counting(Eager):
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def supports(self, operation: kernels.Operation, problem: PnPProblem) -> bool:
-        return problem.points.x3d.dtype == torch.float64
+    def supports(self, operation: kernels.Operation, subject: Correspondences | PnPProblem) -> bool:
+        return subject.dtype == torch.float64
 
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
         assert not torch.is_autocast_enabled("cpu") and pose.ndim == len(problem.shape) + 2

@@ -345,9 +345,9 @@ importlib.util.find_spec = lambda name, *rest: None if "kernels.cpu._" in name e
 import torch
 from tests.pnp import scenes
 from epropnp_det.pnp import kernels
-problem, pose = scenes.problem((2,))
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
+    problem, pose = scenes.problem((2,))
     problem.cost(pose), problem.cost(pose)
 assert [str(one.message) for one in told if "plain torch" in str(one.message)][0].count("g++") == 1 and len(told) == 1, told
 assert kernels.choose("cost", problem).name == "eager"

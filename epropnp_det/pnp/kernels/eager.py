@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from .. import reprojection
+from .. import inference, reprojection
+from ..correspondences import Correspondences
 from ..pose_proposal import PoseProposal
 from ..problem import Linearization, PnPProblem
+from ..robust import adaptive_threshold
 from ..sampler import PoseSamples, amis
-from ..solver import STEPS
+from ..settings import LayerSettings
+from ..solver import STEPS, PoseEstimate, newton_tangent
 from ..space import PoseSpace
 from ..start import RandomSampleInit, best_of_random
 from . import Operation, register
@@ -20,14 +25,26 @@ class Eager:
 
     name = "eager"
 
-    def supports(self, operation: Operation, problem: PnPProblem) -> bool:
+    def supports(self, operation: Operation, subject: Correspondences | PnPProblem) -> bool:
         return True
+
+    def clean(self, points: Correspondences) -> tuple[Tensor, Tensor, Tensor]:
+        return points.cleaned()
+
+    def threshold(self, points: Correspondences, relative_delta: float) -> Tensor:
+        return adaptive_threshold(points.x2d, points.w2d, points.mask, relative_delta)
+
+    def mend(self, problem: PnPProblem) -> dict[str, Any]:
+        return problem.mended()
 
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
         return reprojection.cost(problem, pose)
 
     def linearize(self, problem: PnPProblem, pose: Tensor, zero_clipped: bool) -> Linearization:
         return Linearization(*reprojection.normal_equations(problem, pose, zero_clipped))
+
+    def step(self, problem: PnPProblem, pose: Tensor, damping: float) -> Tensor:
+        return newton_tangent(problem, pose, damping)
 
     def solve(self, problem: PnPProblem, start: Tensor, iterations: int, method: str) -> Tensor:
         return STEPS[method](problem, start, iterations)[0]
@@ -41,6 +58,21 @@ class Eager:
         self, problem: PnPProblem, first: PoseProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None
     ) -> PoseSamples:
         return amis(problem, first, valid, samples, rounds, generator)
+
+    def estimate(
+        self, problem: PnPProblem, start: Tensor | None, settings: LayerSettings, generator: torch.Generator | None, space: type[PoseSpace]
+    ) -> PoseEstimate:
+        return inference.estimate(problem, start, settings, generator, space)
+
+    def posterior(
+        self,
+        problem: PnPProblem,
+        estimate: PoseEstimate,
+        settings: LayerSettings,
+        generator: torch.Generator | None,
+        space: type[PoseSpace],
+    ) -> PoseSamples:
+        return inference.posterior(problem, estimate, settings, generator, space)
 
 
 register(Eager())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ... import reprojection
+from ...correspondences import Correspondences
 from ...pose import pose_space
 from ...pose_proposal import PoseProposal
 from ...problem import Linearization, PnPProblem
@@ -32,12 +33,13 @@ class Native(Eager):
 
     name = "native"
 
-    def supports(self, operation: Operation, problem: PnPProblem) -> bool:
-        if torch.compiler.is_compiling() or problem.robust == "cauchy":
+    def supports(self, operation: Operation, subject: Correspondences | PnPProblem) -> bool:
+        if torch.compiler.is_compiling() or subject.device.type != "cpu" or subject.dtype not in DTYPES or library() is None:
             return False
-        points, camera = problem.points, problem.camera
-        ours = problem.device.type == "cpu" and points.x3d.dtype in DTYPES and not _wants_gradient(camera.matrix, camera.anchor)
-        return ours and library() is not None
+        if isinstance(subject, Correspondences):
+            return True
+        camera = subject.camera
+        return subject.robust != "cauchy" and not _wants_gradient(camera.matrix, camera.anchor)
 
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
         if _wants_gradient(pose):
