@@ -11,9 +11,21 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Camera, Correspondences, PnPProblem, RandomSampleInit, YawPose, kernels, proposals, start
+from epropnp_det.pnp import (
+    Camera,
+    Correspondences,
+    PnPProblem,
+    PoseEstimate,
+    RandomSampleInit,
+    YawPose,
+    gauss_newton_step,
+    inference,
+    kernels,
+    monte_carlo_pose_loss,
+    proposals,
+    start,
+)
 from epropnp_det.pnp.kernels.cpu.library import call, library
-from epropnp_det.pnp.pose_proposal import PoseProposal
 from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES, seeded, uniform
@@ -66,6 +78,12 @@ def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float)
     for first, second in zip(actual, expected):
         second = second.to(torch.float64)
         torch.testing.assert_close(first.to(torch.float64), second, rtol=0, atol=tolerance * max(float(second.abs().max()), 1.0))
+
+
+def assert_same_estimates(actual: PoseEstimate, expected: PoseEstimate) -> None:
+    assert torch.equal(actual.valid, expected.valid) and expected.valid.any()
+    names = ("pose", "cost", "hessian")
+    assert_close([getattr(actual, name) for name in names], [getattr(expected, name) for name in names], NATIVE)
 
 
 # --- cost ---
@@ -138,6 +156,105 @@ def test_results_do_not_depend_on_the_number_of_threads() -> None:
     assert all(torch.equal(first, second) for first, second in zip(*results))
 
 
+# --- normal equations and the Gauss-Newton step ---
+
+
+def gradients_of(name: str, problem: PnPProblem, call: Callable[[PnPProblem], list[Tensor]], dtype: torch.dtype) -> list[Tensor]:
+    """What `call` makes of the problem, and the gradients in x3d, x2d, w2d and delta of a sum with uneven weights."""
+    again, leaves = of_inputs(problem, dtype)
+    with kernels.only(name):
+        values = call(again)
+    sums = [(value * uniform(value.shape, -1.0, 1.0, seeded(9)).to(dtype)).sum() for value in values]
+    return [*(value.detach() for value in values), *torch.autograd.grad(sum(sums), leaves, materialize_grads=True)]
+
+
+@ROBUST
+@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+@pytest.mark.parametrize("zero_clipped", [True, False])
+@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)], ids=["float64", "float32"])
+@SPACES
+def test_gradients_of_normal_equations_are_those_of_float64_autograd(
+    space: type[PoseSpace], dtype: torch.dtype, tolerance: float, zero_clipped: bool, corner: bool, robust: str
+) -> None:
+    problem, pose = hard(space, robust, corner)
+    problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
+
+    def call(problem: PnPProblem) -> list[Tensor]:
+        at = problem.linearize(pose.to(problem.dtype), zero_clipped)
+        return [at.cost, at.gradient, at.hessian]
+
+    expected = gradients_of("eager", problem, call, torch.float64)
+    assert all((gradient != 0).any() for gradient in expected[3 : 7 if robust == "huber" else 6])
+    assert_close(gradients_of("native", problem, call, dtype), expected, tolerance)
+
+
+@ROBUST
+@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+@SPACES
+def test_gauss_newton_steps_and_their_gradients_are_those_of_autograd(space: type[PoseSpace], corner: bool, robust: str) -> None:
+    problem, pose = hard(space, robust, corner)
+    mask = torch.arange(41) < torch.tensor([41, 30, 1, 0, 41])[:, None]  # the third and the fourth determine no pose
+    problem = PnPProblem(replace(problem.points, mask=mask), problem.camera, problem.delta + 0.1, robust)
+
+    # Without the poses outside the limits and in front of the near plane: their normal equations are next to singular.
+    native, eager = (
+        gradients_of(name, problem, lambda one: [gauss_newton_step(one, pose[4:], 1e-3)], torch.float64) for name in ("native", "eager")
+    )
+    assert_close(native, eager, 10 * NATIVE)
+    assert_close([native[0][:, 2:4]], [pose[4:, 2:4]], NATIVE)
+    assert all((gradient[2:4] == 0).all() for gradient in native[1:])
+
+
+# --- checks and threshold ---
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_thresholds_and_their_gradients_are_those_of_plain_torch(masked: bool) -> None:
+    points = scenes.problem((2, 4), number=7)[0].points
+    values = [points.x3d, points.x2d.clone(), points.w2d]
+    values[1][0, 1] = 3.0  # image points that coincide
+    mask = torch.arange(7) < torch.tensor([7, 7, 2, 1])[:, None] if masked else None
+    found = []
+    for name in ("native", "eager"):
+        leaves = [value.clone().requires_grad_() for value in values[1:]]
+        with kernels.only(name):
+            given = Correspondences(values[0], *leaves, None if mask is None else mask.expand(2, 4, 7))
+            delta = kernels.choose("threshold", given).threshold(given, 0.7)
+        first = torch.autograd.grad((delta * torch.arange(8.0).reshape(2, 4)).sum(), leaves, create_graph=True)
+        second = torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves, allow_unused=True)
+        found.append([delta.detach(), *(gradient.detach() for gradient in first), second[0]])
+    assert_close(*found, NATIVE)
+
+
+@pytest.mark.parametrize("junk", [torch.nan, torch.inf, -torch.inf, 2e6, -1.0])
+def test_what_is_broken_is_replaced_as_by_plain_torch(junk: float) -> None:
+    whole = scenes.problem((3,), number=5)[0]
+    for name in ("x3d", "x2d", "w2d", "matrix", "delta"):
+        holder = whole if name == "delta" else whole.camera if name == "matrix" else whole.points
+        value = getattr(holder, name).clone()
+        value[1].view(-1)[-1] = junk
+        found = []
+        for implementation in ("native", "eager"):
+            with kernels.only(implementation):
+                values = {one: getattr(whole.points, one) for one in ("x3d", "x2d", "w2d")}
+                camera = replace(whole.camera, matrix=value) if name == "matrix" else whole.camera
+                points = Correspondences(**(values | {name: value} if name in values else values))
+                problem = PnPProblem(points, camera, value if name == "delta" else whole.delta)
+                found.append([problem.points.x3d, problem.points.x2d, problem.points.w2d, problem.camera.matrix, problem.delta])
+        assert all(torch.equal(first, second) for first, second in zip(*found)), name
+
+
+@SPACES
+def test_no_objects_at_all(space: type[PoseSpace]) -> None:
+    values = [torch.zeros(0, 5, size, requires_grad=True) for size in (3, 2, 2)]
+    problem, layer = PnPProblem.adaptive(Correspondences(*values), scenes.camera(torch.float32)), scenes.layer(space, mc_samples=8)
+    with kernels.only("native"):
+        estimate, samples = layer(problem)
+        loss = monte_carlo_pose_loss(samples, problem.cost(estimate.pose)).sum() + gauss_newton_step(problem, estimate.pose).sum()
+    assert samples.pose.shape == (8, 0, space.dim) and estimate.hessian.shape == (0, space.tangent_dim, space.tangent_dim)
+    assert all(gradient.shape == value.shape for gradient, value in zip(torch.autograd.grad(loss, values), values))
+
+
 # --- solver and start ---
 
 
@@ -163,11 +280,12 @@ def test_normal_equations_are_those_of_float64(
 @SPACES
 def test_steps_of_the_solvers_are_those_of_plain_torch(space: type[PoseSpace], method: str, robust: str) -> None:
     problem, pose = scenes.problem((2, 3), noise=20.0, space=space)
-    start = space.retract(pose, uniform((4, 2, 3, space.tangent_dim), -0.3, 0.3, seeded(5)))
-    problem = replace(problem, robust=robust)
+    mask = torch.arange(24) < torch.tensor([24, 13, 20])[:, None]
+    problem = PnPProblem(replace(problem.points, mask=mask.expand(2, 3, 24)), problem.camera, problem.delta, robust)
+    start = space.retract(pose, uniform((2, 3, space.tangent_dim), -0.3, 0.3, seeded(5)))
     for iterations in (0, 1, 6):
-        ends = [of(name).solve(problem, start, iterations, method) for name in ("native", "eager")]
-        assert_close(ends[:1], ends[1:], NATIVE)
+        layer = scenes.layer(space, init=None, solver=method, lm_iterations=iterations)
+        assert_same_estimates(*(of(name).estimate(problem, start, layer.settings, None, space) for name in ("native", "eager")))
 
 
 @pytest.mark.parametrize("solver", ["lm", "gauss_newton"])
@@ -175,14 +293,15 @@ def test_steps_of_the_solvers_are_those_of_plain_torch(space: type[PoseSpace], m
 def test_random_starts_are_those_of_plain_torch_for_the_same_draws(
     space: type[PoseSpace], solver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    problem, _ = scenes.problem((5,), number=40, noise=20.0, space=space)
-    settings, orders, rotations = RandomSampleInit(21, 16, 3), [], []
+    problem, pose = scenes.problem((5,), number=40, noise=20.0, space=space)
+    settings, orders, rotations = scenes.layer(space, init=RandomSampleInit(21, 16, 3), solver=solver, lm_iterations=2).settings, [], []
     take, turn = start._take, space.random_rotation
     monkeypatch.setattr(start, "_take", lambda values, order: (orders.append(order), take(values, order))[1])
     monkeypatch.setattr(space, "random_rotation", lambda *given: (rotations.append(turn(*given)), rotations[0])[1])
-    expected = of("eager").start(problem, settings, seeded(0), solver, space)
+    given = space.retract(pose, uniform((5, space.tangent_dim), -2.0, 2.0, seeded(5)))
+    expected = of("eager").estimate(problem, given, settings, seeded(0), space)
     drawn = orders[0].contiguous(), rotations[0][..., 3:].contiguous()
-    assert_close([of("native").start(problem, settings, None, solver, space, drawn)], [expected], NATIVE)
+    assert_same_estimates(of("native").estimate(problem, given, settings, None, space, drawn), expected)
 
 
 def test_points_are_drawn_as_plain_torch_draws_them() -> None:
@@ -246,19 +365,16 @@ def test_samples_and_weights_are_those_of_plain_torch_for_the_same_random_number
     space: type[PoseSpace], robust: str, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem, pose = scenes.problem((2, 3), noise=20.0, space=space)
-    problem, mean = replace(problem, robust=robust).centre()
-    estimate = scenes.layer(space, init=None).solve(problem, space.move_origin(pose, mean))
-    valid = estimate.valid.clone()
-    valid[1, 1] = False
-    first, recorder = PoseProposal.laplace(estimate.pose, 4 * estimate.covariance), Recorder(monkeypatch)
-    found = []
+    layer, problem = scenes.layer(space, init=None, mc_samples=128, amis_rounds=rounds), replace(problem, robust=robust)
+    estimate, recorder, found = layer.solve(problem, pose), Recorder(monkeypatch), []
+    estimate = replace(estimate, valid=estimate.valid & torch.tensor([[True, True, True], [True, False, True]]))
     for name, given in (("eager", ()), ("native", (None,))):
         again, leaves = of_inputs(problem)
         given = tuple(recorder.told(space) for _ in given)
-        drawn = of(name).sample(again, first, valid, 128, rounds, None, *given)
+        drawn = of(name).posterior(again, estimate, layer.settings, None, space, *given)
         loss = (drawn.log_weights * torch.arange(128)[:, None, None]).sum() + drawn.log_weights.logsumexp(0).sum()
         found.append([drawn.pose, drawn.log_weights.detach(), *torch.autograd.grad(loss, leaves, materialize_grads=True)])
-        assert torch.equal(drawn.valid, valid) and not drawn.pose.requires_grad
+        assert torch.equal(drawn.valid, estimate.valid) and not drawn.pose.requires_grad
     assert_close(found[1], found[0], NATIVE)
 
 
@@ -284,16 +400,21 @@ def test_losses_of_a_thousand_runs_are_those_of_plain_torch(space: type[PoseSpac
 
 
 def test_log_density_of_von_mises_over_all_concentrations() -> None:
-    """A single sample per object at given random numbers: its weight tells the density of the proposal."""
-    concentration = torch.logspace(-6, 9, 61, dtype=torch.float64)
+    """In a single round the weights tell the density of the first proposal, whose concentration the weights of the points tell."""
     problem, pose = scenes.problem(())
     problem, pose = problem.map(lambda tensor: tensor.expand(61, *tensor.shape)), pose.expand(61, 4)
-    translation = proposals.StudentT(pose[:, :3], torch.eye(3, dtype=torch.float64).expand(61, 3, 3))
-    orientation = proposals.VonMisesUniform(pose[:, 3], concentration)
-    first = PoseProposal(translation, orientation, torch.zeros(61, dtype=torch.bool), YawPose)
-    drawn = of("native").sample(problem, first, ~first.broken, 8, 1, seeded(0))
-    expected = -problem.cost(drawn.pose) - first.log_prob(drawn.pose)
-    assert_close([drawn.log_weights], [expected], NATIVE)
+    scale = torch.logspace(-5, 5, 61, dtype=torch.float64)[:, None, None]
+    problem = PnPProblem(replace(problem.points, w2d=problem.points.w2d * scale), problem.camera, problem.delta)
+    estimate = scenes.layer(YawPose, init=None, lm_iterations=0).solve(problem, pose)
+    centred, mean = problem.centre()
+    first = inference.first_proposal(centred, estimate, mean, YawPose)
+    concentration = first.orientation.concentration
+    assert concentration.min() < proposals.MIN_CONCENTRATION and concentration.max() > 0.3 * proposals.MAX_CONCENTRATION
+    drawn = of("native").posterior(problem, estimate, scenes.layer(YawPose, mc_samples=8, amis_rounds=1).settings, seeded(0), YawPose)
+    expected = -problem.cost(drawn.pose) - first.log_prob(YawPose.move_origin(drawn.pose, mean))
+    assert drawn.valid.any()
+    for actual, other in zip(drawn.log_weights.unbind(1), expected.unbind(1)):
+        assert_close([actual], [other], NATIVE)
 
 
 @SPACES

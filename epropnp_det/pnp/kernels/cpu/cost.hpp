@@ -3,15 +3,19 @@
 // A pose enters as its projection matrix alone, so 4DoF and 6DoF share all of this.
 #pragma once
 
+#include <limits>
+
 #include "object.hpp"
 #include "pose.hpp"
 
 namespace epropnp {
 
-// A point as it is seen: u, v and 1/z of the projection; the error before the weights, and the length that Huber's kernel uses.
+// A point as it is seen: 1/z and u, v of the projection; the error before the weights, its squared length with them, the length that
+// Huber's kernel uses (at least delta), and delta over that length.
 template <class V>
 struct Seen {
-    V nearness, free[2], pixel[2], error[2], squared, length;
+    V nearness, free[2], pixel[2], error[2], squared, length, shrink;
+    bool far;  // any longer than delta
 };
 
 template <class T, class V>
@@ -28,7 +32,11 @@ INLINE Seen<V> see(const Object<T>& object, const V* image, const Point<V>& poin
         const V weighted = seen.error[c] * point.w2d[c];
         seen.squared += weighted * weighted;
     }
-    seen.length = root(at_least(seen.squared, object.delta * object.delta));
+    // Near the solution hardly an error is longer than delta: then there is no root and no division.
+    const auto beyond = seen.squared > V{} + object.delta * object.delta;
+    seen.far = any(beyond);
+    seen.length = seen.far ? (beyond ? root(seen.squared) : V{} + object.delta) : V{} + object.delta;
+    seen.shrink = seen.far ? object.delta / seen.length : V{} + 1;
     return seen;
 }
 
@@ -45,17 +53,33 @@ INLINE V huber(T delta, V squared, V length) {
     return T(0.5) * at_most(squared, delta * delta) + delta * (length - delta);
 }
 
-// The cost of an object at a projection matrix.
+// Adds the costs of the points from `begin` to `end` at a projection matrix.
 template <class T>
-T cost(const Object<T>& object, const T* p) {
-    Pack<T> total = {};
-    for (int64_t n = 0; n < object.points; n += WIDTH<T>) {
+INLINE void add_costs(const Object<T>& object, const T* p, int64_t begin, int64_t end, Pack<T>& total) {
+    for (int64_t n = begin; n < end; n += WIDTH<T>) {
         const auto point = object.at(n);
         Pack<T> image[3];
         project(p, point, image);
         const auto seen = see(object, image, point);
         total += huber(object.delta, seen.squared, seen.length);
     }
+}
+
+// The cost of an object at a projection matrix.
+template <class T>
+T cost(const Object<T>& object, const T* p) {
+    Pack<T> total = {};
+    add_costs(object, p, 0, object.points, total);
+    return sum<T>(total);
+}
+
+// The same where it is not larger than `limit`; else something larger than that: costs only grow.
+template <class T>
+T cost_up_to(const Object<T>& object, const T* p, T limit) {
+    constexpr int64_t SOME = 2 * WIDTH<T>;
+    Pack<T> total = {};
+    for (int64_t n = 0; n < object.points && !(sum<T>(total) > limit); n += SOME)
+        add_costs(object, p, n, std::min(n + SOME, object.points), total);
     return sum<T>(total);
 }
 
@@ -70,7 +94,7 @@ INLINE void add_gradient(const Object<T>& object, const V* p, V weight, const Po
     V image[3], by_image[3];
     project(p, point, image);
     const auto seen = see(object, image, point);
-    const V none = {}, slope = weight * object.delta / seen.length;
+    const V none = {}, slope = weight * seen.shrink;
     by_image[2] = none;
     for (int c = 0; c < 2; ++c) {
         const V pulled = slope * seen.error[c];
@@ -120,17 +144,23 @@ void cost_gradient(const Object<T>& object, const T* projections, const T* weigh
 template <class T, class Space>
 int64_t weighted_projections(const Object<T>& object, const T* pose, const T* weight, int64_t samples, int64_t objects, int64_t index,
                              std::vector<T>& projections, std::vector<T>& weights) {
+    using V = Pack<double>;
     std::vector<int64_t> kept;
     for (int64_t s = 0; s < samples; ++s)
         if (weight[s * objects + index] != 0) kept.push_back(s);
     const int64_t number = padded<T>(kept.size());
-    projections.assign(12 * number, 0);
+    projections.resize(12 * number);
     weights.assign(number, 0);
-    for (size_t k = 0; k < kept.size(); ++k) {
-        T p[12];
-        object.template projection<Space>(pose + Space::dim * (kept[k] * objects + index), p);
-        for (int i = 0; i < 12; ++i) projections[i * number + k] = p[i];
-        weights[k] = weight[kept[k] * objects + index];
+    for (size_t k = 0; k < kept.size(); ++k) weights[k] = weight[kept[k] * objects + index];
+    // Columns beyond the last repeat it, without weight.
+    if (number) kept.resize(number, kept.back());
+    for (int64_t k = 0; k < number; k += WIDTH<double>) {
+        V lanes[Space::dim], p[12];
+        for (int lane = 0; lane < WIDTH<double>; ++lane)
+            for (int i = 0; i < Space::dim; ++i) lanes[i][lane] = pose[Space::dim * (kept[k + lane] * objects + index) + i];
+        object.projection(object.template place<Space>(lanes), p);
+        for (int i = 0; i < 12; ++i)
+            for (int lane = 0; lane < WIDTH<double>; ++lane) projections[i * number + k + lane] = T(p[i][lane]);
     }
     return number;
 }

@@ -4,10 +4,10 @@
 // OpenMP, whose library torch has loaded before: the two share one pool.
 #include <cstdint>
 
-#include "cost.hpp"
+#include "check.hpp"
+#include "estimate.hpp"
+#include "newton.hpp"
 #include "sampler.hpp"
-#include "solver.hpp"
-#include "start.hpp"
 
 namespace epropnp {
 
@@ -33,10 +33,10 @@ void cost(const Objects<T>& all, const T* pose, int64_t dim, int64_t samples, T*
         using Space = decltype(space);
         for_each_object(all.objects, threads, [&](int64_t index) {
             const Object<T> object(all, index);
-            for (int64_t s = 0; s < samples; ++s) {
+            for (int64_t where = index; where < samples * all.objects; where += all.objects) {
                 T p[12];
-                object.template projection<Space>(pose + Space::dim * (s * all.objects + index), p);
-                out[s * all.objects + index] = cost(object, p);
+                object.projection(object.template place<Space>(pose + Space::dim * where), p);
+                out[where] = cost(object, p);
             }
         });
     });
@@ -56,58 +56,97 @@ void cost_gradient(const Objects<T>& all, const T* pose, int64_t dim, int64_t sa
     });
 }
 
-// Where linearizations go: cost (S, B), gradient (S, B, T), hessian (S, B, T, T).
-template <class T, int D>
-void write(const Normal<Pack<T>, D>& at, int64_t where, T* cost, T* gradient, T* hessian) {
-    cost[where] = at.cost[0];
-    for (int i = 0; i < D; ++i) {
-        gradient[where * D + i] = at.gradient[i][0];
-        for (int j = 0; j < D; ++j) hessian[(where * D + i) * D + j] = at.hessian[std::max(i, j)][std::min(i, j)][0];
-    }
-}
+// Linearizations of poses (S, B, D), or derivatives in them: cost (S, B), gradient (S, B, T), hessian (S, B, T, T).
+template <class T>
+struct Linearizations {
+    T *cost, *gradient, *hessian;
+};
 
 template <class T>
-void linearize(const Objects<T>& all, const T* pose, int64_t dim, int64_t samples, int64_t zero_clipped, T* cost, T* gradient, T* hessian,
+void linearize(const Objects<T>& all, const T* pose, int64_t dim, int64_t samples, int64_t zero_clipped, const Linearizations<T>& out,
                int threads) {
     in_space(dim, [&](auto space) {
         using Space = decltype(space);
+        constexpr int D = Space::dof;
         for_each_object(all.objects, threads, [&](int64_t index) {
             const Object<T> object(all, index);
             for (int64_t where = index; where < samples * all.objects; where += all.objects) {
-                Pack<T> at[Space::dim];
-                for (int i = 0; i < Space::dim; ++i) at[i] = everywhere(pose[where * Space::dim + i]);
-                write(normal_equations<Space>(object, at, zero_clipped), where, cost, gradient, hessian);
+                const auto at = normal_equations<Space>(object, object.template place<Space>(pose + Space::dim * where), zero_clipped);
+                out.cost[where] = T(at.cost);
+                for (int i = 0; i < D; ++i) {
+                    out.gradient[where * D + i] = T(at.gradient[i]);
+                    for (int j = 0; j < D; ++j) out.hessian[(where * D + i) * D + j] = T(at.hessian[i][j]);
+                }
             }
         });
     });
 }
 
-// From starts (S, B, D) to where the solver ends, in place.
+// The derivatives of something that has those of `by` (a Hessian's need not be symmetric).
 template <class T>
-void solve(const Objects<T>& all, T* pose, int64_t dim, int64_t samples, int64_t iterations, int64_t plain_gauss_newton, int threads) {
+void linearize_gradient(const Objects<T>& all, const T* pose, int64_t dim, int64_t samples, int64_t zero_clipped,
+                        const Linearizations<const T>& by, const Gradients<T>& out, int threads) {
+    in_space(dim, [&](auto space) {
+        using Space = decltype(space);
+        constexpr int D = Space::dof;
+        for_each_object(all.objects, threads, [&](int64_t index) {
+            const Object<T> object(all, index);
+            ObjectGradient<T> total(all.points);
+            for (int64_t where = index; where < samples * all.objects; where += all.objects) {
+                ByNormal<double, D> one;
+                one.cost = by.cost[where];
+                for (int i = 0; i < D; ++i) {
+                    one.gradient[i] = by.gradient[where * D + i];
+                    for (int j = 0; j < D; ++j)
+                        one.hessian[i][j] = (double(by.hessian[(where * D + i) * D + j]) + by.hessian[(where * D + j) * D + i]) / 2;
+                }
+                add_normal_gradient<Space>(object, object.template place<Space>(pose + Space::dim * where), zero_clipped, one, total);
+            }
+            total.write(all.points, index, out);
+        });
+    });
+}
+
+// The tangents (S, B, T) of Gauss-Newton steps; zero where the points determine no pose.
+template <class T>
+void newton_step(const Objects<T>& all, const T* pose, int64_t dim, int64_t samples, double damping, T* step, int threads) {
     in_space(dim, [&](auto space) {
         using Space = decltype(space);
         for_each_object(all.objects, threads, [&](int64_t index) {
             const Object<T> object(all, index);
+            const bool determined = determines(object, Space::span);
             for (int64_t where = index; where < samples * all.objects; where += all.objects) {
-                Pack<T> at[Space::dim];
-                for (int i = 0; i < Space::dim; ++i) at[i] = everywhere(pose[where * Space::dim + i]);
-                iterate<Space, T>(at, iterations, plain_gauss_newton, [&](const Pack<T>* pose, bool zero_clipped) {
-                    return normal_equations<Space>(object, pose, zero_clipped);
-                });
-                for (int i = 0; i < Space::dim; ++i) pose[where * Space::dim + i] = at[i][0];
+                T* to = step + where * Space::dof;
+                if (determined) newton_step<Space>(object, pose + where * Space::dim, damping, to);
+                else std::fill_n(to, Space::dof, T(0));
             }
         });
     });
 }
 
 template <class T>
-void random_start(const Objects<T>& all, const uint64_t* key, int64_t dim, const StartSettings& settings, Drawn<T> drawn, T* pose,
-                  int threads) {
+void newton_gradient(const Objects<T>& all, const T* pose, int64_t dim, int64_t samples, double damping, const T* by_step,
+                     const Gradients<T>& out, int threads) {
     in_space(dim, [&](auto space) {
         using Space = decltype(space);
         for_each_object(all.objects, threads, [&](int64_t index) {
-            random_start<Space>(Object<T>(all, index), *key, index, all.objects, settings, drawn, pose + index * Space::dim);
+            const Object<T> object(all, index);
+            ObjectGradient<T> total(all.points);
+            const int64_t end = determines(object, Space::span) ? samples * all.objects : 0;
+            for (int64_t where = index; where < end; where += all.objects)
+                add_newton_gradient<Space>(object, pose + where * Space::dim, damping, by_step + where * Space::dof, total);
+            total.write(all.points, index, out);
+        });
+    });
+}
+
+template <class T>
+void estimate(const Objects<T>& all, const uint64_t* key, int64_t dim, const Plan& plan, Drawn<T> drawn, const T* start,
+              const Found<T>& to, int threads) {
+    in_space(dim, [&](auto space) {
+        for_each_object(all.objects, threads, [&](int64_t index) {
+            const T* mine = start ? start + index * decltype(space)::dim : nullptr;
+            estimate<decltype(space)>(Object<T>(all, index), *key, index, all.objects, plan, drawn, mine, to);
         });
     });
 }
@@ -118,19 +157,33 @@ void draw_points(const Objects<T>& all, const uint64_t* key, int64_t proposals, 
     for_each_object(all.objects, threads, [&](int64_t index) {
         PointDraw<T> draw{Object<T>(all, index)};
         for (int64_t proposal = 0; proposal < proposals; ++proposal) {
-            Random random(*key, index, proposal);
+            Random<double> random(*key, index, proposal);
             draw.draw(random, number, points + (proposal * all.objects + index) * number);
         }
     });
 }
 
 template <class T>
-void sample(const Objects<T>& all, const uint64_t* key, int64_t dim, const First<T>& first, const Samples<T>& to, int threads) {
+void sample(const Objects<T>& all, const uint64_t* key, int64_t dim, const Begin<T>& begin, const Samples<T>& to, int threads) {
     in_space(dim, [&](auto space) {
         for_each_object(all.objects, threads, [&](int64_t index) {
-            sample<decltype(space)>(Object<T>(all, index), *key, index, all.objects, first, to);
+            sample<decltype(space)>(Object<T>(all, index), *key, index, all.objects, begin, to);
         });
     });
+}
+
+template <class T>
+void threshold(const ImagePoints<T>& all, int64_t objects, double factor, T* out, int threads) {
+    for_each_object(objects, threads, [&](int64_t index) {
+        const Extent extent(all, index);
+        out[index] = T(factor * extent.weight * extent.spread<T>());
+    });
+}
+
+template <class T>
+void threshold_gradient(const ImagePoints<T>& all, int64_t objects, double factor, const T* by_threshold, T* x2d, T* w2d, int threads) {
+    for_each_object(objects, threads,
+                    [&](int64_t index) { threshold_gradient(all, index, factor, double(by_threshold[index]), x2d, w2d); });
 }
 
 // Fused multiply-adds of registers, to know what the core can do; returns how many operations they were.
@@ -151,7 +204,20 @@ inline double fused_multiply_adds(int64_t rounds) {
 
 using namespace epropnp;
 
+// One line for each argument list: `all` is what is read, the last of the others what is written.
 #define EXPORT(T, SUFFIX)                                                                                               \
+    int within_##SUFFIX(const T* values, int64_t number, double low, double high) {                                     \
+        return within(values, number, T(low), T(high));                                                                 \
+    }                                                                                                                   \
+    int sound_##SUFFIX(const Objects<T>* all) { return sound(*all); }                                                   \
+    void threshold_##SUFFIX(const T* x2d, const T* w2d, const bool* mask, int64_t objects, int64_t points,              \
+                            double factor, T* out, int threads) {                                                       \
+        threshold<T>({x2d, w2d, mask, points}, objects, factor, out, threads);                                          \
+    }                                                                                                                   \
+    void threshold_gradient_##SUFFIX(const T* x2d, const T* w2d, const bool* mask, int64_t objects, int64_t points,     \
+                                     double factor, const T* by_threshold, T* by_x2d, T* by_w2d, int threads) {         \
+        threshold_gradient<T>({x2d, w2d, mask, points}, objects, factor, by_threshold, by_x2d, by_w2d, threads);        \
+    }                                                                                                                   \
     void cost_##SUFFIX(const Objects<T>* all, const T* pose, int64_t dim, int64_t samples, T* out, int threads) {       \
         cost(*all, pose, dim, samples, out, threads);                                                                   \
     }                                                                                                                   \
@@ -161,24 +227,34 @@ using namespace epropnp;
     }                                                                                                                   \
     void linearize_##SUFFIX(const Objects<T>* all, const T* pose, int64_t dim, int64_t samples, int64_t zero_clipped,   \
                             T* cost, T* gradient, T* hessian, int threads) {                                            \
-        linearize(*all, pose, dim, samples, zero_clipped, cost, gradient, hessian, threads);                            \
+        linearize<T>(*all, pose, dim, samples, zero_clipped, {cost, gradient, hessian}, threads);                       \
     }                                                                                                                   \
-    void solve_##SUFFIX(const Objects<T>* all, T* pose, int64_t dim, int64_t samples, int64_t iterations,               \
-                        int64_t plain_gauss_newton, int threads) {                                                      \
-        solve(*all, pose, dim, samples, iterations, plain_gauss_newton, threads);                                       \
+    void linearize_gradient_##SUFFIX(const Objects<T>* all, const T* pose, int64_t dim, int64_t samples,                \
+                                     int64_t zero_clipped, const T* cost, const T* gradient, const T* hessian,          \
+                                     T* x3d, T* x2d, T* w2d, T* delta, int threads) {                                   \
+        linearize_gradient<T>(*all, pose, dim, samples, zero_clipped, {cost, gradient, hessian}, {x3d, x2d, w2d, delta}, threads); \
     }                                                                                                                   \
-    void random_start_##SUFFIX(const Objects<T>* all, const uint64_t* key, int64_t dim, const StartSettings* settings,  \
-                               const int64_t* points, const T* rotations, T* pose, int threads) {                       \
-        random_start<T>(*all, key, dim, *settings, {points, rotations}, pose, threads);                                 \
+    void newton_step_##SUFFIX(const Objects<T>* all, const T* pose, int64_t dim, int64_t samples, double damping,       \
+                              T* step, int threads) {                                                                   \
+        newton_step(*all, pose, dim, samples, damping, step, threads);                                                  \
+    }                                                                                                                   \
+    void newton_gradient_##SUFFIX(const Objects<T>* all, const T* pose, int64_t dim, int64_t samples, double damping,   \
+                                  const T* by_step, T* x3d, T* x2d, T* w2d, T* delta, int threads) {                    \
+        newton_gradient(*all, pose, dim, samples, damping, by_step, {x3d, x2d, w2d, delta}, threads);                   \
+    }                                                                                                                   \
+    void estimate_##SUFFIX(const Objects<T>* all, const uint64_t* key, int64_t dim, const Plan* plan,                   \
+                           const int64_t* points, const T* rotations, const T* start, T* pose, T* cost, T* hessian,     \
+                           bool* valid, int threads) {                                                                  \
+        estimate<T>(*all, key, dim, *plan, {points, rotations}, start, {pose, cost, hessian, valid}, threads);          \
     }                                                                                                                   \
     void draw_points_##SUFFIX(const Objects<T>* all, const uint64_t* key, int64_t proposals, int64_t number,            \
                               int64_t* points, int threads) {                                                           \
         draw_points(*all, key, proposals, number, points, threads);                                                     \
     }                                                                                                                   \
-    void sample_##SUFFIX(const Objects<T>* all, const uint64_t* key, int64_t dim, const First<T>* first,                \
-                         const double* given, int64_t number, int64_t rounds, T* pose, T* log_weight, bool* finite,     \
-                         int threads) {                                                                                 \
-        sample(*all, key, dim, *first, {given, number, rounds, pose, log_weight, finite}, threads);                     \
+    void sample_##SUFFIX(const Objects<T>* all, const uint64_t* key, int64_t dim, const T* begin, const bool* good,     \
+                         double uniform, const double* given, int64_t number, int64_t rounds, T* pose, T* log_weight,   \
+                         bool* valid, int threads) {                                                                    \
+        sample<T>(*all, key, dim, {begin, good, uniform}, {given, number, rounds, pose, log_weight, valid}, threads);   \
     }
 
 extern "C" {

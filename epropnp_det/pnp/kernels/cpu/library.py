@@ -9,7 +9,7 @@ import ctypes
 import importlib.util
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -23,30 +23,24 @@ DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 # Residuals never reach this threshold of Huber's kernel, which then is no kernel at all.
 NO_KERNEL = 1e18
 
-Argument = Tensor | int | bool | ctypes.Structure | None
+Argument = Tensor | int | bool | float | ctypes.Structure | None
 
 
 class Objects(ctypes.Structure):
     """`Objects` of object.hpp: the tensors of a problem as pointers."""
 
     _fields_ = [
-        *((name, ctypes.c_void_p) for name in ("x3d", "x2d", "w2d", "matrix", "clip_min", "clip_max", "corner", "delta")),
+        *((name, ctypes.c_void_p) for name in ("x3d", "x2d", "w2d", "matrix", "clip_min", "clip_max", "corner", "delta", "mask")),
         ("objects", ctypes.c_int64),
         ("points", ctypes.c_int64),
         ("z_min", ctypes.c_double),
     ]
 
 
-class StartSettings(ctypes.Structure):
-    """`StartSettings` of start.hpp."""
+class Plan(ctypes.Structure):
+    """`Plan` of estimate.hpp: the random start (none without proposals), and the solver after it."""
 
-    _fields_ = [(name, ctypes.c_int64) for name in ("proposals", "points", "iterations", "plain_gauss_newton")]
-
-
-class First(ctypes.Structure):
-    """`First` of sampler.hpp."""
-
-    _fields_ = [*((name, ctypes.c_void_p) for name in ("mean", "factor", "orientation", "width")), ("uniform", ctypes.c_double)]
+    _fields_ = [(name, ctypes.c_int64) for name in ("proposals", "points", "start_iterations", "plain_gauss_newton", "iterations")]
 
 
 def build() -> str:
@@ -74,17 +68,50 @@ def call(name: str, problem: PnPProblem, *arguments: Argument) -> None:
     Tensors go as pointers: they must be contiguous, of the problem's dtype where they are not said to be otherwise, and are written
     to where the kernel says so.
     """
+    objects, _held = _objects(problem)
+    function(name, problem.dtype)(ctypes.byref(objects), *map(passed, arguments), ctypes.c_int(torch.get_num_threads()))
+
+
+def sound(problem: PnPProblem) -> bool:
+    """Whether all cameras can be inverted and all thresholds used."""
+    objects, _held = _objects(problem)
+    return bool(function("sound", problem.dtype)(ctypes.byref(objects)))
+
+
+def within(values: Tensor, low: float, high: float) -> bool:
+    """Whether all numbers are within limits, which a NaN is not."""
+    held = values.detach().contiguous()
+    return bool(function("within", values.dtype)(passed(held), passed(held.numel()), passed(float(low)), passed(float(high))))
+
+
+def function(name: str, dtype: torch.dtype) -> Any:
+    """`name` of kernels.cpp for tensors of this dtype; returns an int."""
     compiled = library()
     assert compiled is not None, "asked only where it is supported"
+    return getattr(compiled, f"{name}_{DTYPES[dtype]}")
+
+
+def passed(argument: Argument) -> Any:
+    """An argument as C takes it."""
+    if isinstance(argument, Tensor):
+        assert argument.is_contiguous(), "kernels know no strides"
+        return ctypes.c_void_p(argument.data_ptr())
+    if isinstance(argument, ctypes.Structure):
+        return ctypes.byref(argument)
+    if isinstance(argument, float):
+        return ctypes.c_double(argument)
+    return None if argument is None else ctypes.c_int64(argument)
+
+
+def _objects(problem: PnPProblem) -> tuple[Objects, list[Tensor | None]]:
+    """A problem for C, and what must be held until the call returns: some of it are copies made here."""
     camera, points = problem.camera, problem.points
     delta = torch.full_like(problem.delta, NO_KERNEL) if problem.robust == "none" else problem.delta
-    read = (points.x3d, points.x2d, points.w2d, camera.matrix, camera.clip_min, camera.clip_max, camera.anchor, delta)
-    # Held until the call returns: some are copies made here.
-    held = [tensor.detach().contiguous() for tensor in read]
-    objects = Objects(*(tensor.data_ptr() for tensor in held), problem.shape.numel(), points.x3d.shape[-2], camera.z_min)
-    function = getattr(compiled, f"{name}_{DTYPES[points.x3d.dtype]}")
-    function.restype = None
-    function(ctypes.byref(objects), *map(_passed, arguments), ctypes.c_int(torch.get_num_threads()))
+    read = (points.x3d, points.x2d, points.w2d, camera.matrix, camera.clip_min, camera.clip_max, camera.anchor, delta, points.mask)
+    with torch.no_grad():
+        held = [None if tensor is None else tensor.contiguous() for tensor in read]
+    pointers = (None if tensor is None else tensor.data_ptr() for tensor in held)
+    return Objects(*pointers, problem.shape.numel(), points.x3d.shape[-2], camera.z_min), held
 
 
 def fused_multiply_adds(rounds: int) -> float:
@@ -93,12 +120,3 @@ def fused_multiply_adds(rounds: int) -> float:
     assert compiled is not None, "asked only where it is there"
     compiled.fused_multiply_adds.restype = ctypes.c_double
     return float(compiled.fused_multiply_adds(ctypes.c_int64(rounds)))
-
-
-def _passed(argument: Argument) -> object:
-    if isinstance(argument, Tensor):
-        assert argument.is_contiguous(), "kernels know no strides"
-        return ctypes.c_void_p(argument.data_ptr())
-    if isinstance(argument, ctypes.Structure):
-        return ctypes.byref(argument)
-    return None if argument is None else ctypes.c_int64(argument)

@@ -10,164 +10,224 @@ import torch
 from torch import Tensor
 
 from ... import reprojection
-from ...correspondences import Correspondences
+from ...correspondences import LARGEST, Correspondences
 from ...pose import pose_space
-from ...pose_proposal import PoseProposal
 from ...problem import Linearization, PnPProblem
-from ...proposals import AngularCentralGaussian, VonMisesUniform
+from ...proposals import VonMisesUniform
+from ...robust import adaptive_threshold
 from ...sampler import PoseSamples
+from ...settings import LayerSettings
+from ...solver import PoseEstimate, newton_tangent
 from ...space import PoseSpace
 from ...start import RandomSampleInit
 from .. import Operation, register
 from ..eager import Eager
-from .library import DTYPES, First, StartSettings, call, library
-
-DEGREES = 3  # of freedom of the Student-t that is compiled
+from .library import DTYPES, Plan, call, function, library, passed, sound, within
 
 
 class Native(Eager):
     """See `Implementation`.
 
-    Not covered: Cauchy's kernel, gradients in poses or in the camera, gradients of gradients, and tracing by torch.compile.
+    Not covered: Cauchy's kernel, gradients in poses or in the camera, and tracing by torch.compile; gradients of gradients are those of
+    plain torch.
     """
 
     name = "native"
 
     def supports(self, operation: Operation, subject: Correspondences | PnPProblem) -> bool:
-        if torch.compiler.is_compiling() or subject.device.type != "cpu" or subject.dtype not in DTYPES or library() is None:
+        if torch.compiler.is_compiling() or subject.device.type != "cpu" or library() is None:
             return False
-        if isinstance(subject, Correspondences):
-            return True
-        camera = subject.camera
-        return subject.robust != "cauchy" and not _wants_gradient(camera.matrix, camera.anchor)
+        points = subject if isinstance(subject, Correspondences) else subject.points
+        if points.dtype not in DTYPES or {points.x2d.dtype, points.w2d.dtype} != {points.dtype}:
+            return False
+        return isinstance(subject, Correspondences) or (subject.robust != "cauchy" and not _wants_gradient(*_camera(subject)))
+
+    def clean(self, points: Correspondences) -> tuple[Tensor, Tensor, Tensor]:
+        """Nothing is copied where there is nothing to remove."""
+        x3d, x2d, w2d = points.x3d, points.x2d, points.w2d
+        whole = points.mask is None and within(x3d, -LARGEST, LARGEST) and within(x2d, -LARGEST, LARGEST) and within(w2d, 0, LARGEST)
+        return (x3d, x2d, w2d) if whole else super().clean(points)
+
+    def threshold(self, points: Correspondences, relative_delta: float) -> Tensor:
+        relative_delta = float(relative_delta)
+        x2d, w2d, mask = points.x2d, points.w2d, points.mask
+
+        def gradient(by_threshold: Tensor) -> tuple[Tensor, ...]:
+            found = (
+                torch.empty_like(x2d, memory_format=torch.contiguous_format),
+                torch.empty_like(w2d, memory_format=torch.contiguous_format),
+            )
+            _image_points("threshold_gradient", points, relative_delta, by_threshold.contiguous(), *found)
+            return found
+
+        def compute() -> tuple[Tensor, ...]:
+            delta = x2d.new_empty(points.shape)
+            _image_points("threshold", points, relative_delta, delta)
+            return (delta,)
+
+        return _differentiable(compute, gradient, lambda x2d, w2d: (adaptive_threshold(x2d, w2d, mask, relative_delta),), x2d, w2d)[0]
+
+    def mend(self, problem: PnPProblem) -> dict[str, Any]:
+        return {} if sound(problem) else super().mend(problem)
 
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
         if _wants_gradient(pose):
             return super().cost(problem, pose)
         pose = _each_sample(problem, pose)
 
-        def compute() -> tuple[Tensor, Tensor]:
+        def compute() -> tuple[Tensor, ...]:
             cost = pose.new_empty(pose.shape[:-1])
             call("cost", problem, pose, pose.shape[-1], len(pose), cost)
-            return pose, cost
+            return (cost,)
 
-        return _Weigh.apply(*_inputs(problem), problem, 1, compute)[0]
+        return _differentiable(compute, *_of_costs(problem, pose, 1), *_inputs(problem))[0]
 
     def linearize(self, problem: PnPProblem, pose: Tensor, zero_clipped: bool) -> Linearization:
-        if _wants_gradient(pose, *_inputs(problem)):
+        if _wants_gradient(pose):
             return super().linearize(problem, pose, zero_clipped)
+        where, (samples, shape), tangent = _each_sample(problem, pose), _shape(problem, pose), pose_space(pose).tangent_dim
+
+        def compute() -> tuple[Tensor, ...]:
+            at = tuple(where.new_empty((*shape, *sizes)) for sizes in ((), (tangent,), (tangent, tangent)))
+            call("linearize", problem, where, where.shape[-1], samples, zero_clipped, *at)
+            return at
+
+        def gradient(*by: Tensor) -> tuple[Tensor, ...]:
+            given = [tensor.contiguous() for tensor in by]
+            found = _like_inputs(problem)
+            call("linearize_gradient", problem, where, where.shape[-1], samples, zero_clipped, *given, *found)
+            return found
+
+        def again(*inputs: Tensor) -> tuple[Tensor, ...]:
+            return reprojection.normal_equations(_with(problem, *inputs), where, zero_clipped)
+
+        return Linearization(*_differentiable(compute, gradient, again, *_inputs(problem)))
+
+    def step(self, problem: PnPProblem, pose: Tensor, damping: float) -> Tensor:
+        damping = float(damping)
         pose, (samples, shape) = _each_sample(problem, pose), _shape(problem, pose)
-        tangent = pose_space(pose).tangent_dim
-        at = Linearization(*(pose.new_empty((*shape, *sizes)) for sizes in ((), (tangent,), (tangent, tangent))))
-        call("linearize", problem, pose, pose.shape[-1], samples, zero_clipped, at.cost, at.gradient, at.hessian)
-        return at
 
-    def solve(self, problem: PnPProblem, start: Tensor, iterations: int, method: str) -> Tensor:
-        samples, _ = _shape(problem, start)
-        pose = _each_sample(problem, start).clone()
-        call("solve", problem, pose, pose.shape[-1], samples, iterations, method == "gauss_newton")
-        return pose
+        def compute() -> tuple[Tensor, ...]:
+            step = pose.new_empty((*shape, pose_space(pose).tangent_dim))
+            call("newton_step", problem, pose, pose.shape[-1], samples, damping, step)
+            return (step,)
 
-    def start(
+        def gradient(by_step: Tensor) -> tuple[Tensor, ...]:
+            found = _like_inputs(problem)
+            call("newton_gradient", problem, pose, pose.shape[-1], samples, damping, by_step.contiguous(), *found)
+            return found
+
+        def again(*inputs: Tensor) -> tuple[Tensor, ...]:
+            return (newton_tangent(_with(problem, *inputs), pose, damping),)
+
+        return _differentiable(compute, gradient, again, *_inputs(problem))[0]
+
+    @torch.no_grad()
+    def estimate(
         self,
         problem: PnPProblem,
-        settings: RandomSampleInit,
+        start: Tensor | None,
+        settings: LayerSettings,
         generator: torch.Generator | None,
-        solver: str,
         space: type[PoseSpace],
         drawn: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """`drawn` is for tests: indices (P, ..., K) of the points of the proposals, and their orientations (P, ..., D - 3)."""
-        pose = problem.points.x3d.new_empty(*problem.shape, space.dim)
-        chosen = StartSettings(settings.proposals, settings.points, settings.iterations, solver == "gauss_newton")
-        call("random_start", problem, _key(generator), space.dim, chosen, *(drawn or (None, None)), pose)
-        return pose
+    ) -> PoseEstimate:
+        """`drawn` is for tests: indices (P, ..., K) of the points of the random start, and its orientations (P, ..., D - 3)."""
+        init = settings.init or RandomSampleInit()
+        plan = Plan(
+            init.proposals if settings.init else 0, init.points, init.iterations, settings.solver == "gauss_newton", settings.lm_iterations
+        )
+        given = None if start is None else start.to(problem.points.x3d).expand(*problem.shape, space.dim).contiguous()
+        sizes = (space.dim,), (), (space.tangent_dim, space.tangent_dim)
+        pose, cost, hessian = (problem.points.x3d.new_empty(*problem.shape, *size) for size in sizes)
+        valid = torch.empty(problem.shape, dtype=torch.bool)
+        call("estimate", problem, _key(generator), space.dim, plan, *(drawn or (None, None)), given, pose, cost, hessian, valid)
+        return PoseEstimate(pose, cost, hessian, valid)
 
-    def sample(
+    def posterior(
         self,
         problem: PnPProblem,
-        first: PoseProposal,
-        valid: Tensor,
-        samples: int,
-        rounds: int,
+        estimate: PoseEstimate,
+        settings: LayerSettings,
         generator: torch.Generator | None,
+        space: type[PoseSpace],
         given: Tensor | None = None,
     ) -> PoseSamples:
         """`given` is for tests: random numbers (B, S, R) in float64, in the order in which proposals.hpp draws them."""
-        if first.translation.df != DEGREES:
-            return super().sample(problem, first, valid, samples, rounds, generator)
-        pose = problem.points.x3d.new_empty(samples, *problem.shape, first.space.dim)
+        number = settings.mc_samples
+        pose = problem.points.x3d.new_empty(number, *problem.shape, space.dim)
 
         def compute() -> tuple[Tensor, ...]:
-            log_weights, finite = pose.new_empty(pose.shape[:-1]), torch.empty_like(valid, memory_format=torch.contiguous_format)
-            parameters, uniform = _parameters(problem, first)
-            begin = First(*(tensor.data_ptr() for tensor in parameters), uniform)
-            call("sample", problem, _key(generator), first.space.dim, begin, given, samples, rounds, pose, log_weights, finite)
-            return pose, log_weights, finite
+            begin, good = estimate.pose.detach().to(pose).contiguous(), estimate.valid.contiguous()
+            log_weights, valid = pose.new_empty(pose.shape[:-1]), torch.empty_like(good)
+            call(
+                *("sample", problem, _key(generator), space.dim, begin, good, VonMisesUniform.uniform, given),
+                *(number, settings.amis_rounds, pose, log_weights, valid),
+            )
+            return log_weights, valid
 
-        log_weights, finite = _Weigh.apply(*_inputs(problem), problem, -1, compute)
-        return PoseSamples(pose, log_weights, valid & finite & ~first.broken)
+        log_weights, valid = _differentiable(compute, *_of_costs(problem, pose, -1), *_inputs(problem))
+        return PoseSamples(pose, log_weights, valid)
 
 
-class _Weigh(torch.autograd.Function):
-    """Values (S, ...) that have the derivatives of costs, or of costs with the sign changed, at poses (S, ..., D).
+# Values computed from tensors, derivatives of something in the tensors from those in the values, and the values again in plain torch.
+Compute = Callable[[], tuple[Tensor, ...]]
+Gradient = Callable[..., tuple[Tensor, ...]]
+Again = Callable[..., tuple[Tensor, ...]]
 
-    Nothing is kept from `compute` but the poses: the derivatives are computed from the inputs when they are asked for.
-    """
+
+def _differentiable(compute: Compute, gradient: Gradient, again: Again, *inputs: Tensor) -> tuple[Tensor, ...]:
+    """What `compute` makes of the inputs, in the autograd graph. Nothing is kept for the derivatives: they compute all they need again."""
+    if not _wants_gradient(*inputs):
+        return compute()
+    return _Differentiable.apply(compute, gradient, again, *inputs)
+
+
+class _Differentiable(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, compute: Compute, gradient: Gradient, again: Again, *inputs: Tensor) -> tuple[Tensor, ...]:
+        values = compute()
+        ctx.gradient, ctx.again = gradient, again
+        # Saved though the functions know them as well: so torch notices if someone changes them in place.
+        ctx.save_for_backward(*inputs)
+        ctx.mark_non_differentiable(*(value for value in values if not value.is_floating_point()))
+        return values
 
     @staticmethod
-    def forward(
-        ctx: Any,
-        x3d: Tensor,
-        x2d: Tensor,
-        w2d: Tensor,
-        delta: Tensor,
-        problem: PnPProblem,
-        sign: int,
-        compute: Callable[[], tuple[Tensor, ...]],
-    ) -> tuple[Tensor, ...]:
-        pose, values, *others = compute()
-        ctx.problem, ctx.sign = problem.detach(), sign
-        # Saved though the problem holds them as well: so torch notices if someone changes them in place.
-        ctx.save_for_backward(x3d, x2d, w2d, delta, pose)
-        ctx.mark_non_differentiable(*others)
-        return values, *others
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor, *others: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, pose = ctx.saved_tensors
-        weight = gradient if ctx.sign > 0 else -gradient
+    def backward(ctx: Any, *by: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, by = ctx.saved_tensors, tuple(one for one in by if one.is_floating_point())
         # Gradients are on where somebody wants to differentiate the result again.
-        derivative = _differentiable_gradient if torch.is_grad_enabled() else _gradient
-        return *derivative(ctx.problem, inputs, pose, weight), None, None, None
+        if not torch.is_grad_enabled():
+            return None, None, None, *ctx.gradient(*by)
+        values = ctx.again(*inputs)
+        return None, None, None, *torch.autograd.grad(values, inputs, by, create_graph=True, materialize_grads=True)
 
 
-def _gradient(problem: PnPProblem, inputs: list[Tensor], pose: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-    found = tuple(torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in inputs)
-    call("cost_gradient", problem, pose, pose.shape[-1], len(pose), weight.contiguous(), *found)
-    return found
+def _of_costs(problem: PnPProblem, pose: Tensor, sign: int) -> tuple[Gradient, Again]:
+    """Derivatives of values (S, ...) that have those of costs, or of costs with the sign changed, at poses (S, ..., D)."""
 
+    def gradient(by: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
+        weight, found = (by if sign > 0 else -by).contiguous(), _like_inputs(problem)
+        call("cost_gradient", problem, pose, pose.shape[-1], len(pose), weight, *found)
+        return found
 
-def _differentiable_gradient(problem: PnPProblem, inputs: list[Tensor], pose: Tensor, weight: Tensor) -> tuple[Tensor, ...]:
-    x3d, x2d, w2d, delta = inputs
-    again = replace(problem, points=replace(problem.points, x3d=x3d, x2d=x2d, w2d=w2d), delta=delta)
-    return torch.autograd.grad(reprojection.cost(again, pose), inputs, weight, create_graph=True, materialize_grads=True)
-
-
-def _parameters(problem: PnPProblem, first: PoseProposal) -> tuple[list[Tensor], float]:
-    """What `First` of sampler.hpp points to, and the weight of the uniform part."""
-    orientation, uniform = first.orientation, 0.0
-    if isinstance(orientation, VonMisesUniform):
-        turn, uniform = (orientation.mean, orientation.concentration), orientation.uniform
-    else:
-        assert isinstance(orientation, AngularCentralGaussian), "each pose space has its family"
-        turn = orientation.frame, orientation.factor
-    tensors = (first.translation.mean, first.translation.factor, *turn)
-    return [tensor.detach().to(problem.points.x3d.dtype).contiguous() for tensor in tensors], uniform
+    return gradient, lambda *inputs: (sign * reprojection.cost(_with(problem, *inputs), pose),)
 
 
 def _inputs(problem: PnPProblem) -> tuple[Tensor, ...]:
     return problem.points.x3d, problem.points.x2d, problem.points.w2d, problem.delta
+
+
+def _like_inputs(problem: PnPProblem) -> tuple[Tensor, ...]:
+    return tuple(torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in _inputs(problem))
+
+
+def _with(problem: PnPProblem, x3d: Tensor, x2d: Tensor, w2d: Tensor, delta: Tensor) -> PnPProblem:
+    return replace(problem, points=replace(problem.points, x3d=x3d, x2d=x2d, w2d=w2d), delta=delta)
+
+
+def _camera(problem: PnPProblem) -> tuple[Tensor, Tensor]:
+    return problem.camera.matrix, problem.camera.anchor
 
 
 def _wants_gradient(*tensors: Tensor) -> bool:
@@ -182,8 +242,16 @@ def _shape(problem: PnPProblem, pose: Tensor) -> tuple[int, torch.Size]:
 
 def _each_sample(problem: PnPProblem, pose: Tensor) -> Tensor:
     """Poses (S, ..., D) that broadcast to those of the problem, as the kernels want them."""
-    pose = pose.detach().to(problem.points.x3d.dtype)
+    pose = pose.detach().to(problem.dtype)
     return pose.expand(*_shape(problem, pose)[1], pose.shape[-1]).contiguous()
+
+
+def _image_points(name: str, points: Correspondences, *arguments: float | Tensor) -> None:
+    """Calls what looks at image points and weights alone."""
+    held = [tensor.detach().contiguous() for tensor in (points.x2d, points.w2d)]
+    mask = None if points.mask is None else points.mask.contiguous()
+    sizes = points.shape.numel(), points.x2d.shape[-2], torch.get_num_threads()
+    function(name, points.dtype)(*map(passed, (*held, mask, *sizes[:2], *arguments)), sizes[2])
 
 
 def _key(generator: torch.Generator | None) -> Tensor:

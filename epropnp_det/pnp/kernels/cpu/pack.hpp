@@ -7,9 +7,10 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 
 #if defined(__SSE__)
-#include <xmmintrin.h>
+#include <immintrin.h>
 #endif
 
 #if defined(__AVX512F__)
@@ -62,11 +63,17 @@ INLINE Pack<T> everywhere(T value) {
     return Pack<T>{} + value;
 }
 
-template <class T>
-INLINE T sum(Pack<T> pack) {
-    T total = 0;
-    for (int lane = 0; lane < WIDTH<T>; ++lane) total += pack[lane];
-    return total;
+// Halves are added until one number is left.
+template <class T, int NUMBER = WIDTH<T>, class V>
+INLINE T sum(V pack) {
+    if constexpr (NUMBER == 2) {
+        return pack[0] + pack[1];
+    } else {
+        typedef T Half __attribute__((vector_size(NUMBER / 2 * sizeof(T))));
+        Half halves[2];
+        std::memcpy(halves, &pack, sizeof(pack));
+        return sum<T, NUMBER / 2>(halves[0] + halves[1]);
+    }
 }
 
 // Limits that let a NaN through, as torch.clamp does: the comparison with it is false.
@@ -82,6 +89,56 @@ INLINE V at_most(V value, High high) {
     return value > limit ? limit : value;
 }
 
+// What a pack consists of, or a number itself: formulas are written once for both.
+template <class V>
+struct LaneOf {
+    using type = std::decay_t<decltype(V{}[0])>;
+};
+template <>
+struct LaneOf<float> {
+    using type = float;
+};
+template <>
+struct LaneOf<double> {
+    using type = double;
+};
+template <class V>
+using Lane = typename LaneOf<V>::type;
+
+// Whole numbers of the size of the lanes.
+template <class V>
+struct BitsOf {
+    typedef std::conditional_t<sizeof(Lane<V>) == 4, uint32_t, uint64_t> type __attribute__((vector_size(sizeof(V))));
+};
+template <>
+struct BitsOf<double> {
+    using type = uint64_t;
+};
+template <class V>
+using Bits = typename BitsOf<V>::type;
+
+template <class To, class From>
+INLINE To bits_of(From from) {
+    static_assert(sizeof(To) == sizeof(From));
+    To to;
+    std::memcpy(&to, &from, sizeof(to));
+    return to;
+}
+
+INLINE bool any(bool choice) { return choice; }
+template <class Mask>
+INLINE bool any(Mask choice) {
+#if PACK_BYTES == 64
+    return _mm512_test_epi32_mask((__m512i)choice, (__m512i)choice) != 0;
+#elif PACK_BYTES == 32
+    return _mm256_movemask_epi8((__m256i)choice) != 0;
+#else
+    uint64_t words[2];
+    std::memcpy(words, &choice, sizeof(choice));
+    return (words[0] | words[1]) != 0;
+#endif
+}
+
 // A function of one number, lane by lane. The compiler makes one instruction of the square root.
 template <class V, class Function>
 INLINE V each(V value, Function function) {
@@ -90,6 +147,8 @@ INLINE V each(V value, Function function) {
     return result;
 }
 
+INLINE float root(float value) { return std::sqrt(value); }
+INLINE double root(double value) { return std::sqrt(value); }
 template <class V>
 INLINE V root(V value) {
     return each(value, [](auto x) { return std::sqrt(x); });

@@ -1,55 +1,69 @@
 // Random numbers that are told by a key and by what they are for, not by who asks first: results do not depend on threads.
 #pragma once
 
-#include <cmath>
-#include <cstdint>
-
-#include "pack.hpp"
+#include "functions.hpp"
 
 namespace epropnp {
 
-constexpr double PI = 3.14159265358979323846;
-
-// A stream of SplitMix64 (Steele, Lea and Flood 2014), begun at a hash of its key; or numbers given beforehand, to compare with
-// others who draw the same.
+// A stream of SplitMix64 (Steele, Lea and Flood 2014) in each lane, begun at a hash of its key; or numbers given beforehand, to compare
+// with others who draw the same. V is double or a pack of doubles: the streams are the same.
+template <class V>
 class Random {
   public:
-    Random(uint64_t key, uint64_t object, uint64_t item) : state(mix(mix(key + object * STEP) + item * STEP)) {}
-    explicit Random(const double* given) : given(given) {}
+    static constexpr int LANES = sizeof(V) / sizeof(double);
+
+    // Of `item` and those that follow it, one in each lane.
+    Random(uint64_t key, uint64_t object, uint64_t item) {
+        uint64_t begin[LANES];
+        for (int lane = 0; lane < LANES; ++lane) begin[lane] = mix(mix(key + object * STEP) + (item + lane) * STEP);
+        std::memcpy(&state, begin, sizeof(state));
+    }
+    // Numbers given for each item, `each` of them; lanes beyond the last item repeat it.
+    Random(const double* given, int64_t each, int64_t item, int64_t items) {
+        for (int lane = 0; lane < LANES; ++lane) next[lane] = given + std::min(item + lane, items - 1) * each;
+    }
 
     // Within (0, 1).
-    INLINE double uniform() {
-        if (given) return *given++;
+    INLINE V uniform() {
+        if (next[0]) return given();
         state += STEP;
-        return (double(mix(state) >> 11) + 0.5) * 0x1p-53;
+        // The upper bits are the digits of a number between one and two.
+        return bits_of<V>((mix(state) >> 12) | 0x3ff0000000000000) - (1 - 0x1p-53);
     }
     // Box and Muller's pairs; the second of each waits for its turn.
-    INLINE double normal() {
-        if (given) return *given++;
-        if (waiting) {
-            waiting = false;
-            return second;
-        }
-        const double length = std::sqrt(-2 * std::log(uniform())), angle = 2 * PI * uniform();
-        second = length * std::sin(angle);
-        waiting = true;
-        return length * std::cos(angle);
+    INLINE V normal() {
+        if (next[0]) return given();
+        waiting = !waiting;
+        if (!waiting) return second;
+        V sine, cosine;
+        const V length = root(-2 * logarithm(uniform()));
+        sine_cosine(2 * PI * uniform(), sine, cosine);
+        second = length * sine;
+        return length * cosine;
     }
     // Chi squared of three degrees of freedom: two of them are an exponential variable.
-    INLINE double chi_squared_3() {
-        if (given) return *given++;
-        const double one = normal();
-        return one * one - 2 * std::log(uniform());
+    INLINE V chi_squared_3() {
+        if (next[0]) return given();
+        const V one = normal();
+        return one * one - 2 * logarithm(uniform());
     }
 
   private:
     static constexpr uint64_t STEP = 0x9e3779b97f4a7c15;
-    const double* given = nullptr;
-    uint64_t state = 0;
+    const double* next[LANES] = {};
+    Bits<V> state = {};
+    V second = {};
     bool waiting = false;
-    double second = 0;
 
-    static INLINE uint64_t mix(uint64_t z) {
+    V given() {
+        double told[LANES];
+        for (int lane = 0; lane < LANES; ++lane) told[lane] = *next[lane]++;
+        V numbers;
+        std::memcpy(&numbers, told, sizeof(numbers));
+        return numbers;
+    }
+    template <class U>
+    static INLINE U mix(U z) {
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
         z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
         return z ^ (z >> 31);

@@ -5,12 +5,12 @@
 #include <limits>
 
 #include "cost.hpp"
+#include "matrix.hpp"
 
 namespace epropnp {
 
-// solver.py and linalg.py have these numbers with their reasons.
+// solver.py has these numbers with their reasons.
 constexpr double RADIUS = 30, MAX_RADIUS = 1e16, MIN_RELATIVE_DECREASE = 1e-3, ROUNDING = 10;
-constexpr double MIN_DIAGONAL = 1e-6, MAX_DIAGONAL = 1e32, DAMPING = 1e-5;
 
 // Cost, gradient J^T F and Hessian J^T J (its lower triangle) of the rescaled residuals.
 template <class V, int D>
@@ -26,7 +26,7 @@ INLINE void add_point(const Object<T>& object, const V* r, const V* t, const Poi
     const T* m = object.lens;
     for (int i = 0; i < 3; ++i) image[i] = m[3 * i] * (arm[0] + t[0]) + m[3 * i + 1] * (arm[1] + t[1]) + m[3 * i + 2] * (arm[2] + t[2]);
     const auto seen = see(object, image, point);
-    const V none = {}, scale = root(object.delta / seen.length);
+    const V none = {}, scale = seen.far ? root(seen.shrink) : none + 1;
     to.cost += huber(object.delta, seen.squared, seen.length);
     for (int c = 0; c < 2; ++c) {
         const V pivot = image[2] > none + object.z_min ? seen.free[c] : none + object.corner[c];
@@ -54,23 +54,80 @@ INLINE Normal<Pack<T>, D> total(const Normal<Pack<T>, D>& lanes) {
     return sums;
 }
 
-// Of all points of an object, at a pose that is the same in every lane.
+// A pose of the centred object in every lane: rotation and translation.
+template <class T>
+struct Everywhere {
+    Pack<T> r[9], t[3];
+
+    template <class V>
+    explicit Everywhere(const Placed<V>& placed) {
+        for (int i = 0; i < 9; ++i) r[i] = everywhere(T(placed.r[i]));
+        for (int i = 0; i < 3; ++i) t[i] = everywhere(T(placed.t[i]));
+    }
+};
+
+// Of all points of an object.
 template <class Space, class T>
-Normal<Pack<T>, Space::dof> normal_equations(const Object<T>& object, const Pack<T>* pose, bool zero_clipped) {
-    T one[Space::dim], r[9];
-    Pack<T> rotation[9];
-    for (int i = 0; i < Space::dim; ++i) one[i] = pose[i][0];
-    Space::rotation(one, r);
-    for (int i = 0; i < 9; ++i) rotation[i] = everywhere(r[i]);
+Normal<Pack<T>, Space::dof> normal_equations(const Object<T>& object, const Everywhere<T>& pose, bool zero_clipped) {
     Normal<Pack<T>, Space::dof> lanes;
-    for (int64_t n = 0; n < object.points; n += WIDTH<T>) add_point<Space>(object, rotation, pose, object.at(n), zero_clipped, lanes);
+    for (int64_t n = 0; n < object.points; n += WIDTH<T>) add_point<Space>(object, pose.r, pose.t, object.at(n), zero_clipped, lanes);
     return total<T, Space::dof>(lanes);
 }
 
+// At a pose of the centred object that is the same in every lane.
+template <class Space, class T>
+Normal<Pack<T>, Space::dof> normal_equations(const Object<T>& object, const Pack<T>* pose, bool zero_clipped) {
+    T one[Space::dim];
+    Placed<T> placed;
+    for (int i = 0; i < Space::dim; ++i) one[i] = pose[i][0];
+    Space::rotation(one, placed.r);
+    std::copy_n(one, 3, placed.t);
+    return normal_equations<Space>(object, Everywhere<T>(placed), zero_clipped);
+}
+
+// The derivative (T, T) of the tangent of the centred object's pose in that of the object as it is: turning that one moves the mean.
+template <class Space>
+struct Recentring {
+    static constexpr int D = Space::dof;
+    double at[D][D] = {};
+
+    template <class T>
+    Recentring(const Object<T>& object, const double* r) {
+        const double lever[3] = {object.lever(r, 0), object.lever(r, 1), object.lever(r, 2)};
+        for (int i = 0; i < D; ++i) at[i][i] = 1;
+        for (int i = 0; i < 3; ++i) {
+            const double axis[3] = {double(i == 0), double(i == 1), double(i == 2)};
+            Space::chain(lever, axis, at[i]);
+        }
+    }
+    // Cost, gradient and Hessian of the centred object (in lane 0) as those of the object as it is.
+    template <class V>
+    Normal<double, D> undo(const Normal<V, D>& centred) const {
+        Normal<double, D> normal;
+        double half[D][D] = {};
+        normal.cost = centred.cost[0];
+        for (int i = 0; i < D; ++i)
+            for (int j = 0; j < D; ++j) {
+                normal.gradient[i] += at[j][i] * centred.gradient[j][0];
+                for (int k = 0; k < D; ++k) half[i][j] += centred.hessian[std::max(i, k)][std::min(i, k)][0] * at[k][j];
+            }
+        for (int i = 0; i < D; ++i)
+            for (int j = 0; j < D; ++j)
+                for (int k = 0; k < D; ++k) normal.hessian[i][j] += at[k][i] * half[k][j];
+        return normal;
+    }
+};
+
+// Of an object as it is, at a pose of it; the Hessian is written in full.
+template <class Space, class T>
+Normal<double, Space::dof> normal_equations(const Object<T>& object, const Placed<double>& placed, bool zero_clipped) {
+    return Recentring<Space>(object, placed.r).undo(normal_equations<Space>(object, Everywhere<T>(placed), zero_clipped));
+}
+
 // (hessian + diag(damping))^-1 vector by Cholesky's method on a unit diagonal; zero where that does not exist.
-template <class T, int D>
-INLINE void solve(const Pack<T> (&hessian)[D][D], const Pack<T> (&damping)[D], const Pack<T> (&vector)[D], Pack<T> (&solution)[D]) {
-    using V = Pack<T>;
+template <class V, int D>
+INLINE void solve(const V (&hessian)[D][D], const V (&damping)[D], const V (&vector)[D], V (&solution)[D]) {
+    using T = Lane<V>;
     V scale[D], factor[D][D], inverse[D];
     auto fine = V{} == V{};
     for (int i = 0; i < D; ++i)
@@ -127,9 +184,9 @@ INLINE void negate(const V (&value)[D], V (&negative)[D]) {
     for (int i = 0; i < D; ++i) negative[i] = -value[i];
 }
 
-// Steps of solver.lm_steps from `pose` on, in place. `linearize(pose, zero_clipped)` gives the normal equations.
+// Steps of solver.lm_steps from `pose` on, in place; returns the normal equations there. `linearize(pose, zero_clipped)` gives them.
 template <class Space, class T, class Linearize>
-void levenberg_marquardt(Pack<T>* pose, int64_t iterations, Linearize linearize) {
+Normal<Pack<T>, Space::dof> levenberg_marquardt(Pack<T>* pose, int64_t iterations, Linearize linearize) {
     using V = Pack<T>;
     constexpr int D = Space::dof;
     auto at = linearize(pose, true);
@@ -138,7 +195,7 @@ void levenberg_marquardt(Pack<T>* pose, int64_t iterations, Linearize linearize)
         V damping[D], downhill[D], step[D], candidate[Space::dim];
         for (int i = 0; i < D; ++i) damping[i] = at_most(at_least(at.hessian[i][i], T(MIN_DIAGONAL)), T(MAX_DIAGONAL)) / radius;
         negate(at.gradient, downhill);
-        solve<T, D>(at.hessian, damping, downhill, step);
+        solve(at.hessian, damping, downhill, step);
         Space::retract(pose, step, candidate);
         const auto there = linearize(candidate, true);
         const V noise = T(ROUNDING * std::numeric_limits<T>::epsilon()) * at.cost;
@@ -151,27 +208,29 @@ void levenberg_marquardt(Pack<T>* pose, int64_t iterations, Linearize linearize)
         radius = accepted ? at_most(wider, T(MAX_RADIUS)) : radius / shrink;
         shrink = accepted ? everywhere(T(2)) : 2 * shrink;
     }
+    return at;
 }
 
-// Steps of solver.gauss_newton_steps.
+// Steps of solver.gauss_newton_steps, likewise.
 template <class Space, class T, class Linearize>
-void gauss_newton(Pack<T>* pose, int64_t iterations, Linearize linearize) {
+Normal<Pack<T>, Space::dof> gauss_newton(Pack<T>* pose, int64_t iterations, Linearize linearize) {
     constexpr int D = Space::dof;
     for (int64_t n = 0; n < iterations; ++n) {
         const auto at = linearize(pose, false);
         Pack<T> damping[D], downhill[D], step[D], moved[Space::dim];
         for (int i = 0; i < D; ++i) damping[i] = everywhere(T(DAMPING));
         negate(at.gradient, downhill);
-        solve<T, D>(at.hessian, damping, downhill, step);
+        solve(at.hessian, damping, downhill, step);
         Space::retract(pose, step, moved);
         for (int i = 0; i < Space::dim; ++i) pose[i] = moved[i];
     }
+    return linearize(pose, true);
 }
 
 template <class Space, class T, class Linearize>
-void iterate(Pack<T>* pose, int64_t iterations, bool plain_gauss_newton, Linearize linearize) {
-    if (plain_gauss_newton) gauss_newton<Space, T>(pose, iterations, linearize);
-    else levenberg_marquardt<Space, T>(pose, iterations, linearize);
+Normal<Pack<T>, Space::dof> iterate(Pack<T>* pose, int64_t iterations, bool plain_gauss_newton, Linearize linearize) {
+    if (plain_gauss_newton) return gauss_newton<Space, T>(pose, iterations, linearize);
+    return levenberg_marquardt<Space, T>(pose, iterations, linearize);
 }
 
 }  // namespace epropnp

@@ -31,7 +31,7 @@ class PointDraw {
     }
 
     // Fills `order` with `number` points: all different, or repeating in turn where too few have a weight.
-    void draw(Random& random, int64_t number, int64_t* order) {
+    void draw(Random<double>& random, int64_t number, int64_t* order) {
         ++round;
         const int64_t different = std::min(number, std::max<int64_t>(usable, 1));
         for (int64_t k = 0; k < different; ++k) {
@@ -47,7 +47,7 @@ class PointDraw {
     std::vector<int64_t> first, taken;
     int64_t usable = 0, round = 0;
 
-    int64_t another(Random& random) {
+    int64_t another(Random<double>& random) {
         const int64_t points = sums.size();
         for (int attempt = 0; attempt < PATIENCE; ++attempt) {
             const double share = random.uniform(), sought = share * sums.back();
@@ -58,7 +58,7 @@ class PointDraw {
         return among_the_rest(random);
     }
     // For weights that all lie on few points, which are drawn again and again.
-    int64_t among_the_rest(Random& random) {
+    int64_t among_the_rest(Random<double>& random) {
         double rest = 0;
         for (size_t n = 0; n < sums.size(); ++n) rest += taken[n] == round ? 0 : weight(n);
         double sought = random.uniform() * rest;
@@ -89,7 +89,7 @@ template <class Space, class T>
 void match_spread(const Object<T>& object, const std::vector<Point<Pack<T>>>& few, Pack<T>* pose) {
     using V = Pack<T>;
     V r[9], mean_arm[3] = {}, mean[2] = {}, shift = {}, spread = {};
-    Space::template rotations<T>(pose, r);
+    Space::rotation(pose, r);
     const T share = T(1) / few.size();
     for (const auto& point : few) {
         for (int i = 0; i < 3; ++i)
@@ -117,8 +117,8 @@ void match_spread(const Object<T>& object, const std::vector<Point<Pack<T>>>& fe
     }
 }
 
-inline void random_rotation(Random& random, Yaw, double* turn) { turn[0] = (2 * random.uniform() - 1) * PI; }
-inline void random_rotation(Random& random, Rigid, double* turn) {
+inline void random_rotation(Random<double>& random, Yaw, double* turn) { turn[0] = (2 * random.uniform() - 1) * PI; }
+inline void random_rotation(Random<double>& random, Rigid, double* turn) {
     double squared = 0;
     for (int i = 0; i < 4; ++i) {
         turn[i] = random.normal();
@@ -134,21 +134,50 @@ struct Drawn {
     const T* rotations;
 };
 
-// The best of all proposals for an object (D).
+// The points of as many problems as a pack holds, a problem in each lane.
+template <class V>
+using Few = std::vector<Point<V>>;
+
+// Solves them from rotations `pose` on, in place.
 template <class Space, class T>
-void random_start(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const StartSettings& settings, Drawn<T> drawn,
-                  T* best) {
-    using V = Pack<T>;
+void solve_few(const Object<T>& object, const Few<Pack<T>>& few, const StartSettings& settings, Pack<T>* pose) {
+    match_spread<Space, T>(object, few, pose);
+    iterate<Space, T>(pose, settings.iterations, settings.plain_gauss_newton, [&](const Pack<T>* at, bool zero_clipped) {
+        Pack<T> r[9];
+        Normal<Pack<T>, Space::dof> lanes;
+        Space::rotation(at, r);
+        for (const auto& point : few) add_point<Space>(object, r, at, point, zero_clipped, lanes);
+        return lanes;
+    });
+}
+
+// The cost of the object at a pose of the centred object, or something larger than `limit`; infinite where that is no pose.
+template <class Space, class T>
+T score(const Object<T>& object, const T* pose, T limit) {
+    if (!exists<Space>(pose)) return std::numeric_limits<T>::infinity();
+    double exact[Space::dim];
+    T p[12];
+    Placed<double> placed;
+    std::copy_n(pose, Space::dim, exact);
+    Space::rotation(exact, placed.r);
+    std::copy_n(exact, 3, placed.t);
+    object.projection(placed, p);
+    return cost_up_to(object, p, limit);
+}
+
+// The best of all proposals for an object: its pose (D) after centring; returns the cost.
+template <class Space, class T>
+T random_start(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const StartSettings& settings, Drawn<T> drawn, T* best) {
     PointDraw<T> draw(object);
-    std::vector<Point<V>> few(settings.points);
+    Few<Pack<T>> few(settings.points);
     std::vector<int64_t> order(settings.points);
     T lowest = std::numeric_limits<T>::infinity();
     for (int64_t begin = 0; begin < settings.proposals; begin += WIDTH<T>) {
-        V pose[Space::dim] = {};
+        Pack<T> pose[Space::dim] = {};
         for (int lane = 0; lane < WIDTH<T>; ++lane) {
             // Lanes beyond the last proposal repeat it.
             const int64_t proposal = std::min(begin + lane, settings.proposals - 1), given = proposal * objects + index;
-            Random random(key, index, proposal);
+            Random<double> random(key, index, proposal);
             double turn[4];
             random_rotation(random, Space(), turn);
             for (int i = 3; i < Space::dim; ++i)
@@ -161,24 +190,17 @@ void random_start(const Object<T>& object, uint64_t key, int64_t index, int64_t 
                 for (int c = 0; c < 2; ++c) few[k].x2d[c][lane] = point.x2d[c], few[k].w2d[c][lane] = point.w2d[c];
             }
         }
-        match_spread<Space, T>(object, few, pose);
-        iterate<Space, T>(pose, settings.iterations, settings.plain_gauss_newton, [&](const V* at, bool zero_clipped) {
-            V r[9];
-            Normal<V, Space::dof> lanes;
-            Space::template rotations<T>(at, r);
-            for (const auto& point : few) add_point<Space>(object, r, at, point, zero_clipped, lanes);
-            return lanes;
-        });
+        solve_few<Space>(object, few, settings, pose);
         for (int lane = 0; lane < std::min<int64_t>(WIDTH<T>, settings.proposals - begin); ++lane) {
-            T one[Space::dim], p[12];
+            T one[Space::dim];
             for (int i = 0; i < Space::dim; ++i) one[i] = pose[i][lane];
-            object.template projection<Space>(one, p);
-            const T full = all_finite(one, Space::dim) ? cost(object, p) : std::numeric_limits<T>::infinity();
+            const T full = score<Space>(object, one, lowest);
             if (begin + lane > 0 && !(full < lowest)) continue;
             if (full < lowest) lowest = full;
             std::copy_n(one, Space::dim, best);
         }
     }
+    return lowest;
 }
 
 }  // namespace epropnp
