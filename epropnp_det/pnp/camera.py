@@ -83,7 +83,8 @@ class Camera(Record):
 
     def expand(self, *shape: int) -> Camera:
         """The same camera with its batch dims expanded to `shape`, without copying."""
-        return replace(self, matrix=self.matrix.expand(*shape, 3, 3))
+        pixels = {name: getattr(self, name).expand(*shape, 2) for name in ("clip_min", "clip_max", "corner")}
+        return self.derive(matrix=self.matrix.expand(*shape, 3, 3), **pixels)
 
     def each_point(self) -> Camera:
         """The same camera with a trailing batch dim (..., 1), which broadcasts over the points of (..., N, 3)."""

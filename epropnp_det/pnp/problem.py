@@ -54,7 +54,8 @@ class PnPProblem(Record):
         if self.robust not in ROBUST:
             raise ValueError(f"unknown robust kernel {self.robust!r}; use one of {', '.join(map(repr, ROBUST))}")
         shape, dtype = self.points.shape, self.points.dtype
-        object.__setattr__(self, "camera", self.camera.to(dtype).expand(*shape))
+        camera = self.camera if self.camera.matrix.dtype == dtype else self.camera.to(dtype)
+        object.__setattr__(self, "camera", camera.expand(*shape))
         object.__setattr__(self, "delta", self.delta.to(dtype).expand(shape))
         for name, value in kernels.choose("mend", self).mend(self).items():
             object.__setattr__(self, name, value)

@@ -39,6 +39,13 @@ class Record:
         """The same values outside the autograd graph."""
         return self.map(Tensor.detach)
 
+    def derive(self, **changes: Any) -> Self:
+        """The record with some fields changed by someone who knows that they fit: nothing is checked again."""
+        derived = object.__new__(type(self))
+        for field in fields(self):
+            object.__setattr__(derived, field.name, changes.get(field.name, getattr(self, field.name)))
+        return derived
+
 
 def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(value, Record):

@@ -68,7 +68,12 @@ class Native(Eager):
         return _differentiable(compute, gradient, lambda x2d, w2d: (adaptive_threshold(x2d, w2d, mask, relative_delta),), x2d, w2d)[0]
 
     def mend(self, problem: PnPProblem) -> dict[str, Any]:
-        return {} if sound(problem) else super().mend(problem)
+        """The same numbers where nothing is broken, laid out for the calls to come."""
+        if not sound(problem):
+            return super().mend(problem)
+        names = ("matrix", "clip_min", "clip_max", "corner")
+        camera = problem.camera.derive(**{name: getattr(problem.camera, name).contiguous() for name in names})
+        return dict(camera=camera, delta=problem.delta.contiguous())
 
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
         if _wants_gradient(pose):
@@ -236,6 +241,8 @@ def _wants_gradient(*tensors: Tensor) -> bool:
 
 def _shape(problem: PnPProblem, pose: Tensor) -> tuple[int, torch.Size]:
     """How many samples poses (S, ..., D) have for each object, and their dims (S, ...)."""
+    if pose.shape[:-1] == problem.shape:
+        return 1, problem.shape
     shape = torch.broadcast_shapes(pose.shape[:-1], problem.shape)
     return shape[: len(shape) - len(problem.shape)].numel(), shape
 

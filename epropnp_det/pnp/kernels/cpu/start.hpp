@@ -13,20 +13,33 @@ struct StartSettings {
 };
 
 // Draws points without replacement by weight, one after another: what is drawn twice is drawn again.
+//
+// A draw takes one look at a table (Walker's alias method): every bin holds a share of its own point, and the rest is another point's.
 template <class T>
 class PointDraw {
   public:
-    explicit PointDraw(const Object<T>& object) : sums(object.points), first(object.points), taken(object.points, -1) {
+    explicit PointDraw(const Object<T>& object) : weight(object.points), bins(object.points), taken(object.points, -1) {
         double total = 0;
+        int64_t heaviest = 0;
         for (int64_t n = 0; n < object.points; ++n) {
-            sums[n] = total += double(object.one(n).w2d[0]) + object.one(n).w2d[1];
-            usable += object.one(n).w2d[0] + object.one(n).w2d[1] > 0;
+            weight[n] = double(object.one(n).w2d[0]) + object.one(n).w2d[1];
+            total += weight[n];
+            usable += weight[n] > 0;
+            if (weight[n] > weight[heaviest]) heaviest = n;
         }
-        // Where to look for a share of the total: the first sum above every multiple of 1 / N.
-        const int64_t points = object.points;
-        for (int64_t n = 0, bin = 0; bin < points; ++bin) {
-            while (n < points - 1 && !(sums[n] * points > total * bin)) ++n;
-            first[bin] = n;
+        std::vector<int64_t> poor, rich;
+        for (int64_t n = 0; n < object.points; ++n) {
+            bins[n] = {total > 0 ? weight[n] * (object.points / total) : 0, heaviest};
+            (bins[n].share < 1 ? poor : rich).push_back(n);
+        }
+        while (!poor.empty() && !rich.empty()) {
+            const int64_t one = poor.back(), giver = rich.back();
+            poor.pop_back();
+            bins[one].other = giver;
+            bins[giver].share -= 1 - bins[one].share;
+            if (bins[giver].share >= 1) continue;
+            rich.pop_back();
+            poor.push_back(giver);
         }
     }
 
@@ -43,16 +56,19 @@ class PointDraw {
 
   private:
     static constexpr int PATIENCE = 4;
-    std::vector<double> sums;
-    std::vector<int64_t> first, taken;
+    struct Bin {
+        double share;
+        int64_t other;
+    };
+    std::vector<double> weight;
+    std::vector<Bin> bins;
+    std::vector<int64_t> taken;
     int64_t usable = 0, round = 0;
 
     int64_t another(Random<double>& random) {
-        const int64_t points = sums.size();
         for (int attempt = 0; attempt < PATIENCE; ++attempt) {
-            const double share = random.uniform(), sought = share * sums.back();
-            int64_t n = first[std::min<int64_t>(share * points, points - 1)];
-            while (n < points - 1 && !(sums[n] > sought)) ++n;
+            const double sought = random.uniform() * bins.size();
+            const int64_t bin = std::min<int64_t>(sought, bins.size() - 1), n = sought - bin < bins[bin].share ? bin : bins[bin].other;
             if (taken[n] != round) return n;
         }
         return among_the_rest(random);
@@ -60,18 +76,17 @@ class PointDraw {
     // For weights that all lie on few points, which are drawn again and again.
     int64_t among_the_rest(Random<double>& random) {
         double rest = 0;
-        for (size_t n = 0; n < sums.size(); ++n) rest += taken[n] == round ? 0 : weight(n);
+        for (size_t n = 0; n < weight.size(); ++n) rest += taken[n] == round ? 0 : weight[n];
         double sought = random.uniform() * rest;
         int64_t last = 0;
-        for (size_t n = 0; n < sums.size(); ++n) {
-            if (taken[n] == round || !(weight(n) > 0)) continue;
+        for (size_t n = 0; n < weight.size(); ++n) {
+            if (taken[n] == round || !(weight[n] > 0)) continue;
             last = n;
-            sought -= weight(n);
+            sought -= weight[n];
             if (sought < 0) break;
         }
         return last;
     }
-    double weight(size_t n) const { return sums[n] - (n ? sums[n - 1] : 0); }
 };
 
 // The inverse of a camera matrix, up to a factor that is its determinant.
