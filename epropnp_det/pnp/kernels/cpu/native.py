@@ -144,7 +144,7 @@ class Native(Eager):
         )
         given = None if start is None else start.to(problem.points.x3d).expand(*problem.shape, space.dim).contiguous()
         sizes = (space.dim,), (), (space.tangent_dim, space.tangent_dim)
-        pose, cost, hessian = (problem.points.x3d.new_empty(*problem.shape, *size) for size in sizes)
+        pose, cost, hessian = (problem.points.x3d.new_empty((*problem.shape, *size)) for size in sizes)
         valid = torch.empty(problem.shape, dtype=torch.bool)
         call("estimate", problem, _key(generator), space.dim, plan, *(drawn or (None, None)), given, pose, cost, hessian, valid)
         return PoseEstimate(pose, cost, hessian, valid)
