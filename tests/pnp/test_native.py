@@ -129,6 +129,11 @@ def test_numbers_that_are_not_finite_stay_so(space: type[PoseSpace], junk: float
         with kernels.only(name):
             # Below `PnPProblem.cost`, which takes out what is no pose.
             assert kernels.choose("cost", problem).cost(problem, pose[None]).isnan().tolist() == [[True, False]], name
+            again, leaves = of_inputs(problem)
+            at = again.linearize(pose)
+            assert all(value.isnan().flatten(1).any(1).tolist() == [True, False] for value in (at.gradient, at.hessian)), name
+            gradients = torch.autograd.grad(at.cost.sum() + at.hessian.sum(), leaves[:3])
+            assert all(gradient.isnan().flatten(1).any(1).tolist() == [True, False] for gradient in gradients), name
 
 
 def test_samples_of_no_weight_are_left_out() -> None:
@@ -143,14 +148,21 @@ def test_samples_of_no_weight_are_left_out() -> None:
     assert all((gradient == 0).all() for gradient in none)
 
 
-def test_results_do_not_depend_on_the_number_of_threads() -> None:
-    problem, pose = hard(YawPose)
+@SPACES
+def test_results_do_not_depend_on_the_number_of_threads(space: type[PoseSpace]) -> None:
+    problem, pose = hard(space)
+
+    def everything(problem: PnPProblem) -> list[Tensor]:
+        estimate, samples = scenes.layer(space, mc_samples=32)(problem, pose[5], seeded(0))
+        at = problem.linearize(pose[4:])
+        return [samples.log_weights, at.cost, at.gradient, at.hessian, gauss_newton_step(problem, estimate.pose), problem.cost(pose[4:])]
+
     before = torch.get_num_threads()
     try:
         results = []
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            results.append(costs_and_gradients("native", problem, pose))
+            results.append(gradients_of("native", problem, everything, torch.float64))
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(first, second) for first, second in zip(*results))

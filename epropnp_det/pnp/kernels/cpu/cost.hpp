@@ -155,7 +155,7 @@ int64_t weighted_projections(const Object<T>& object, const T* pose, const T* we
     // Columns beyond the last repeat it, without weight.
     if (number) kept.resize(number, kept.back());
     for (int64_t k = 0; k < number; k += WIDTH<double>) {
-        V lanes[Space::dim], p[12];
+        V lanes[Space::dim] = {}, p[12];
         for (int lane = 0; lane < WIDTH<double>; ++lane)
             for (int i = 0; i < Space::dim; ++i) lanes[i][lane] = pose[Space::dim * (kept[k + lane] * objects + index) + i];
         object.projection(object.template place<Space>(lanes), p);
