@@ -1,4 +1,7 @@
-"""Small symmetric systems in registers: a matrix (T, T) is the tuple of its lower triangle, by rows."""
+"""Small symmetric systems in registers: a matrix (T, T) is the tuple of its lower triangle, by rows.
+
+Row i begins at i (i + 1) / 2, and its last entry, on the diagonal, is at i (i + 3) / 2.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,12 @@ MIN_DIAGONAL, MAX_DIAGONAL = tl.constexpr(linalg.MIN_DIAGONAL), tl.constexpr(lin
 
 
 @triton.jit
-def at(matrix, ROW: tl.constexpr, COLUMN: tl.constexpr):
-    return matrix[ROW * (ROW + 1) // 2 + COLUMN] if ROW >= COLUMN else matrix[COLUMN * (COLUMN + 1) // 2 + ROW]
-
-
-@triton.jit
 def times(matrix, vector, T: tl.constexpr):
     out = ()
     for i in tl.static_range(T):
-        total = at(matrix, i, 0) * vector[0]
+        total = matrix[i * (i + 1) // 2] * vector[0]
         for j in tl.static_range(1, T):
-            total += at(matrix, i, j) * vector[j]
+            total += matrix[i * (i + 1) // 2 + j if i >= j else j * (j + 1) // 2 + i] * vector[j]
         out = out + (total,)
     return out
 
@@ -31,7 +29,7 @@ def times(matrix, vector, T: tl.constexpr):
 def clamped_diagonal(matrix, T: tl.constexpr):
     out = ()
     for i in tl.static_range(T):
-        out = out + (at_most(at_least(at(matrix, i, i), MIN_DIAGONAL), MAX_DIAGONAL),)
+        out = out + (at_most(at_least(matrix[i * (i + 3) // 2], MIN_DIAGONAL), MAX_DIAGONAL),)
     return out
 
 
@@ -41,8 +39,8 @@ def damped(matrix, diagonal, T: tl.constexpr):
     out = ()
     for i in tl.static_range(T):
         for j in tl.static_range(i):
-            out = out + (at(matrix, i, j),)
-        out = out + (at(matrix, i, i) + diagonal[i],)
+            out = out + (matrix[i * (i + 1) // 2 + j],)
+        out = out + (matrix[i * (i + 3) // 2] + diagonal[i],)
     return out
 
 
@@ -52,14 +50,14 @@ def factorised(matrix, T: tl.constexpr):
     factor, sound = (), matrix[0] == matrix[0]
     for i in tl.static_range(T):
         for j in tl.static_range(i + 1):
-            total = at(matrix, i, j)
+            total = matrix[i * (i + 1) // 2 + j]
             for k in tl.static_range(j):
-                total -= at(factor, i, k) * at(factor, j, k)
+                total -= factor[i * (i + 1) // 2 + k] * factor[j * (j + 1) // 2 + k]
             if i == j:
                 sound = sound & (total > 0)
                 factor = factor + (tl.sqrt(tl.where(total > 0, total, 1.0)),)
             else:
-                factor = factor + (total / at(factor, j, j),)
+                factor = factor + (total / factor[j * (j + 3) // 2],)
     return factor, sound
 
 
@@ -70,15 +68,15 @@ def substituted(factor, vector, T: tl.constexpr):
     for i in tl.static_range(T):
         total = vector[i]
         for k in tl.static_range(i):
-            total -= at(factor, i, k) * half[k]
-        half = half + (total / at(factor, i, i),)
-    # The last first: what is known grows towards the front.
-    out = ()
+            total -= factor[i * (i + 1) // 2 + k] * half[k]
+        half = half + (total / factor[i * (i + 3) // 2],)
+    out = ()  # the last first, so what is known grows towards the front
     for back in tl.static_range(T):
-        total = half[T - 1 - back]
-        for k in tl.static_range(back):
-            total -= at(factor, T - 1 - k, T - 1 - back) * out[back - 1 - k]
-        out = (total / at(factor, T - 1 - back, T - 1 - back),) + out
+        i: tl.constexpr = T - 1 - back
+        total = half[i]
+        for k in tl.static_range(i + 1, T):
+            total -= factor[k * (k + 1) // 2 + i] * out[k - i - 1]
+        out = (total / factor[i * (i + 3) // 2],) + out
     return out
 
 
@@ -92,8 +90,8 @@ def solved(matrix, vector, T: tl.constexpr):
         right = right + (vector[i] * scale[i],)
         wild += vector[i] - vector[i]
         for j in tl.static_range(i + 1):
-            scaled = scaled + (at(matrix, i, j) * scale[i] * scale[j],)
-            wild += at(matrix, i, j) - at(matrix, i, j)
+            scaled = scaled + (matrix[i * (i + 1) // 2 + j] * scale[i] * scale[j],)
+            wild += matrix[i * (i + 1) // 2 + j] - matrix[i * (i + 1) // 2 + j]
     factor, sound = factorised(scaled, T)
     first = substituted(factor, right, T)
     rest, back = (), times(scaled, first, T)
