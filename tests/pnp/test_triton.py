@@ -177,7 +177,7 @@ def test_steps_of_the_solvers_are_those_of_plain_torch(space: type[PoseSpace], m
     problem, pose = scenes.problem((1, 2), noise=20.0, space=space)
     start = space.retract(pose, uniform((2, 1, 2, space.tangent_dim), -0.3, 0.3, seeded(5)))
     problem, start = here(replace(problem, robust=robust), start)
-    for iterations in (0, 1, 5):
+    for iterations in (0, 4):
         ends = [of(name).solve(problem, start, iterations, method) for name in ("triton", "eager")]
         assert_close(ends[:1], ends[1:], NATIVE)
 
@@ -275,5 +275,5 @@ def test_the_compiler_of_torch_takes_the_operators_as_they_are(space: type[PoseS
     with kernels.only("triton"):
         compiled = torch.compile(costs, fullgraph=True, backend="aot_eager")
         ends = [each(x3d.clone().requires_grad_()) for each in (costs, compiled)]
-    assert_close(list(ends[1]), list(ends[0]), NATIVE)
+    assert_close([end.detach() for end in ends[1]], [end.detach() for end in ends[0]], NATIVE)
     assert ends[1][0].requires_grad and not ends[1][1].requires_grad

@@ -71,8 +71,7 @@ def substituted(factor, vector, T: tl.constexpr):
             total -= factor[i * (i + 1) // 2 + k] * half[k]
         half = half + (total / factor[i * (i + 3) // 2],)
     out = ()  # the last first, so what is known grows towards the front
-    for back in tl.static_range(T):
-        i: tl.constexpr = T - 1 - back
+    for i in tl.static_range(T - 1, -1, -1):
         total = half[i]
         for k in tl.static_range(i + 1, T):
             total -= factor[k * (k + 1) // 2 + i] * out[k - i - 1]
