@@ -28,7 +28,7 @@ from tests.pnp import scenes
 from tests.pnp.scenes import SPACES
 from tests.tolerances import EXACT_FLOAT32
 
-TRITON = pytest.mark.skipif(not fused.INSTALLED or fused.DEVICE == "cpu", reason="needs triton, and no interpreter")
+TRITON = pytest.mark.skipif(not fused.INSTALLED or fused.DEVICE == "cpu", reason="needs triton and a C compiler, and no interpreter")
 IMPLEMENTATIONS = pytest.mark.parametrize("implementation", ["eager", pytest.param("triton", marks=TRITON)])
 # Little enough to trace in seconds, as every iteration is traced; and as much as it takes to converge.
 SHORT = dict(mc_samples=32, amis_rounds=2, lm_iterations=1, init=RandomSampleInit(4, 6, 1))

@@ -21,7 +21,7 @@ from tests.pnp.against_eager import assert_close, costs_and_gradients, hard, of,
 from tests.pnp.scenes import SPACES, seeded, uniform
 from tests.tolerances import EXACT, NATIVE, NATIVE_FLOAT32
 
-pytestmark = [pytest.mark.skipif(not INSTALLED, reason="needs triton"), *([pytest.mark.gpu] if DEVICE == "cuda" else [])]
+pytestmark = [pytest.mark.skipif(not INSTALLED, reason="needs triton and a C compiler"), *([pytest.mark.gpu] if DEVICE == "cuda" else [])]
 
 ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
 CORNER = pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])

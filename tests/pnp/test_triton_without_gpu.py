@@ -16,7 +16,7 @@ import pytest
 
 from epropnp_det.pnp.kernels.cuda.fused import DEVICE, INSTALLED
 
-pytestmark = pytest.mark.skipif(not INSTALLED or DEVICE == "cpu", reason="needs triton, and no interpreter")
+pytestmark = pytest.mark.skipif(not INSTALLED or DEVICE == "cpu", reason="needs triton and a C compiler, and no interpreter")
 
 ROOT = Path(__file__).parents[2]
 SIZES = ("objects", "points", "samples", "iterations")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 
 import torch
 from torch import Tensor
@@ -13,8 +14,9 @@ from .. import Operation, common, register
 from ..eager import Eager
 
 DTYPES = (torch.float32, torch.float64)
-# Operators of one's own came with torch 2.4.
-INSTALLED = importlib.util.find_spec("triton") is not None and hasattr(torch.library, "custom_op")
+# Operators of one's own came with torch 2.4. Triton makes what launches a kernel with a C compiler.
+COMPILER = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+INSTALLED = importlib.util.find_spec("triton") is not None and hasattr(torch.library, "custom_op") and COMPILER is not None
 # Triton's interpreter computes kernels with numpy on CPU tensors, to look for mistakes; it is very slow.
 DEVICE = "cpu" if os.environ.get("TRITON_INTERPRET") == "1" else "cuda"
 
