@@ -125,10 +125,10 @@ class Launches(TorchDispatchMode):
         return told
 
 
-def of_shapes_alone(call: type, space: type[PoseSpace], device: str) -> tuple[tuple[Tensor, ...], list[str]]:
+def of_shapes_alone(call: type, space: type[PoseSpace], device: str, implementation: str) -> tuple[tuple[Tensor, ...], list[str]]:
     """What a call tells, and the operations it asks for, on tensors of shape, dtype and device alone: reading a value raises."""
     step, given = call(space, SHORT), inputs(space, call=call)
-    with FakeTensorMode():
+    with FakeTensorMode(), kernels.only(implementation):
         values = tuple(torch.empty(value.shape, dtype=value.dtype, device=device) for value in given)
         with Launches() as launches:
             told = step(*values)
@@ -140,8 +140,7 @@ def of_shapes_alone(call: type, space: type[PoseSpace], device: str) -> tuple[tu
 @pytest.mark.parametrize("call", [Inference, Loss])
 @SPACES
 def test_a_call_asks_a_gpu_for_no_value(space: type[PoseSpace], call: type, implementation: str) -> None:
-    with kernels.only(implementation):
-        told, _ = of_shapes_alone(call, space, "cuda")
+    told, _ = of_shapes_alone(call, space, "cuda", implementation)
     assert {value.device.type for value in told} == {"cuda"} and told[-1].shape[0] == 5
 
 
@@ -150,8 +149,7 @@ def test_a_call_asks_a_gpu_for_no_value(space: type[PoseSpace], call: type, impl
 def test_the_backward_pass_asks_for_no_value(space: type[PoseSpace], implementation: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU of shapes alone: for tensors on a GPU, autograd wants to see its driver."""
     monkeypatch.setattr(fused, "DEVICE", "cpu")
-    with kernels.only(implementation):
-        told, _ = of_shapes_alone(Training, space, "cpu")
+    told, _ = of_shapes_alone(Training, space, "cpu", implementation)
     assert [value.shape for value in told] == [value.shape for value in (*inputs(space)[:3], torch.empty(5, space.dim))]
 
 
@@ -160,10 +158,7 @@ def test_the_backward_pass_asks_for_no_value(space: type[PoseSpace], implementat
 def test_triton_takes_over_what_it_has_kernels_for(space: type[PoseSpace], monkeypatch: pytest.MonkeyPatch) -> None:
     """A training call with one solver step: fewer launches, and each kernel where it belongs."""
     monkeypatch.setattr(fused, "DEVICE", "cpu")
-    asked = {}
-    for name in ("eager", "triton"):
-        with kernels.only(name):
-            asked[name] = of_shapes_alone(Training, space, "cpu")[1]
+    asked = {name: of_shapes_alone(Training, space, "cpu", name)[1] for name in ("eager", "triton")}
     assert len(asked["triton"]) < 0.8 * len(asked["eager"])
     counts = {name: asked["triton"].count(f"epropnp_det.{name}.default") for name in ("cost", "cost_gradient", "linearize", "solve")}
     # Costs: of the proposals of the start, of the start against the true pose, of two rounds of samples and of the true pose. Solutions:
