@@ -116,11 +116,13 @@ def view() -> Camera:
     return Camera.for_image(torch.tensor(MATRIX), (1600, 900))
 
 
-def call_of(case: Case) -> Callable[[], object]:
+def call_of(case: Case, device: str = "cpu") -> Callable[[], object]:
     """The call to be timed: all that a training step, or a detection, does with the layer."""
     values, pose = inputs(case)
+    values, pose, camera = [value.to(device) for value in values], pose.to(device), view().to(device)
     layer = {4: EProPnP4DoF, 6: EProPnP6DoF}[case.dof]
-    generator, camera = torch.Generator().manual_seed(1), view()
+    # On a GPU torch's own generator, which a CUDA graph knows.
+    generator = torch.Generator().manual_seed(1) if device == "cpu" else None
     if not case.samples:
         test = layer(lm_iterations=5)
         return torch.no_grad()(lambda: test.solve(PnPProblem.adaptive(Correspondences(*values), camera), generator=generator))

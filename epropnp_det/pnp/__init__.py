@@ -14,6 +14,7 @@ from .start import RandomSampleInit, random_sample_init
 
 # Register themselves, the one asked first last; after everything they are made of.
 from .kernels import eager as _eager
+from .kernels.cuda import fused as _fused
 from .kernels.cpu import native as _native
 
 __all__ = [

@@ -40,7 +40,9 @@ def damped_inverse(matrix: Tensor, damping: float = DAMPING) -> tuple[Tensor, Te
     damped = matrix + damping * identity(matrix)
     scale = unit_scale(damped)
     factor, broken = safe_cholesky(scaled(damped, scale))
-    inverse = scaled(torch.cholesky_inverse(factor), scale)
+    # Not torch.cholesky_inverse: on a GPU that is a launch for every matrix.
+    root = torch.linalg.solve_triangular(factor, identity(factor), upper=False)
+    inverse = scaled(root.mT @ root, scale)
     return torch.where(broken[..., None, None], identity(matrix), inverse), broken
 
 

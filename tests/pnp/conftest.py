@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 
 import pytest
+import torch
 
 from epropnp_det.pnp import kernels
 
@@ -13,3 +14,8 @@ def chosen_kernels(request: pytest.FixtureRequest) -> Iterator[None]:
     name = request.config.getoption("--kernels")
     with kernels.only(name) if name else nullcontext():
         yield
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU")

@@ -9,14 +9,27 @@ import pytest
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from epropnp_det.pnp import Camera, Correspondences, PnPProblem, RandomSampleInit, gauss_newton_step, kernels, monte_carlo_pose_loss
+from epropnp_det.pnp import (
+    Camera,
+    Correspondences,
+    PnPProblem,
+    RandomSampleInit,
+    YawPose,
+    gauss_newton_step,
+    kernels,
+    monte_carlo_pose_loss,
+)
+from epropnp_det.pnp.kernels.cuda import fused
 from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
 from tests.pnp.scenes import SPACES
 from tests.tolerances import EXACT_FLOAT32
 
-gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+TRITON = pytest.mark.skipif(not fused.INSTALLED or fused.DEVICE == "cpu", reason="needs triton and a C compiler, and no interpreter")
+IMPLEMENTATIONS = pytest.mark.parametrize("implementation", ["eager", pytest.param("triton", marks=TRITON)])
 # Little enough to trace in seconds, as every iteration is traced; and as much as it takes to converge.
 SHORT = dict(mc_samples=32, amis_rounds=2, lm_iterations=1, init=RandomSampleInit(4, 6, 1))
 WHOLE = dict(mc_samples=128)
@@ -29,6 +42,7 @@ class Inference(torch.nn.Module):
         super().__init__()
         self.layer = scenes.layer(space, **settings)
 
+    @torch.no_grad()
     def forward(self, x3d: Tensor, x2d: Tensor, w2d: Tensor, mask: Tensor, matrix: Tensor) -> tuple[Tensor, ...]:
         limits = torch.full_like(matrix[..., 0, :2], -200), torch.full_like(matrix[..., 0, :2], 1800)
         problem = PnPProblem.adaptive(Correspondences(x3d, x2d, w2d, mask), Camera(matrix, *limits))
@@ -37,11 +51,46 @@ class Inference(torch.nn.Module):
         return estimate.pose, estimate.covariance, samples.pose, samples.log_weights, *told
 
 
-def inputs(space: type[PoseSpace], device: str = "cpu", number: int = 5) -> tuple[Tensor, ...]:
-    points = scenes.problem((number,), dtype=torch.float32, space=space)[0].points
+def inputs(space: type[PoseSpace], device: str = "cpu", call: type = Inference, number: int = 5, seed: int = 0) -> tuple[Tensor, ...]:
+    problem, pose = scenes.problem((number,), dtype=torch.float32, space=space, seed=seed)
+    points = problem.points
     mask = (torch.arange(24) < 20).expand(number, -1)
     values = (points.x3d, points.x2d, points.w2d, mask, scenes.camera(torch.float32).matrix.expand(number, 3, 3))
-    return tuple(value.contiguous().to(device) for value in values)
+    return tuple(value.contiguous().to(device) for value in ((*values, pose) if issubclass(call, Training) else values))
+
+
+class Training(torch.nn.Module):
+    """Correspondences and the true pose in; the loss's gradient, and the estimate, out."""
+
+    def __init__(self, space: type[PoseSpace], settings: dict[str, object]) -> None:
+        super().__init__()
+        self.layer = scenes.layer(space, **settings)
+
+    def forward(
+        self, x3d: Tensor, x2d: Tensor, w2d: Tensor, *others: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
+        values = [value.detach().requires_grad_() for value in (x3d, x2d, w2d)]
+        loss, pose = self.loss(*values, *others, generator)
+        return *torch.autograd.grad(loss, values), pose
+
+    def loss(
+        self, x3d: Tensor, x2d: Tensor, w2d: Tensor, mask: Tensor, matrix: Tensor, pose: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        limits = torch.full_like(matrix[..., 0, :2], -200), torch.full_like(matrix[..., 0, :2], 1800)
+        problem = PnPProblem.adaptive(Correspondences(x3d, x2d, w2d, mask), Camera(matrix, *limits))
+        estimate, samples = self.layer(problem, pose, generator)
+        loss = monte_carlo_pose_loss(samples, problem.cost(pose)) + gauss_newton_step(problem, estimate.pose).sum(-1)
+        return loss.sum(), estimate.pose
+
+
+class Loss(Training):
+    """The half of it that comes before the backward pass."""
+
+    def forward(self, *given: Tensor) -> tuple[Tensor, Tensor]:
+        return self.loss(*given)
+
+
+CALLS = pytest.mark.parametrize("call", [Inference, Training])
 
 
 @SPACES
@@ -59,24 +108,92 @@ def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
         assert torch.equal(first, second)
 
 
+class Launches(TorchDispatchMode):
+    """Names of the operations that were asked for, less those that only look at a tensor in another way; refuses copies between devices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        told = func(*args, **(kwargs or {}))
+        if not func.is_view:
+            self.names.append(str(func))
+        arrays = [value for value in tree_leaves((args, kwargs, told)) if isinstance(value, Tensor) and value.ndim]
+        if len({value.device.type for value in arrays}) > 1:
+            raise AssertionError(f"{func} of tensors on several devices copies between them")
+        return told
+
+
+def of_shapes_alone(call: type, space: type[PoseSpace], device: str, implementation: str) -> tuple[tuple[Tensor, ...], list[str]]:
+    """What a call tells, and the operations it asks for, on tensors of shape, dtype and device alone: reading a value raises."""
+    step, given = call(space, SHORT), inputs(space, call=call)
+    with FakeTensorMode(), kernels.only(implementation):
+        values = tuple(torch.empty(value.shape, dtype=value.dtype, device=device) for value in given)
+        with Launches() as launches:
+            told = step(*values)
+    return told, launches.names
+
+
 @pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda', but CUDA is not available")
+@IMPLEMENTATIONS
+@pytest.mark.parametrize("call", [Inference, Loss])
 @SPACES
-def test_inference_asks_a_gpu_for_no_value(space: type[PoseSpace]) -> None:
-    """Tensors of shape, dtype and device alone: reading a value raises, and so does a tensor made on the wrong device."""
-    inference, given = Inference(space, SHORT), inputs(space)
-    with FakeTensorMode(), torch.no_grad():
-        told = inference(*(torch.empty(value.shape, dtype=value.dtype, device="cuda") for value in given))
-    assert {value.device.type for value in told} == {"cuda"} and told[0].shape == (5, space.dim)
+def test_a_call_asks_a_gpu_for_no_value(space: type[PoseSpace], call: type, implementation: str) -> None:
+    told, _ = of_shapes_alone(call, space, "cuda", implementation)
+    assert {value.device.type for value in told} == {"cuda"} and told[-1].shape[0] == 5
 
 
-@pytest.mark.parametrize(
-    "mistake",
-    [lambda x: x.sum().item(), lambda x: x[x > 0], lambda x: x.cpu() + x, lambda x: x + torch.tensor([1.0, 2.0, 3.0]), torch.nonzero],
-    ids=["item", "mask", "cpu", "constant", "nonzero"],
-)
+@IMPLEMENTATIONS
+@SPACES
+def test_the_backward_pass_asks_for_no_value(space: type[PoseSpace], implementation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU of shapes alone: for tensors on a GPU, autograd wants to see its driver."""
+    monkeypatch.setattr(fused, "DEVICE", "cpu")
+    told, _ = of_shapes_alone(Training, space, "cpu", implementation)
+    assert [value.shape for value in told] == [value.shape for value in (*inputs(space)[:3], torch.empty(5, space.dim))]
+
+
+@TRITON
+@SPACES
+def test_triton_takes_over_what_it_has_kernels_for(space: type[PoseSpace], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training call with one solver step: fewer launches, and each kernel where it belongs."""
+    monkeypatch.setattr(fused, "DEVICE", "cpu")
+    asked = {name: of_shapes_alone(Training, space, "cpu", name)[1] for name in ("eager", "triton")}
+    assert len(asked["triton"]) < 0.8 * len(asked["eager"])
+    counts = {name: asked["triton"].count(f"epropnp_det.{name}.default") for name in ("cost", "cost_gradient", "linearize", "solve")}
+    # Costs: of the proposals of the start, of the start against the true pose, of two rounds of samples and of the true pose. Solutions:
+    # of the proposals, and of all points. Normal equations: at the solution, for its covariance; and for the first proposal.
+    assert counts == {"cost": 5, "cost_gradient": 3, "linearize": 2, "solve": 2}
+
+
+@CALLS
+@SPACES
+def test_operations_asked_for_do_not_depend_on_values(space: type[PoseSpace], call: type) -> None:
+    step, given, asked = call(space, SHORT), inputs(space, call=call), []
+    broken = [value * torch.tensor(0.0).reciprocal() if value.is_floating_point() else ~value for value in given]
+    for values in (given, inputs(space, call=call, seed=1), broken):
+        with kernels.only("eager"), Launches() as launches:
+            step(*values)
+        asked.append(launches.names)
+    assert len(asked[0]) > 1000 and asked[0] == asked[1] == asked[2]
+
+
+MISTAKES: dict[str, Callable[[Tensor], object]] = {
+    "item": lambda x: x.sum().item(),
+    "mask": lambda x: x[x > 0],
+    "nonzero": torch.nonzero,
+    "cpu": lambda x: x.cpu() + x,
+    "constant": lambda x: x + torch.tensor([1.0, 2.0, 3.0]),
+    "copied constant": lambda x: x * x.new_tensor([1.0, 2.0, 3.0]),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_mistakes_raise_on_a_gpu_without_values(mistake: Callable[[Tensor], object]) -> None:
-    with FakeTensorMode(), pytest.raises(RuntimeError, match="aten"):
-        mistake(torch.empty(3, device="cuda"))
+    with FakeTensorMode(), pytest.raises((RuntimeError, AssertionError), match="aten"):
+        value = torch.empty(3, device="cuda")
+        with Launches():
+            mistake(value)
 
 
 @contextmanager
@@ -89,57 +206,53 @@ def no_waiting() -> Iterator[None]:
         torch.cuda.set_sync_debug_mode("default")
 
 
-@gpu
+@pytest.mark.gpu
+@IMPLEMENTATIONS
+@CALLS
 @SPACES
-def test_inference_never_makes_the_gpu_wait(space: type[PoseSpace]) -> None:
-    inference, given = Inference(space, WHOLE), inputs(space, "cuda")
-    with torch.no_grad():
-        inference(*given)  # libraries are loaded and kernels compiled the first time
+def test_a_call_never_makes_the_gpu_wait(space: type[PoseSpace], call: type, implementation: str) -> None:
+    step, given = call(space, WHOLE), inputs(space, "cuda", call)
+    with kernels.only(implementation):
+        step(*given)  # libraries are loaded and kernels compiled the first time
         with no_waiting():
-            inference(*given)
+            told = step(*given)
+    assert all(value.isfinite().all() for value in told)
 
 
-@gpu
-@SPACES
-def test_training_never_makes_the_gpu_wait(space: type[PoseSpace]) -> None:
-    x3d, x2d, w2d, mask, matrix = inputs(space, "cuda")
-    pose = scenes.problem((5,), dtype=torch.float32, space=space)[1].cuda()
-    generator, layer = torch.Generator("cuda").manual_seed(0), scenes.layer(space, **WHOLE)
-    size = torch.tensor(scenes.SIZE, dtype=torch.float32, device="cuda").expand(5, 2)
-    values = [value.requires_grad_() for value in (x3d, x2d, w2d)]
-
-    def step() -> tuple[Tensor, ...]:
-        problem = PnPProblem.adaptive(Correspondences(*values, mask), Camera(matrix, -200 + 0 * size, size + 200))
-        estimate, samples = layer(problem, pose, generator)
-        loss = monte_carlo_pose_loss(samples, problem.cost(pose)).sum() + gauss_newton_step(problem, estimate.pose).sum()
-        return torch.autograd.grad(loss, values)
-
-    step()
+@pytest.mark.gpu
+def test_a_generator_of_the_gpu_does_not_make_it_wait() -> None:
+    step, given, generator = Training(YawPose, WHOLE), inputs(YawPose, "cuda", Training), torch.Generator("cuda").manual_seed(0)
+    step(*given, generator=generator)
     with no_waiting():
-        gradients = step()
-    assert all(gradient.isfinite().all() for gradient in gradients)
+        step(*given, generator=generator)
 
 
-@gpu
+@pytest.mark.gpu
+@IMPLEMENTATIONS
+@CALLS
 @SPACES
-def test_inference_replays_as_a_cuda_graph(space: type[PoseSpace]) -> None:
-    inference, given = Inference(space, WHOLE), inputs(space, "cuda")
-    with torch.no_grad():
+def test_a_call_replays_as_a_cuda_graph_on_other_data(space: type[PoseSpace], call: type, implementation: str) -> None:
+    step, given, others = call(space, WHOLE), inputs(space, "cuda", call), inputs(space, "cuda", call, seed=1)
+    with kernels.only(implementation):
+        expected = step(*others)
         stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            inference(*given)
-        stream.synchronize()
+            step(*given)
+        torch.cuda.current_stream().wait_stream(stream)
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
-            told = inference(*given)
-        expected = inference(*given)[0]
-        graph.replay()
+            told = step(*given)
+    for mine, theirs in zip(given, others):
+        mine.copy_(theirs)
+    graph.replay()
     # Other random numbers, the same solutions.
-    assert told[4].all()
-    torch.testing.assert_close(told[0], expected, rtol=1e-2, atol=1e-2)
+    where = 0 if call is Inference else 3
+    torch.testing.assert_close(told[where], expected[where], rtol=1e-2, atol=1e-2)
+    assert all(value.isfinite().all() for value in told)
 
 
-@gpu
+@pytest.mark.gpu
 @SPACES
 def test_cost_and_normal_equations_are_those_of_the_cpu(space: type[PoseSpace]) -> None:
     problem, pose = scenes.problem((5,), space=space)

@@ -87,8 +87,8 @@ def test_the_oracle_can_be_asked_for(counting: Counting) -> None:
 
 
 def test_names_that_do_not_fit_are_told() -> None:
-    assert kernels.names() == ["native", "eager"]
-    with pytest.raises(ValueError, match=r"named 'fast'; use one of native, eager"), kernels.only("fast"):
+    assert kernels.names() == ["native", "triton", "eager"]
+    with pytest.raises(ValueError, match=r"named 'fast'; use one of native, triton, eager"), kernels.only("fast"):
         pass
     with pytest.raises(ValueError, match="'eager' exists"):
         kernels.register(Eager())
