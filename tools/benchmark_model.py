@@ -1,0 +1,252 @@
+#!/usr/bin/env python
+"""Times the detector against mmdet3d's FCOS3D with the same backbone, neck and images, in one run, and says what share the PnP layer has.
+
+Makes a small world of images in the folder (once) and writes model.json and model.md there. docs/performance.md explains what is measured.
+The large models take minutes a step on a CPU. Run it where nothing else runs, with OMP_WAIT_POLICY=passive.
+
+Example:
+    OMP_WAIT_POLICY=passive python tools/benchmark_model.py output/benchmark
+    python tools/benchmark_model.py output/benchmark --pairs small --repeats 3
+"""
+
+from __future__ import annotations
+
+from epropnp_det import compat  # noqa: F401  before mmcv, which it mends
+
+# isort: split
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+from mmcv.parallel import collate
+from torch import nn
+
+from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
+from epropnp_det.engine.precision_hook import run_convolutions_in_bfloat16
+from epropnp_det.engine.seeding import seed_everything
+from epropnp_det.engine.wrapping import to_device
+from epropnp_det.errors import UserError, main_guard
+from epropnp_det.models.pnp_head import problem_of
+from epropnp_det.pnp import kernels
+from epropnp_det.pnp.kernels.cpu.library import library
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two models that share backbone, neck and images.
+
+    Args:
+        ours, baseline: configs; images: of a training step.
+    """
+
+    ours: str
+    baseline: str
+    images: int
+
+
+PAIRS = {
+    "small": Pair("configs/synthetic/epropnp_r18_synthetic.py", "configs/synthetic/fcos3d_r18_synthetic.py", 2),
+    "r101": Pair("configs/epropnp/epropnp_v2_r101_12e_nuscenes.py", "configs/epropnp/fcos3d_r101_nuscenes.py", 1),
+}
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="where the images and the files go")
+    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR", help=f"of {', '.join(PAIRS)} (all)")
+    parser.add_argument("--repeats", type=int, default=5, help="timed calls of each (default %(default)s)")
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser.parse_args()
+
+
+# --- what is timed ---
+
+
+def make_images(folder: Path) -> Path:
+    """A database of 24 made-up images; written once."""
+    root = folder / "images"
+    if not (root / "synthetic.json").exists():
+        run("create_synthetic_nuscenes.py", str(root), "--preset", "test")
+    if not list(root.glob("*.coco.json")):
+        run("create_data.py", "nuscenes", str(root), "--version", "v1.0-mini")
+    return root
+
+
+def run(tool: str, *arguments: str) -> None:
+    subprocess.run([sys.executable, ROOT / "tools" / tool, *arguments], check=True)
+
+
+def config_of(path: str, root: Path) -> Any:
+    """A config on those images, without pretrained weights, which change no time; a test looks at 64 candidates an image in any model."""
+    config = move_data_root(load_config(ROOT / path), root)
+    for split, name in (("train", "train"), ("test", "val")):
+        config.data[split].update(version="v1.0-mini", ann_file=f"{root}/nuscenes_mini_infos_{name}_mono3d.coco.json")
+    config.model.backbone.pop("init_cfg", None)
+    ours = dict(score_threshold=0.0, max_queries=64)
+    theirs = dict(score_thr=0.0, nms_pre=13)  # of each of five levels
+    config.model.test_cfg.update(ours if "max_queries" in config.model.test_cfg else theirs)
+    return config
+
+
+def model_of(config: Any, device: torch.device) -> nn.Module:
+    """Random weights, the same each time; convolutions as the config trains them."""
+    seed_everything(0)
+    model = build_model(config)
+    model.init_weights()
+    if any(hook.type == "Bfloat16Hook" for hook in config.get("custom_hooks", [])):
+        run_convolutions_in_bfloat16(model)
+    return model.to(device)
+
+
+def batch_of(config: Any, split: str, images: int, device: torch.device) -> dict[str, Any]:
+    """The first images of a split as the network gets them."""
+    dataset = build_dataset(config.data[split], test_mode=split == "test", config=config)
+    return to_device(collate([dataset[i] for i in range(images)], samples_per_gpu=images), device)
+
+
+def training_step(model: nn.Module, batch: dict[str, Any]) -> Callable[[], None]:
+    """Losses and their gradients, as every step of a training has them."""
+
+    def step() -> None:
+        model.train().zero_grad()
+        model.train_step(batch, None)["loss"].backward()
+
+    return step
+
+
+def inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], Any]:
+    """Image in, boxes out."""
+    return torch.no_grad()(lambda: model.eval()(return_loss=False, **batch))
+
+
+def layer_in_training(model: nn.Module, batch: dict[str, Any]) -> Callable[[], None]:
+    """What a training step does with the PnP layer, alone: solution, samples, pose losses, and their gradients in the predictions."""
+    head = model.bbox_head
+    with patch.object(head, "object_losses", wraps=head.object_losses) as spy:
+        training_step(model, batch)()
+    (predicted, problem, truth, draw, count, generator), losses = spy.call_args.args, head.object_losses
+    leaves = predicted.map(lambda value: value.detach().requires_grad_())
+
+    def step() -> None:
+        posed = problem_of(leaves, problem.camera, head.gradients.delta_to_x2d)
+        blind = losses.layer.solve(posed, generator=generator)
+        told = losses.pose_losses(leaves, posed, truth, draw.weight, count, blind, generator)
+        sum(value for name, value in told.items() if name.startswith("loss")).backward()
+
+    return step
+
+
+def layer_in_inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], Any]:
+    """The solution of the poses of one image, alone."""
+    layer = model.bbox_head.test_pnp
+    with patch.object(type(layer), "solve", autospec=True, side_effect=type(layer).solve) as spy:
+        inference(model, batch)()
+    problem = spy.call_args.args[1]
+    return torch.no_grad()(lambda: layer.solve(problem))
+
+
+# --- how it is timed ---
+
+
+def milliseconds(call: Callable[[], Any], repeats: int, device: torch.device) -> dict[str, float]:
+    """Median, least and greatest of a call that has been made once before: processor time of one thread, wall time on a GPU."""
+    clock = time.perf_counter if device.type == "cuda" else time.process_time
+    call()
+    spent = [1e3 * timed(call, clock, device) for _ in range(repeats)]
+    return dict(median=statistics.median(spent), least=min(spent), greatest=max(spent))
+
+
+def timed(call: Callable[[], Any], clock: Callable[[], float], device: torch.device) -> float:
+    begin = clock()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return clock() - begin
+
+
+def loading(config: Any) -> Callable[[], Any]:
+    """One training image, from its file to the network's input."""
+    dataset = build_dataset(config.data.train, test_mode=False, config=config)
+    return lambda: dataset[0]
+
+
+def measured(pair: Pair, root: Path, repeats: int, device: torch.device) -> dict[str, Any]:
+    """All times of a pair, ms."""
+    result: dict[str, Any] = {}
+    for name, path in (("ours", pair.ours), ("FCOS3D", pair.baseline)):
+        config = config_of(path, root)
+        model = model_of(config, device)
+        train, test = batch_of(config, "train", pair.images, device), batch_of(config, "test", 1, device)
+        calls = {"training step": training_step(model, train), "inference": inference(model, test), "loading": loading(config)}
+        result[name] = {what: milliseconds(call, repeats, device) for what, call in calls.items()}
+        if name == "ours":
+            result["layer"] = measured_layer(model, train, test, repeats, device)
+    return result
+
+
+def measured_layer(model: nn.Module, train: dict, test: dict, repeats: int, device: torch.device) -> dict[str, Any]:
+    """Times of the PnP layer alone, ms, by implementation."""
+    parts = {"training step": layer_in_training(model, train), "inference": layer_in_inference(model, test)}
+    times: dict[str, Any] = {}
+    for implementation in implementations(device):
+        with kernels.only(implementation):
+            times[implementation] = {what: milliseconds(call, repeats, device) for what, call in parts.items()}
+    return times
+
+
+def implementations(device: torch.device) -> list[str]:
+    """Plain torch, and the compiled kernels where they can be used."""
+    return ["eager"] + ["native"] * (device.type == "cpu" and library() is not None)
+
+
+# --- how it is told ---
+
+
+def table(results: dict[str, Any]) -> str:
+    """Markdown: a row for each pair and call. The share of the layer is its time over the step's with that implementation in it."""
+    columns = ("models", "call", "ours, ms (least-greatest)", "FCOS3D, ms", "ours / FCOS3D", "PnP layer, ms (share of the call)")
+    head = f"| {' | '.join(columns)} |\n" + "| --- " * len(columns) + "|\n"
+    rows = [row(pair, what, result) for pair, result in results.items() for what in ("training step", "inference", "loading")]
+    return head + "\n".join(rows) + "\n"
+
+
+def row(pair: str, what: str, result: dict[str, Any]) -> str:
+    mine, theirs = result["ours"][what], result["FCOS3D"][what]
+    layer = {name: times[what]["median"] for name, times in result["layer"].items() if what in times}
+    used = list(layer.values())[-1] if layer else 0.0  # the implementation that the timed call has used comes last
+    shares = (f"{name} {spent:.0f} ({spent / (mine['median'] - used + spent):.0%})" for name, spent in layer.items())
+    cells = [pair, what, told(mine), told(theirs), f"{mine['median'] / theirs['median']:.2f}", ", ".join(shares) or "-"]
+    return "| " + " | ".join(cells) + " |"
+
+
+def told(times: dict[str, float]) -> str:
+    return f"{times['median']:.0f} ({times['least']:.0f}-{times['greatest']:.0f})"
+
+
+@main_guard
+def main() -> None:
+    args = parse_args()
+    if args.repeats < 1:
+        raise UserError(f"--repeats {args.repeats}: give at least 1")
+    args.folder.mkdir(parents=True, exist_ok=True)
+    root, device = make_images(args.folder), torch.device(args.device)
+    torch.set_num_threads(1)
+    results = {name: measured(PAIRS[name], root, args.repeats, device) for name in args.pairs}
+    (args.folder / "model.json").write_text(json.dumps(results, indent=1))
+    (args.folder / "model.md").write_text(table(results))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
