@@ -17,7 +17,8 @@ from epropnp_det.errors import main_guard
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", metavar="OUT", help="folder to write, empty or absent")
-    parser.add_argument("--preset", default="full", help="full: 10 scenes of 20 keyframes; test: 2 scenes of 2 (default: %(default)s)")
+    presets = "full: 10 scenes of 20 keyframes; test: 2 of 2; varied: 8 of 2, none held out (default: %(default)s)"
+    parser.add_argument("--preset", default="full", help=presets)
     parser.add_argument("--seed", type=int, default=0, help="another seed, another world (default: %(default)s)")
     parser.add_argument("--scenes", nargs="+", metavar="NAME", help="write these of the preset's scenes alone (default: all)")
     parser.add_argument("--processes", type=int, metavar="N", help="processes to use; the result is the same (default: all cores)")

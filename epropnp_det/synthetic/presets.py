@@ -21,6 +21,7 @@ class Preset:
 PRESETS = {
     "full": Preset(MINI_TRAIN + MINI_VAL, 20),
     "test": Preset((MINI_TRAIN[0], MINI_VAL[0]), 2),
+    "varied": Preset(MINI_TRAIN, 2),  # to train on: as many different objects as its images can show
 }
 
 

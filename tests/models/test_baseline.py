@@ -50,6 +50,21 @@ def test_both_models_train_on_the_same_pixels_and_boxes(root):
     torch.testing.assert_close(ours["gt_bboxes_3d"].data.tensor[:, :7], theirs["gt_bboxes_3d"].data.tensor[:, :7])
 
 
+def test_both_models_of_the_varied_worlds_train_on_the_same_images():
+    configs = [Config.fromfile(str(CONFIGS / name)) for name in ("epropnp_r18_varied.py", "fcos3d_r18_varied.py")]
+    ours, theirs = ([world.ann_file for world in config.data.train.datasets] for config in configs)
+    assert ours == theirs and len(set(ours)) == 21 and configs[0].runner == configs[1].runner
+
+
+def test_images_of_several_worlds_are_one_dataset(root):
+    single = dataset("fcos3d_r18_synthetic.py", "train", root)
+    settings = copy.deepcopy(Config.fromfile(str(CONFIGS / "fcos3d_r18_varied.py")).data.train)
+    here = dict(data_root=root, ann_file=f"{root}/{Path(settings.datasets[0].ann_file).name}")
+    both = build_dataset(dict(settings, datasets=[dict(world, **here) for world in settings.datasets[:2]]))
+    assert len(both) == 2 * len(single) and both.CLASSES == single.CLASSES
+    assert both[len(both) - 1]["centers2d"].data.shape == single[len(single) - 1]["centers2d"].data.shape
+
+
 def test_projected_centres_belong_to_the_pixels(root):
     item = dataset("fcos3d_r18_synthetic.py", "train", root)[0]
     pose, _, _ = from_mmdet3d(item["gt_bboxes_3d"].data)

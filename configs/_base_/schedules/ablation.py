@@ -1,3 +1,3 @@
-# The rows of a comparison within our own family: 3000 steps each, half an hour on two cores.
+# The rows of a comparison within our own family: 2400 steps each, half an hour on one core.
 _base_ = ["./synthetic.py"]
-runner = dict(max_iters=3000)
+runner = dict(max_iters=2400)

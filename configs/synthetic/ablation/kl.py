@@ -1,7 +1,7 @@
-"""Ablation: the KL loss alone. 3000 steps.
+"""Ablation: the KL loss alone. 2400 steps.
 
 COMMAND   tools/train.py configs/synthetic/ablation/kl.py
-HARDWARE  2 CPU cores
+HARDWARE  1 CPU core, half an hour
 RESULT    not trained yet
 """
 

@@ -1,13 +1,9 @@
-"""Ablation: the KL loss and the regularisation of derivatives: the model as it is. 3000 steps.
+"""Ablation: the KL loss and the regularisation of derivatives, as everywhere: the row box2d of the auxiliary losses. 2400 steps.
 
-COMMAND   tools/train.py configs/synthetic/ablation/kl_regularized.py
-HARDWARE  2 CPU cores
+COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
+          tools/train.py configs/synthetic/ablation/kl_regularized.py
+HARDWARE  1 CPU core, half an hour
 RESULT    not trained yet
 """
 
-_base_ = [
-    "../../_base_/models/epropnp_small.py",
-    "../../_base_/datasets/half_size.py",
-    "../../_base_/default_runtime.py",
-    "../../_base_/schedules/ablation.py",
-]
+_base_ = ["../auxiliary/box2d.py"]

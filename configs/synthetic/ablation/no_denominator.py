@@ -1,7 +1,7 @@
-"""Ablation: weights without the denominator of the Softmax. 3000 steps.
+"""Ablation: weights without the denominator of the Softmax. 2400 steps.
 
 COMMAND   tools/train.py configs/synthetic/ablation/no_denominator.py
-HARDWARE  2 CPU cores
+HARDWARE  1 CPU core, half an hour
 RESULT    not trained yet
 """
 

@@ -2,7 +2,7 @@
 
 COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
           tools/train.py configs/synthetic/auxiliary/projection.py
-HARDWARE  2 CPU cores
+HARDWARE  1 CPU core, half an hour
 RESULT    not trained yet
 """
 
