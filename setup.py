@@ -33,7 +33,7 @@ def kernels(name: str, instructions: list[str]) -> Extension:
         f"{KERNELS}.{name}",
         [f"{folder}/kernels.cpp"],
         depends=[str(path.relative_to(ROOT)) for path in sorted((ROOT / folder).glob("*.hpp"))],
-        extra_compile_args=["-std=c++17", "-O3", "-g0", "-Wno-psabi", *exact, *threads, *instructions],
+        extra_compile_args=["-std=c++17", "-O3", "-g0", "-Wno-psabi", "-Wno-maybe-uninitialized", *exact, *threads, *instructions],
         extra_link_args=threads,
         language="c++",
         optional=True,

@@ -3,7 +3,7 @@
 COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
           tools/train.py configs/synthetic/auxiliary/box2d.py
 HARDWARE  1 CPU core, half an hour
-RESULT    not trained yet
+RESULT    NDS 0.1909, mAP 0.0768, mAOE 1.049 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = ["./none.py"]
