@@ -33,6 +33,7 @@ from torch import nn
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
 from epropnp_det.engine.precision_hook import run_convolutions_in_bfloat16
 from epropnp_det.engine.seeding import seed_everything
+from epropnp_det.engine.training import init_weights
 from epropnp_det.engine.wrapping import to_device
 from epropnp_det.errors import UserError, main_guard
 from epropnp_det.models.pnp_head import problem_of
@@ -103,7 +104,7 @@ def model_of(config: Any, device: torch.device) -> nn.Module:
     """Random weights, the same each time; convolutions as the config trains them."""
     seed_everything(0)
     model = build_model(config)
-    model.init_weights()
+    init_weights(model)
     if any(hook.type == "Bfloat16Hook" for hook in config.get("custom_hooks", [])):
         run_convolutions_in_bfloat16(model)
     return model.to(device)

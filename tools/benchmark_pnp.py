@@ -77,7 +77,7 @@ FOUR = (
     Case("inference-large", 600, 256, 0),
 )
 CASES = {case.name: case for four in FOUR for case in (four, replace(four, name=f"{four.name}-6dof", dof=6))}
-SWEEPS = {"objects": (8, 16, 32, 64, 128), "points": (32, 64, 128, 256, 512), "samples": (32, 64, 128, 256, 512)}
+SWEEPS = {"objects": (8, 32, 128, 512), "points": (32, 128, 512, 2048), "samples": (32, 128, 512, 2048)}
 
 
 def parse_args() -> argparse.Namespace:

@@ -67,7 +67,7 @@ def train(config: Config, options: TrainingOptions) -> None:
     model = build_model(config)
     start = _find_start(options)
     if start is None:
-        _init_weights(model)
+        init_weights(model)
     dataset = build_dataset(config.data.train, test_mode=False, config=config)
     model.CLASSES = dataset.CLASSES
     wrapped = wrap_model(model, options.device, config.find_unused_parameters)
@@ -87,7 +87,8 @@ def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logg
     return logger
 
 
-def _init_weights(model: nn.Module) -> None:
+def init_weights(model: nn.Module) -> None:
+    """Draws or loads the first weights of a model; UserError where pretrained ones cannot be loaded."""
     mmcv_logger = get_logger("mmcv")
     level = mmcv_logger.level
     mmcv_logger.setLevel(logging.WARNING)  # it would print four lines for each parameter
