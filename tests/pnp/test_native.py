@@ -28,6 +28,7 @@ from epropnp_det.pnp import (
 from epropnp_det.pnp.kernels.cpu.library import call, library
 from epropnp_det.pnp.space import PoseSpace
 from tests.pnp import scenes
+from tests.pnp.against_eager import assert_close, costs_and_gradients, hard, of, of_inputs
 from tests.pnp.scenes import SPACES, seeded, uniform
 from tests.tolerances import NATIVE, NATIVE_FLOAT32, SIGMAS
 
@@ -40,44 +41,6 @@ ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
 def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test says itself which implementation it asks."""
     monkeypatch.setattr(kernels, "_only", [])
-
-
-def hard(space: type[PoseSpace], robust: str = "huber", corner: bool = False) -> tuple[PnPProblem, Tensor]:
-    """Outliers, projections outside the limits and points nearer than the near plane; poses (37, 5, D)."""
-    problem, pose = scenes.problem((5,), number=41, noise=20.0, space=space)
-    pose = space.retract(pose, uniform((37, 5, space.tangent_dim), -1.0, 1.0, seeded(5)))
-    pose[2, :, 0] += 15.0
-    pose[3, :, 2] = 0.4
-    camera = problem.camera.crop(300.0, -200.0) if corner else problem.camera
-    return PnPProblem.adaptive(problem.points, camera, robust=robust), pose
-
-
-def of_inputs(problem: PnPProblem, dtype: torch.dtype = torch.float64) -> tuple[PnPProblem, list[Tensor]]:
-    """The problem again, and its points and threshold as leaves."""
-    points = problem.points
-    leaves = [value.detach().to(dtype).requires_grad_() for value in (points.x3d, points.x2d, points.w2d, problem.delta)]
-    camera = problem.camera.to(dtype)
-    return PnPProblem(Correspondences(*leaves[:3], points.mask), camera, leaves[3], problem.robust), leaves
-
-
-def of(name: str) -> kernels.Implementation:
-    return next(one for one in kernels._implementations if one.name == name)
-
-
-def costs_and_gradients(name: str, problem: PnPProblem, pose: Tensor, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """Costs, and the gradients of their sum with the weights 0, 1, 2, ... in x3d, x2d, w2d and delta."""
-    again, leaves = of_inputs(problem, dtype)
-    with kernels.only(name):
-        cost = again.cost(pose.to(dtype))
-    weight = torch.arange(len(pose), dtype=dtype).reshape(-1, *(1,) * (cost.ndim - 1))
-    return [cost.detach(), *torch.autograd.grad((weight * cost).sum(), leaves, materialize_grads=True)]
-
-
-def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
-    """Relative to the largest number of each tensor."""
-    for first, second in zip(actual, expected):
-        second = second.to(torch.float64)
-        torch.testing.assert_close(first.to(torch.float64), second, rtol=0, atol=tolerance * max(float(second.abs().max()), 1.0))
 
 
 def assert_same_estimates(actual: PoseEstimate, expected: PoseEstimate) -> None:

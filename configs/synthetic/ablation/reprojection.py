@@ -1,6 +1,7 @@
 """Ablation: the reprojection loss alone. 2400 steps.
 
-COMMAND   tools/train.py configs/synthetic/ablation/reprojection.py
+COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
+          tools/train.py configs/synthetic/ablation/reprojection.py
 HARDWARE  1 CPU core, half an hour
 RESULT    not trained yet
 """

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -20,7 +19,7 @@ from ...settings import LayerSettings
 from ...solver import PoseEstimate, newton_tangent
 from ...space import PoseSpace
 from ...start import RandomSampleInit
-from .. import Operation, register
+from .. import Operation, common, register
 from ..eager import Eager
 from .library import DTYPES, Plan, call, function, library, passed, sound, within
 
@@ -40,7 +39,7 @@ class Native(Eager):
         points = subject if isinstance(subject, Correspondences) else subject.points
         if points.dtype not in DTYPES or {points.x2d.dtype, points.w2d.dtype} != {points.dtype}:
             return False
-        return isinstance(subject, Correspondences) or (subject.robust != "cauchy" and not _wants_gradient(*_camera(subject)))
+        return isinstance(subject, Correspondences) or (subject.robust != "cauchy" and not common.wants_gradient(*_camera(subject)))
 
     def clean(self, points: Correspondences) -> tuple[Tensor, Tensor, Tensor]:
         """Nothing is copied where there is nothing to remove."""
@@ -76,21 +75,25 @@ class Native(Eager):
         return dict(camera=camera, delta=problem.delta.contiguous())
 
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
-        if _wants_gradient(pose):
+        if common.wants_gradient(pose):
             return super().cost(problem, pose)
-        pose = _each_sample(problem, pose)
+        pose = common.each_sample(problem, pose)
 
         def compute() -> tuple[Tensor, ...]:
             cost = pose.new_empty(pose.shape[:-1])
             call("cost", problem, pose, pose.shape[-1], len(pose), cost)
             return (cost,)
 
-        return _differentiable(compute, *_of_costs(problem, pose, 1), *_inputs(problem))[0]
+        return _differentiable(compute, *_of_costs(problem, pose, 1), *common.inputs(problem))[0]
 
     def linearize(self, problem: PnPProblem, pose: Tensor, zero_clipped: bool) -> Linearization:
-        if _wants_gradient(pose):
+        if common.wants_gradient(pose):
             return super().linearize(problem, pose, zero_clipped)
-        where, (samples, shape), tangent = _each_sample(problem, pose), _shape(problem, pose), pose_space(pose).tangent_dim
+        where, (samples, shape), tangent = (
+            common.each_sample(problem, pose),
+            common.sample_shape(problem, pose),
+            pose_space(pose).tangent_dim,
+        )
 
         def compute() -> tuple[Tensor, ...]:
             at = tuple(where.new_empty((*shape, *sizes)) for sizes in ((), (tangent,), (tangent, tangent)))
@@ -104,13 +107,13 @@ class Native(Eager):
             return found
 
         def again(*inputs: Tensor) -> tuple[Tensor, ...]:
-            return reprojection.normal_equations(_with(problem, *inputs), where, zero_clipped)
+            return reprojection.normal_equations(common.with_inputs(problem, *inputs), where, zero_clipped)
 
-        return Linearization(*_differentiable(compute, gradient, again, *_inputs(problem)))
+        return Linearization(*_differentiable(compute, gradient, again, *common.inputs(problem)))
 
     def step(self, problem: PnPProblem, pose: Tensor, damping: float) -> Tensor:
         damping = float(damping)
-        pose, (samples, shape) = _each_sample(problem, pose), _shape(problem, pose)
+        pose, (samples, shape) = common.each_sample(problem, pose), common.sample_shape(problem, pose)
 
         def compute() -> tuple[Tensor, ...]:
             step = pose.new_empty((*shape, pose_space(pose).tangent_dim))
@@ -123,9 +126,9 @@ class Native(Eager):
             return found
 
         def again(*inputs: Tensor) -> tuple[Tensor, ...]:
-            return (newton_tangent(_with(problem, *inputs), pose, damping),)
+            return (newton_tangent(common.with_inputs(problem, *inputs), pose, damping),)
 
-        return _differentiable(compute, gradient, again, *_inputs(problem))[0]
+        return _differentiable(compute, gradient, again, *common.inputs(problem))[0]
 
     @torch.no_grad()
     def estimate(
@@ -171,7 +174,7 @@ class Native(Eager):
             )
             return log_weights, valid
 
-        log_weights, valid = _differentiable(compute, *_of_costs(problem, pose, -1), *_inputs(problem))
+        log_weights, valid = _differentiable(compute, *_of_costs(problem, pose, -1), *common.inputs(problem))
         return PoseSamples(pose, log_weights, valid)
 
 
@@ -183,7 +186,7 @@ Again = Callable[..., tuple[Tensor, ...]]
 
 def _differentiable(compute: Compute, gradient: Gradient, again: Again, *inputs: Tensor) -> tuple[Tensor, ...]:
     """What `compute` makes of the inputs, in the autograd graph. Nothing is kept for the derivatives: they compute all they need again."""
-    if not _wants_gradient(*inputs):
+    if not common.wants_gradient(*inputs):
         return compute()
     return _Differentiable.apply(compute, gradient, again, *inputs)
 
@@ -216,41 +219,15 @@ def _of_costs(problem: PnPProblem, pose: Tensor, sign: int) -> tuple[Gradient, A
         call("cost_gradient", problem, pose, pose.shape[-1], len(pose), weight, *found)
         return found
 
-    return gradient, lambda *inputs: (sign * reprojection.cost(_with(problem, *inputs), pose),)
-
-
-def _inputs(problem: PnPProblem) -> tuple[Tensor, ...]:
-    return problem.points.x3d, problem.points.x2d, problem.points.w2d, problem.delta
+    return gradient, lambda *inputs: (sign * reprojection.cost(common.with_inputs(problem, *inputs), pose),)
 
 
 def _like_inputs(problem: PnPProblem) -> tuple[Tensor, ...]:
-    return tuple(torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in _inputs(problem))
-
-
-def _with(problem: PnPProblem, x3d: Tensor, x2d: Tensor, w2d: Tensor, delta: Tensor) -> PnPProblem:
-    return replace(problem, points=replace(problem.points, x3d=x3d, x2d=x2d, w2d=w2d), delta=delta)
+    return tuple(torch.empty_like(tensor, memory_format=torch.contiguous_format) for tensor in common.inputs(problem))
 
 
 def _camera(problem: PnPProblem) -> tuple[Tensor, Tensor]:
     return problem.camera.matrix, problem.camera.anchor
-
-
-def _wants_gradient(*tensors: Tensor) -> bool:
-    return torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-
-
-def _shape(problem: PnPProblem, pose: Tensor) -> tuple[int, torch.Size]:
-    """How many samples poses (S, ..., D) have for each object, and their dims (S, ...)."""
-    if pose.shape[:-1] == problem.shape:
-        return 1, problem.shape
-    shape = torch.broadcast_shapes(pose.shape[:-1], problem.shape)
-    return shape[: len(shape) - len(problem.shape)].numel(), shape
-
-
-def _each_sample(problem: PnPProblem, pose: Tensor) -> Tensor:
-    """Poses (S, ..., D) that broadcast to those of the problem, as the kernels want them."""
-    pose = pose.detach().to(problem.dtype)
-    return pose.expand(*_shape(problem, pose)[1], pose.shape[-1]).contiguous()
 
 
 def _image_points(name: str, points: Correspondences, *arguments: float | Tensor) -> None:
