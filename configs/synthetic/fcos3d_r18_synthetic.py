@@ -15,6 +15,7 @@ _base_ = [
 inputs = dict(type="AddFCOS3DInputs")
 meta_keys = ("filename", "ori_shape", "img_shape", "pad_shape", "camera", "flip", "cam2img", "scale_factor", "box_type_3d")
 truth = ["gt_bboxes", "gt_labels", "gt_bboxes_3d", "gt_labels_3d", "centers2d", "depths", "attr_labels"]
+collect_truth = dict(type="Collect3D", keys=["img", *truth], meta_keys=meta_keys)
 train_pipeline = [
     {{_base_.load}},
     {{_base_.annotate}},
@@ -26,7 +27,7 @@ train_pipeline = [
     {{_base_.normalize}},
     {{_base_.pad}},
     {{_base_.bundle}},
-    dict(type="Collect3D", keys=["img", *truth], meta_keys=meta_keys),
+    collect_truth,
 ]
 test_pipeline = [
     {{_base_.load}},

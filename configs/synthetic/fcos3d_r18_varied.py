@@ -6,15 +6,31 @@ RESULT    not trained yet
 """
 
 _base_ = ["./fcos3d_r18_synthetic.py"]
+window = dict(type="CropAroundObject", size=(640, 512))
+train_pipeline = [
+    {{_base_.load}},
+    {{_base_.annotate}},
+    {{_base_.crop}},
+    {{_base_.keep_visible}},
+    window,
+    {{_base_.keep_visible}},
+    {{_base_.half}},
+    {{_base_.flip}},
+    {{_base_.inputs}},
+    {{_base_.normalize}},
+    {{_base_.pad}},
+    {{_base_.bundle}},
+    {{_base_.collect_truth}},
+]
 datasets = [
     dict(
         type="NuScenesCameraDataset",
         data_root=root,
         version="v1.0-mini",
         ann_file=root + "nuscenes_mini_infos_train_mono3d.coco.json",
-        pipeline={{_base_.train_pipeline}},
+        pipeline=train_pipeline,
     )
     for root in ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
 ]
-data = dict(train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
+data = dict(samples_per_gpu=6, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
 runner = dict(max_iters=20000)

@@ -5,10 +5,11 @@ from epropnp_det import compat
 from .fcos3d import AddFCOS3DInputs
 from .load_lidar import LoadLidarPoints
 from .nuscenes import NuScenesCameraDataset
-from .transforms import CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
+from .transforms import CropAroundObject, CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
 
 __all__ = [
     "AddFCOS3DInputs",
+    "CropAroundObject",
     "CropImage",
     "FilterObjects",
     "FlipImage",

@@ -127,6 +127,38 @@ class CropImage:
 
 
 @PIPELINES.register_module()
+class CropAroundObject:
+    """`CropImage` to a window around a random object: most of an image shows nothing to learn a pose from.
+
+    Each class in the image is as likely as any other, then each of its objects; the object's centre falls on any place of the window
+    alike, as far as the image reaches. An image without objects is cut anywhere.
+
+    Args:
+        size: width and height of the window in pixels; a smaller image keeps its own.
+    """
+
+    def __init__(self, size: tuple[int, int]):
+        if min(size) < 1:
+            raise ValueError(f"size must be positive, not {size}")
+        self.size = tuple(size)
+
+    def __call__(self, results: dict) -> dict:
+        height, width = results["img"].shape[:2]
+        window = np.minimum(self.size, (width, height))
+        corner = self._target(results, width, height) - np.array([random.random(), random.random()]) * window
+        corner = np.clip(corner, 0, (width, height) - window).astype(int)
+        return CropImage((*corner, *(corner + window)))(results)
+
+    def _target(self, results: dict, width: int, height: int) -> np.ndarray:
+        labels = results["gt_labels_3d"]
+        if not len(labels):
+            return np.array([random.uniform(0, width), random.uniform(0, height)])
+        label = random.choice(np.unique(labels).tolist())
+        box = results["gt_bboxes"][random.choice(np.flatnonzero(labels == label).tolist())]
+        return (box[:2] + box[2:]) / 2
+
+
+@PIPELINES.register_module()
 class ResizeImage:
     """Resizes by one factor; width and height are rounded to whole pixels and the camera follows the true ratios."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import random
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import pytest
 import torch
 from mmdet3d.core.bbox import CameraInstance3DBoxes
 
-from epropnp_det.datasets import CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
+from epropnp_det.datasets import CropAroundObject, CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
 from epropnp_det.datasets.transforms import mirror_boxes, read_image
 from epropnp_det.errors import UserError
 from tests.tolerances import CENTROID
@@ -24,6 +25,7 @@ BOX = [1.1, 0.6, 9.0, 4.2, 1.6, 1.8, 0.7, 3.0, -2.0]  # gravity centre, l h w, y
 SEQUENCES = {
     "crop": [CropImage((0, 60, 640, 480))],
     "crop left and right": [CropImage((50, 60, 600, 420))],
+    "crop around": [CropAroundObject((400, 320))],
     "half": [ResizeImage(0.5)],
     "odd size": [CropImage((3, 5, 636, 470)), ResizeImage(0.37)],
     "double": [ResizeImage(2.0)],
@@ -131,6 +133,50 @@ def test_crop_and_resize_leave_the_boxes_in_space_alone():
     results = make_results()
     moved = run([CropImage((10, 20, 600, 400)), ResizeImage(0.5)], results)
     assert torch.equal(moved["gt_bboxes_3d"].tensor, results["gt_bboxes_3d"].tensor)
+
+
+def crowd_of_labels(labels: list[int]) -> dict:
+    """The results of an image with one small object a label, side by side."""
+    results = make_results()
+    x = np.linspace(20, WIDTH - 20, len(labels), dtype=np.float32)
+    results["gt_bboxes"] = np.stack([x - 1, np.full_like(x, 200), x + 1, np.full_like(x, 202)], axis=1)
+    results["gt_labels_3d"], results["truncation"] = np.array(labels), np.zeros(len(labels), dtype=np.float32)
+    return results
+
+
+def corner_of(cropped: dict, whole: dict) -> np.ndarray:
+    """The pixel of the whole image at the upper left corner of the cropped one."""
+    return (whole["camera"].matrix - cropped["camera"].matrix)[:2, 2].numpy()
+
+
+def test_a_window_has_its_size_and_the_centre_of_its_object():
+    random.seed(0)
+    results = make_results()
+    cropped = [CropAroundObject((200, 160))(results) for _ in range(200)]
+    assert {each["img"].shape for each in cropped} == {(160, 200, 3)}
+    centers = np.array([(each["gt_bboxes"][0, :2] + each["gt_bboxes"][0, 2:]) / 2 for each in cropped])
+    assert (centers >= 0).all() and (centers <= [200, 160]).all()
+    whole = results["gt_bboxes"][0]
+    places = (whole[:2] + whole[2:]) / 2 - np.array([corner_of(each, results) for each in cropped])
+    # Uniform: 200 draws have a standard error of 2 % of the window.
+    np.testing.assert_allclose(places.mean(axis=0) / [200, 160], 0.5, atol=0.08)
+
+
+def test_a_window_favours_no_class():
+    random.seed(0)
+    results = crowd_of_labels([0] * 9 + [1])
+    # A window of one pixel lies on the object that it was cut around.
+    lefts = [corner_of(CropAroundObject((1, 1))(results), results)[0] for _ in range(400)]
+    assert np.mean(np.array(lefts) > WIDTH - 25) == pytest.approx(0.5, abs=0.1)
+
+
+def test_a_window_of_an_image_without_objects_or_smaller_than_it():
+    random.seed(0)
+    empty = FilterObjects(min_visibility=5)(make_results())
+    assert CropAroundObject((200, 160))(empty)["img"].shape == (160, 200, 3)
+    assert CropAroundObject((2000, 160))(make_results())["img"].shape == (160, WIDTH, 3)
+    with pytest.raises(ValueError, match="positive"):
+        CropAroundObject((0, 160))
 
 
 def test_mirrored_boxes():
