@@ -1,9 +1,10 @@
-"""EPro-PnP on the synthetic world, trained on twenty more worlds as well, with all auxiliary losses: 407 objects are too few.
+"""EPro-PnP on windows of the synthetic world and of twenty more, with all auxiliary losses, from a backbone that knows headings.
 
 COMMAND   for seed in $(seq 1 20); do
               tools/create_synthetic_nuscenes.py data/varied/$seed --preset varied --seed $seed
               tools/create_data.py nuscenes data/varied/$seed --version v1.0-mini --lidar
           done
+          tools/train.py configs/synthetic/backbone_r18.py
           tools/train.py configs/synthetic/epropnp_r18_varied.py
 HARDWARE  2 CPU cores
 RESULT    not trained yet
@@ -37,5 +38,7 @@ datasets = [
     for root in ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
 ]
 data = dict(samples_per_gpu=6, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
-model = dict(train_cfg=dict(queries_per_image=16))
-runner = dict(max_iters=20000)
+pretrained = dict(type="Pretrained", checkpoint="work_dirs/backbone_r18/latest.pth", prefix="backbone.")
+model = dict(backbone=dict(init_cfg=pretrained), train_cfg=dict(queries_per_image=16))
+optimizer = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5))))
+runner = dict(max_iters=6000)

@@ -1,4 +1,4 @@
-"""FCOS3D of mmdet3d on the worlds, images and boxes of epropnp_r18_varied.py.
+"""FCOS3D of mmdet3d on the worlds, windows and boxes of epropnp_r18_varied.py, from the same backbone.
 
 COMMAND   tools/train.py configs/synthetic/fcos3d_r18_varied.py
 HARDWARE  2 CPU cores
@@ -33,4 +33,6 @@ datasets = [
     for root in ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
 ]
 data = dict(samples_per_gpu=6, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
-runner = dict(max_iters=20000)
+pretrained = dict(type="Pretrained", checkpoint="work_dirs/backbone_r18/latest.pth", prefix="backbone.")
+model = dict(backbone=dict(init_cfg=pretrained))
+runner = dict(max_iters=6000)

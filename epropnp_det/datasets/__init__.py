@@ -5,6 +5,7 @@ from epropnp_det import compat
 from .fcos3d import AddFCOS3DInputs
 from .load_lidar import LoadLidarPoints
 from .nuscenes import NuScenesCameraDataset
+from .object_crops import ObjectCropDataset
 from .transforms import CropAroundObject, CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "LoadCameraImage",
     "LoadLidarPoints",
     "NuScenesCameraDataset",
+    "ObjectCropDataset",
     "ResizeImage",
 ]

@@ -1,7 +1,6 @@
-"""Ablation: the reprojection loss alone. 2400 steps.
+"""Ablation: the reprojection loss alone. 2400 steps on the varied worlds.
 
-COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
-          tools/train.py configs/synthetic/ablation/reprojection.py
+COMMAND   tools/train.py configs/synthetic/ablation/reprojection.py    (the worlds: epropnp_r18_varied.py)
 HARDWARE  1 CPU core, half an hour
 RESULT    not trained yet
 """
