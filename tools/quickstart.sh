@@ -36,7 +36,7 @@ mkdir -p "$out"
 touch "$out/commands.txt"
 
 [ -f "$data/synthetic.json" ] || step "1/7 a made-up world of 24 images, one the weights have not seen" \
-    tools/create_synthetic_nuscenes.py "$data" --preset test --seed 1
+    tools/create_synthetic_nuscenes.py "$data" --preset test --seed 21
 step "2/7 annotation files" tools/create_data.py nuscenes "$data" --version v1.0-mini
 if [ -f "$out/train/latest.pth" ]; then start=(--resume); else start=(--load-from "$checkpoint"); fi
 step "3/7 a short training on $processes processes" \

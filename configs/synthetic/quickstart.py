@@ -5,7 +5,12 @@ HARDWARE  2 CPU cores
 RESULT    2 minutes 16 seconds for everything, 2026-11-21; the score of two keyframes means little
 """
 
-_base_ = ["./epropnp_r18_synthetic.py"]
+_base_ = [
+    "../_base_/models/epropnp_small_wide.py",
+    "../_base_/datasets/half_size.py",
+    "../_base_/default_runtime.py",
+    "../_base_/schedules/synthetic.py",
+]
 optimizer = dict(lr=1e-4)
 lr_config = dict(warmup_iters=5)
 runner = dict(max_iters=30)

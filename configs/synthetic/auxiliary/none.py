@@ -7,19 +7,12 @@ RESULT    NDS 0.1790, mAP 0.0590, mAOE 1.183 on the two held-out scenes (docs/re
 """
 
 _base_ = [
-    "../../_base_/models/epropnp_small.py",
+    "../../_base_/models/epropnp_small_wide.py",
     "../../_base_/models/auxiliary_v2.py",
     "../../_base_/datasets/half_size_lidar.py",
     "../../_base_/default_runtime.py",
     "../../_base_/schedules/ablation.py",
 ]
 
-# The rows load the same data in the same order, LiDAR points included, whether they use them or not. Each of the 4 heads has 32 channels,
-# as in the large model: object coordinates are read from them.
-model = dict(
-    bbox_head=dict(
-        dense_head=dict(bbox_branch=None, embedding_channels=128),
-        objects=dict(embed_dims=128, ffn_channels=128),
-        losses=dict(bbox=None),
-    )
-)
+# The rows load the same data in the same order, LiDAR points included, whether they use them or not.
+model = dict(bbox_head=dict(dense_head=dict(bbox_branch=None), losses=dict(bbox=None)))
