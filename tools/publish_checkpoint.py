@@ -2,7 +2,7 @@
 """Writes the weights of a checkpoint alone, without the optimizer, with what tells where they come from.
 
 Example:
-    python tools/publish_checkpoint.py work_dirs/epropnp_r18_synthetic/latest.pth configs/synthetic/epropnp_r18_synthetic.pth
+    python tools/publish_checkpoint.py work_dirs/epropnp_r18_varied/latest.pth configs/synthetic/epropnp_r18_varied.pth
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@ COMMAND   for seed in $(seq 1 20); do
           done
           tools/train.py configs/synthetic/backbone_r18.py
           tools/train.py configs/synthetic/epropnp_r18_varied.py
-HARDWARE  2 CPU cores
-RESULT    not trained yet
+HARDWARE  1 CPU core, 74 minutes
+RESULT    NDS 0.3797, mAP 0.2901, mAOE 0.523 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = ["./auxiliary/all.py"]

@@ -1,8 +1,8 @@
 """FCOS3D of mmdet3d on the worlds, windows and boxes of epropnp_r18_varied.py, from the same backbone.
 
 COMMAND   tools/train.py configs/synthetic/fcos3d_r18_varied.py
-HARDWARE  2 CPU cores
-RESULT    not trained yet
+HARDWARE  1 CPU core, 54 minutes
+RESULT    NDS 0.1743, mAP 0.0475, mAOE 0.975 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = ["./fcos3d_r18_synthetic.py"]
