@@ -6,7 +6,7 @@ The picture of the README is made with the second command, after `make quickstar
 Example:
     python tools/draw_example.py configs/debug/one_frame.py work_dirs/one_frame/latest.pth example.jpg --index 3
     python tools/draw_example.py configs/synthetic/epropnp_r18_varied.py configs/synthetic/epropnp_r18_varied.pth \\
-        docs/images/example.jpg --data-root work_dirs/quickstart/data --index 0
+        docs/images/example.jpg --data-root work_dirs/quickstart/data --index 6
 """
 
 from __future__ import annotations
