@@ -5,7 +5,12 @@ HARDWARE  2 CPU cores, 12 minutes
 RESULT    84 % of the classes and 55 % of the headings (12 bins) right in the last 50 steps of training
 """
 
-_base_ = ["../_base_/models/epropnp_small.py", "../_base_/default_runtime.py", "../_base_/schedules/adamw_iterations.py"]
+_base_ = [
+    "../_base_/models/epropnp_small.py",
+    "../_base_/datasets/half_size.py",
+    "../_base_/default_runtime.py",
+    "../_base_/schedules/adamw_iterations.py",
+]
 model = dict(
     _delete_=True,
     type="HeadingClassifier",
@@ -16,14 +21,14 @@ model = dict(
 settings = dict(
     type="ObjectCropDataset",
     limits=dict(min_visibility=2, max_truncation=0.5, min_box_size=6.0),
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
+    mean={{_base_.normalize.mean}},
+    std={{_base_.normalize.std}},
 )
 ann_file = "nuscenes_mini_infos_train_mono3d.coco.json"
 # Neighbouring keyframes of the frozen world show the same objects from the same side: one image in three.
 frozen = dict(settings, data_root="data/synthetic/", ann_file="data/synthetic/" + ann_file, share=1 / 3)
 varied = [dict(settings, data_root=f"data/varied/{seed}/", ann_file=f"data/varied/{seed}/" + ann_file) for seed in range(1, 21)]
-data = dict(samples_per_gpu=96, workers_per_gpu=1, train=dict(type="ConcatDataset", datasets=[frozen, *varied]))
+data = dict(_delete_=True, samples_per_gpu=96, workers_per_gpu=1, train=dict(type="ConcatDataset", datasets=[frozen, *varied]))
 optimizer = dict(_delete_=True, type="AdamW", lr=2e-3, weight_decay=0.02)
 runner = dict(max_iters=4000)
 checkpoint_config = dict(interval=500)
