@@ -1,6 +1,7 @@
 """EPro-PnP on windows of the synthetic world and of twenty more, with all auxiliary losses, from a backbone that knows headings.
 
-COMMAND   for seed in $(seq 1 20); do
+COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
+          for seed in $(seq 1 20); do
               tools/create_synthetic_nuscenes.py data/varied/$seed --preset varied --seed $seed
               tools/create_data.py nuscenes data/varied/$seed --version v1.0-mini --lidar
           done

@@ -32,7 +32,7 @@ class ObjectCropDataset(Dataset):
     one at a random scale, mirrored half of the time, its brightness and contrast changed a little.
 
     * `img`: (3, size, size) float32, normalised RGB
-    * `label`: () int64 class; `heading`: () float32 observation angle in rad, 0 for an object that faces away along the ray of sight,
+    * `label`: class, an int; `heading`: observation angle in rad, a float, 0 for an object that faces away along the ray of sight,
       counted as yaw is (docs/conventions.md); NaN where the class has none
 
     Args:
@@ -42,13 +42,13 @@ class ObjectCropDataset(Dataset):
         context: side of the square over the longer side of the object's rectangle.
         zoom: smallest and largest side, in px of an item, that the longer side of the rectangle gets.
         share: of the images; 0.3 takes three of ten, evenly spread.
+        test_mode: what mmdet's builder passes on; items are made the same way.
 
     Raises:
         UserError: a file is missing or damaged, or no box is left.
     """
 
     CLASSES = CLASSES
-    PALETTE = None
 
     def __init__(
         self,
@@ -64,10 +64,9 @@ class ObjectCropDataset(Dataset):
         share: float = 1.0,
         test_mode: bool = False,
     ):
-        self.size, self.context, self.zoom, self.test_mode = size, context, zoom, test_mode
+        self.size, self.context, self.zoom = size, context, zoom
         self.mean, self.std = np.array(mean, np.float32), np.array(std, np.float32)
         self.crops, self.labels, self.headings = _cut(Path(data_root), ann_file, ObjectLimits(**limits), stored, context, share)
-        self.flag = np.zeros(len(self), dtype=np.uint8)  # mmdet groups images by their shape; these are all alike
 
     def __len__(self) -> int:
         return len(self.crops)

@@ -67,8 +67,7 @@ def test_the_object_is_in_the_middle_of_its_square(side: int):
 def test_items(make):
     random.seed(0)
     dataset = make()
-    infos = dataset.labels
-    assert len(dataset) == len(infos) > 4
+    assert len(dataset) == len(dataset.labels) > 4
     item = dataset[0]
     assert item["img"].data.shape == (3, 64, 64) and item["img"].data.dtype == torch.float32
     unknown = np.isnan(dataset.headings)

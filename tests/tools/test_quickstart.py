@@ -41,5 +41,6 @@ def test_the_shipped_weights_are_all_that_the_model_needs() -> None:
 
 
 def test_the_training_is_a_short_one() -> None:
-    quick, full = (Config.fromfile(str(ROOT / "configs" / "synthetic" / name)) for name in ("quickstart.py", "epropnp_r18_varied.py"))
+    quick, full = (Config.fromfile(str(ROOT / "configs" / "synthetic" / name)) for name in ("quickstart.py", "epropnp_r18_synthetic.py"))
+    assert quick.data == full.data
     assert quick.runner.max_iters < 100 < full.runner.max_iters

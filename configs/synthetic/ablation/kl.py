@@ -1,7 +1,7 @@
 """Ablation: the KL loss alone. 2400 steps on the varied worlds.
 
 COMMAND   tools/train.py configs/synthetic/ablation/kl.py    (the worlds: epropnp_r18_varied.py)
-HARDWARE  1 CPU core, 25 minutes
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 

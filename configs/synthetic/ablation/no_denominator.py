@@ -1,7 +1,7 @@
 """Ablation: weights without the denominator of the Softmax. 2400 steps on the varied worlds.
 
 COMMAND   tools/train.py configs/synthetic/ablation/no_denominator.py    (the worlds: epropnp_r18_varied.py)
-HARDWARE  1 CPU core, 25 minutes
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 
