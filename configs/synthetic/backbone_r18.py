@@ -30,6 +30,6 @@ frozen = dict(settings, data_root="data/synthetic/", ann_file="data/synthetic/" 
 varied = [dict(settings, data_root=f"data/varied/{seed}/", ann_file=f"data/varied/{seed}/" + ann_file) for seed in range(1, 21)]
 data = dict(_delete_=True, samples_per_gpu=96, workers_per_gpu=1, train=dict(type="ConcatDataset", datasets=[frozen, *varied]))
 optimizer = dict(_delete_=True, type="AdamW", lr=2e-3, weight_decay=0.02)
-runner = dict(max_iters=4000)
+runner = dict(max_iters=10000)
 checkpoint_config = dict(interval=500)
 custom_hooks = [dict(type="Bfloat16Hook")]

@@ -17,6 +17,7 @@ train_pipeline = [
     {{_base_.load}},
     {{_base_.annotate}},
     dict(type="LoadLidarPoints"),
+    dict(type="FaceAway"),
     {{_base_.crop}},
     {{_base_.keep_visible}},
     window,
@@ -38,8 +39,12 @@ datasets = [
     )
     for root in ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
 ]
-data = dict(samples_per_gpu=6, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
+data = dict(samples_per_gpu=4, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
 pretrained = dict(type="Pretrained", checkpoint="work_dirs/backbone_r18/latest.pth", prefix="backbone.")
-model = dict(backbone=dict(init_cfg=pretrained), train_cfg=dict(queries_per_image=16))
+model = dict(
+    backbone=dict(init_cfg=pretrained),
+    bbox_head=dict(objects=dict(by_rays=True), losses=dict(velocity=dict(loss_weight=0.2))),
+    train_cfg=dict(queries_per_image=16),
+)
 optimizer = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5))))
 runner = dict(max_iters=6000)

@@ -10,6 +10,7 @@ window = dict(type="CropAroundObject", size=(640, 512))
 train_pipeline = [
     {{_base_.load}},
     {{_base_.annotate}},
+    dict(type="FaceAway"),
     {{_base_.crop}},
     {{_base_.keep_visible}},
     window,
@@ -32,7 +33,7 @@ datasets = [
     )
     for root in ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
 ]
-data = dict(samples_per_gpu=6, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
+data = dict(samples_per_gpu=4, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
 pretrained = dict(type="Pretrained", checkpoint="work_dirs/backbone_r18/latest.pth", prefix="backbone.")
 model = dict(backbone=dict(init_cfg=pretrained))
 runner = dict(max_iters=6000)

@@ -18,10 +18,11 @@ from epropnp_det.errors import UserError
 from epropnp_det.nuscenes_classes import CLASSES
 
 from . import annotation_file
+from .symmetry import HALF_TURN_CLASSES, facing_away, observation_angle
 from .transforms import ObjectLimits, read_image
 
-# Classes that look the same from all sides, or from two: their headings cannot be told from a picture.
-WITHOUT_HEADING = ("traffic_cone", "barrier")
+# Cones look the same from all sides. Barriers do from two: they count as facing away.
+WITHOUT_HEADING = ("traffic_cone",)
 
 
 @DATASETS.register_module()
@@ -94,11 +95,6 @@ class ObjectCropDataset(Dataset):
         return cv2.warpAffine(crop, matrix, (self.size, self.size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
 
-def observation_angle(yaw: float, x: float, z: float) -> float:
-    """Heading against the ray of sight, rad, of an object at (x, z) in the camera frame; mirroring the image changes its sign."""
-    return yaw - math.atan2(-z, x)
-
-
 def square_around(image: np.ndarray, box: list[float], context: float, side: int) -> np.ndarray:
     """A square (side, side, 3) around a rectangle x, y, w, h; what lies outside the image is its border."""
     x, y, width, height = box
@@ -130,8 +126,8 @@ def _cut(
             kept += records[image["id"]]
     if not crops:
         raise UserError(f"no object of {ann_file} is within the limits {limits}; loosen them")
-    labels = np.array([CLASSES.index(names[record["category_id"]]) for record in kept])
-    return np.stack(crops), labels, np.array([_heading(record, names[record["category_id"]]) for record in kept], dtype=np.float32)
+    found = [names[record["category_id"]] for record in kept]
+    return np.stack(crops), np.array([CLASSES.index(name) for name in found]), _headings(kept, found)
 
 
 def _admitted(record: dict, limits: ObjectLimits) -> bool:
@@ -140,6 +136,9 @@ def _admitted(record: dict, limits: ObjectLimits) -> bool:
     return bool(limits.admit(box, np.array([record["visibility"]]), np.array([record["truncation"]]))[0])
 
 
-def _heading(record: dict, name: str) -> float:
-    x, _, z = record["bbox_cam3d"][:3]
-    return math.nan if name in WITHOUT_HEADING else observation_angle(record["bbox_cam3d"][6], x, z)
+def _headings(records: list[dict], names: list[str]) -> np.ndarray:
+    """Observation angles (n,) of the boxes, rad."""
+    x, z, yaw = torch.tensor([record["bbox_cam3d"] for record in records], dtype=torch.float32)[:, [0, 2, 6]].T
+    chosen = torch.where(torch.from_numpy(np.isin(names, HALF_TURN_CLASSES)), facing_away(yaw, x, z), yaw)
+    unknown = torch.from_numpy(np.isin(names, WITHOUT_HEADING))
+    return observation_angle(chosen, x, z).masked_fill(unknown, math.nan).numpy()

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from mmcv.cnn import ConvModule
 from torch import Tensor, nn
 
-from .coders import SinePositionalEncoding
 from .structures import Queries, SampledFeatures
 
 
@@ -26,7 +25,6 @@ class DenseFeatures(nn.Module):
         levels: number of pyramid levels fused, finest first.
         channels: of the fused map.
         embed_dims: E, of keys and values.
-        encoding: positional encoding added to the keys (E channels).
     """
 
     def __init__(
@@ -36,7 +34,6 @@ class DenseFeatures(nn.Module):
         levels: int,
         channels: int,
         embed_dims: int,
-        encoding: SinePositionalEncoding,
         norm_cfg: dict,
     ):
         super().__init__()
@@ -44,16 +41,15 @@ class DenseFeatures(nn.Module):
         self.level_convs = nn.Sequential(*(ConvModule(a, b, 3, padding=1, bias=False) for a, b in pairwise(widths)))
         self.levels = levels
         self.fuse = ConvModule(levels * widths[-1], channels, 1, norm_cfg=norm_cfg)
-        self.encoding = encoding
         self.key = nn.Conv2d(channels + embed_dims, embed_dims, 1)
         self.value = nn.Conv2d(channels, embed_dims, 1)
 
-    def forward(self, feats: list[Tensor], valid: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, feats: list[Tensor], position: Tensor) -> tuple[Tensor, Tensor]:
         """Builds the maps.
 
         Args:
             feats: (B, C, H, W) of each level, finest first.
-            valid: (B, H0, W0) bool at the size of the finest level, False where the image is padded.
+            position: (B, E, H0, W0) encoding of the positions at the size of the finest level, for the keys.
 
         Returns:
             Keys and values, (B, E, H0, W0).
@@ -61,7 +57,7 @@ class DenseFeatures(nn.Module):
         size = feats[0].shape[-2:]
         maps = [F.interpolate(self.level_convs(x), size, mode="bilinear", align_corners=False) for x in feats[: self.levels]]
         fused = self.fuse(torch.cat(maps, 1))
-        return self.key(torch.cat((fused, self.encoding.of_map(valid)), 1)), self.value(fused)
+        return self.key(torch.cat((fused, position), 1)), self.value(fused)
 
 
 class DeformableSampler(nn.Module):

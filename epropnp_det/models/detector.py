@@ -12,9 +12,9 @@ from epropnp_det.pnp import Camera
 
 from .boxes import from_mmdet3d, to_mmdet3d
 from .flip_tta import mirror_images
-from .pnp_head import View
 from .structures import Detections, ObjectTruth
 from .targets import volume_center
+from .view import View
 
 
 @DETECTORS.register_module()

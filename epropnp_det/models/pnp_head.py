@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from mmcv.runner import BaseModule
@@ -22,21 +22,9 @@ from .postprocess import PostprocessSettings, best_of, candidates, select_pairs,
 from .scoring import expected_score
 from .structures import DenseOutputs, DensePoints, Detections, ObjectPredictions, ObjectTruth, Queries, queries_at
 from .targets import Assignment, AssignmentSettings, assign, draw_queries
+from .view import View
 
 AUXILIARY = ("projection", "coordinate", "depth")
-
-
-@dataclass(frozen=True)
-class View:
-    """How the images of a batch were taken.
-
-    Args:
-        camera: batch (B,), network-input px.
-        extent: (B, 2) width and height of the unpadded images, px.
-    """
-
-    camera: Camera
-    extent: Tensor
 
 
 @HEADS.register_module()
@@ -139,7 +127,7 @@ class EProPnPHead(BaseModule):
         draw = draw_queries(assignment, count, generator)
         drawn = assignment.truth[draw.point]
         own = truth[drawn]
-        queries, maps = queries_at(points, draw.point, own.label), self.objects.dense_maps(feats, view.extent)
+        queries, maps = queries_at(points, draw.point, own.label), self.objects.dense_maps(feats, view)
         predictions, problem = self.posed(maps, view, queries)
         losses |= self.object_losses(predictions, problem, own, draw, count, generator)
         if self.auxiliary_losses is None:
@@ -162,7 +150,7 @@ class EProPnPHead(BaseModule):
         present = drawn.new_zeros(len(truth), dtype=torch.bool).index_fill(0, drawn, True)
         number, total = (present.cumsum(0) - 1)[drawn], int(present.sum())
         heads = self.objects.sampler.heads
-        query = self.objects.attention_query(queries, view.extent).unflatten(1, (heads, -1))
+        query = self.objects.attention_query(queries, view).unflatten(1, (heads, -1))
         query, size = (mean_by_object(value, number, weight, total) for value in (query, predictions.size))
         image = drawn.new_zeros(len(truth)).index_copy(0, drawn, queries.image)[present]
         return Regions(image, truth[present], view.camera[image], query, size), present
@@ -185,11 +173,11 @@ class EProPnPHead(BaseModule):
 
     def correspondences(self, feats: list[Tensor], view: View, queries: Queries) -> tuple[ObjectPredictions, PnPProblem]:
         """Predictions of M queries and the PnP problem (M,) they pose."""
-        return self.posed(self.objects.dense_maps(feats, view.extent), view, queries)
+        return self.posed(self.objects.dense_maps(feats, view), view, queries)
 
     def posed(self, maps: tuple[Tensor, Tensor], view: View, queries: Queries) -> tuple[ObjectPredictions, PnPProblem]:
         """`correspondences` from keys and values (B, E, H, W)."""
-        predictions = self.objects(queries, maps, view.extent)
+        predictions = self.objects(queries, maps, view)
         return predictions, problem_of(predictions, view.camera[queries.image], self.gradients.delta_to_x2d)
 
     @torch.no_grad()
@@ -232,7 +220,7 @@ class EProPnPHead(BaseModule):
         """M queries, their (M,) class scores, and what is predicted of them."""
         points = self.dense_head.flatten(self.dense(feats))
         queries, class_score = select_queries(points, len(view.extent), self.postprocess)
-        return queries, class_score, self.objects(queries, self.objects.dense_maps(feats, view.extent), view.extent)
+        return queries, class_score, self.objects(queries, self.objects.dense_maps(feats, view), view)
 
     def predict_both(self, feats: list[Tensor], mirrored: list[Tensor], view: View) -> tuple[Queries, Tensor, ObjectPredictions]:
         """`predict` from the features of images and of mirrored images: each object has the points of both."""
@@ -241,8 +229,9 @@ class EProPnPHead(BaseModule):
         points = [self.dense_head.flatten(one) for one in outputs]
         row, label, class_score = select_pairs(flip_tta.pool(*points), len(view.extent), self.postprocess)
         queries = [queries_at(one, row, label) for one in points]
+        views = view, replace(view, camera=view.camera.flip(width))
         ours, theirs = (
-            self.objects(mine, self.objects.dense_maps(f, view.extent), view.extent) for mine, f in zip(queries, (feats, mirrored))
+            self.objects(mine, self.objects.dense_maps(f, seen), seen) for mine, f, seen in zip(queries, (feats, mirrored), views)
         )
         theirs = flip_tta.unmirror(theirs, width[queries[0].image])
         return queries[0], class_score, flip_tta.merge(ours, theirs)

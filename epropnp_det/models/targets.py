@@ -118,10 +118,7 @@ def volume_center(pose: Tensor, size: Tensor, camera: Camera, extent: tuple[int,
     """
     u, v = (torch.arange(step / 2, n, step, device=pose.device, dtype=pose.dtype) for n in extent)
     pixels = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
-    homogeneous = torch.cat((pixels, torch.ones_like(pixels[:, :1])), 1)
-    # Rays scaled to z = 1, so that distances along a ray are depths.
-    rays = torch.linalg.solve(camera.matrix, homogeneous.T).T
-    rays = rays / rays[:, 2:]
+    rays = camera.each_point().ray(pixels)  # z = 1: distances along a ray are depths
     rotation = yaw_matrix(pose[:, 3])
     origin = -(pose[:, None, :3] @ rotation)
     direction = rays @ rotation

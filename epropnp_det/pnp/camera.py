@@ -114,6 +114,14 @@ class Camera(Record):
         """Depth (...) [m] of points (..., 3) along the optical axis, not clamped."""
         return (self.matrix[..., 2, :] * xyz).sum(-1)
 
+    @full_precision
+    def ray(self, pixel: Tensor) -> Tensor:
+        """Points (..., 3) [m] with z = 1 that project to pixels (..., 2); batch dims broadcast as in `project`."""
+        pixel = at_least_float32(pixel)
+        inverse = torch.linalg.inv(self.matrix).to(pixel.dtype)
+        direction = (inverse @ torch.cat((pixel, torch.ones_like(pixel[..., :1])), -1)[..., None])[..., 0]
+        return direction / direction[..., 2:]
+
     def project(self, xyz: Tensor) -> Tensor:
         """Pixels (..., 2) of points (..., 3) [m].
 

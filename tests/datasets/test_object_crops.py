@@ -9,14 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from mmdet3d.core.bbox import CameraInstance3DBoxes
 
 from epropnp_det.datasets import ObjectCropDataset
-from epropnp_det.datasets.object_crops import WITHOUT_HEADING, observation_angle, square_around
-from epropnp_det.datasets.transforms import mirror_boxes
+from epropnp_det.datasets.object_crops import WITHOUT_HEADING, square_around
+from epropnp_det.datasets.symmetry import HALF_TURN_CLASSES
 from epropnp_det.errors import UserError
 from epropnp_det.nuscenes_classes import CLASSES
-from tests.tolerances import BOX_CENTER
 
 NORM = dict(mean=(120.0, 115.0, 100.0), std=(58.0, 57.0, 57.0))
 ALL = dict(min_visibility=1, max_truncation=1.0, min_box_size=0.0)
@@ -29,28 +27,6 @@ def make(database: Path):
         return ObjectCropDataset(str(database), ann_file, limits=limits, **NORM, **settings)
 
     return crops
-
-
-def angle_of(boxes: CameraInstance3DBoxes) -> float:
-    x, z, yaw = boxes.tensor[0, [0, 2, 6]].tolist()
-    return observation_angle(yaw, x, z)
-
-
-def difference(a: float, b: float) -> float:
-    return math.remainder(a - b, 2 * math.pi)
-
-
-def test_mirroring_changes_the_sign_of_an_observation_angle():
-    boxes = CameraInstance3DBoxes([[3.0, 1.0, 9.0, 4.2, 1.6, 1.8, 0.7, 3.0, -2.0]], box_dim=9)
-    assert difference(angle_of(mirror_boxes(boxes)), -angle_of(boxes)) == pytest.approx(0, abs=BOX_CENTER)
-
-
-@pytest.mark.parametrize("yaw", [-2.0, 0.3, 3.0])
-def test_an_object_that_faces_away_is_seen_at_zero(yaw: float):
-    # A ray of sight points along (cos yaw, -sin yaw) in x and z, as an object with that yaw does.
-    x, z = 7 * math.cos(yaw), -7 * math.sin(yaw)
-    assert difference(observation_angle(yaw, x, z), 0) == pytest.approx(0, abs=BOX_CENTER)
-    assert difference(observation_angle(yaw + 0.4, x, z), 0.4) == pytest.approx(0, abs=BOX_CENTER)
 
 
 @pytest.mark.parametrize("side", [24, 96, 300])
@@ -72,6 +48,8 @@ def test_items(make):
     assert item["img"].data.shape == (3, 64, 64) and item["img"].data.dtype == torch.float32
     unknown = np.isnan(dataset.headings)
     assert np.array_equal(unknown, [CLASSES[label] in WITHOUT_HEADING for label in dataset.labels])
+    turned = np.isin(dataset.labels, [CLASSES.index(name) for name in HALF_TURN_CLASSES])
+    assert (np.abs(dataset.headings[turned & ~unknown]) <= math.pi / 2).all()
     headings = {round(abs(dataset[int(np.flatnonzero(~unknown)[0])]["heading"]), 6) for _ in range(8)}
     assert len(headings) == 1  # mirrored or not
 

@@ -10,8 +10,9 @@ from mmdet3d.models import build_head
 from torch import Tensor
 
 from epropnp_det.lidar import ImagePoints, LidarPoints, ObjectPoints
-from epropnp_det.models.pnp_head import EProPnPHead, View
+from epropnp_det.models.pnp_head import EProPnPHead
 from epropnp_det.models.structures import ObjectTruth
+from epropnp_det.models.view import View
 from epropnp_det.pnp import Camera, EProPnP4DoF, PnPProblem, YawPose
 
 MODELS = Path(__file__).parents[2] / "configs" / "_base_" / "models"

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from epropnp_det.models.pnp_head import EProPnPHead, View
+from epropnp_det.models.pnp_head import EProPnPHead
 from epropnp_det.models.postprocess import PostprocessSettings
 from epropnp_det.models.structures import Queries
+from epropnp_det.models.view import View
 from tests.tolerances import EXACT
 
 from . import plain
@@ -59,9 +60,9 @@ def one_query(points, row: int, label: int) -> Queries:
 
 def detections(head: EProPnPHead, feats: list[torch.Tensor], view: View, image: int, solver: str) -> list[tuple[float, int, np.ndarray]]:
     """Score, class and pose of each box, best first."""
-    maps, camera, found = head.objects.dense_maps(feats, view.extent), view.camera[image], []
+    maps, camera, found = head.objects.dense_maps(feats, view), view.camera[image], []
     for class_score, query in chosen(head, feats, image):
-        seen = head.objects(query, maps, view.extent)
+        seen = head.objects(query, maps, view)
         size, noc, x2d, w2d = (value[0].numpy() for value in (seen.size, seen.noc, seen.x2d, seen.w2d))
         ray = np.linalg.solve(camera.matrix.numpy(), np.append(x2d.mean(axis=0), 1.0))
         pose = plain.solve(camera, noc * size, x2d, w2d, np.append(10 * ray, math.pi / 2), 5, solver)

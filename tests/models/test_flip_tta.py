@@ -12,8 +12,9 @@ from mmdet3d.models import build_model
 
 from epropnp_det.models import flip_tta
 from epropnp_det.models.detector import view_of
-from epropnp_det.models.pnp_head import View, problem_of
+from epropnp_det.models.pnp_head import problem_of
 from epropnp_det.models.structures import DenseOutputs, Detections, ObjectPredictions
+from epropnp_det.models.view import View
 from epropnp_det.pnp import Camera, YawPose
 from tests.tolerances import EXACT, MIRRORED
 

@@ -30,18 +30,18 @@ def test_dense_outputs(head_of_recording, recorded_head, ours, theirs):
 @torch.no_grad()
 def test_dense_maps(head_of_recording, recorded_head):
     view = view_of_recording(recorded_head)
-    key, value = head_of_recording.objects.dense_maps(recorded_head["feats"], view.extent)
+    key, value = head_of_recording.objects.dense_maps(recorded_head["feats"], view)
     close(key, recorded_head["key"])
     close(value, recorded_head["value"])
 
 
 @pytest.fixture(scope="module")
 def predictions(head_of_recording, recorded_head):
-    h, objects, extent = recorded_head, head_of_recording.objects, view_of_recording(recorded_head).extent
+    h, objects, view = recorded_head, head_of_recording.objects, view_of_recording(recorded_head)
     reference = own_class(h["query_center"].unflatten(1, (-1, 2)), h["query_label"])
     queries = Queries(h["query_img"], h["query_label"], reference, h["query_stride"], h["query_emb"])
     with torch.no_grad():
-        return objects(queries, objects.dense_maps(h["feats"], extent), extent)
+        return objects(queries, objects.dense_maps(h["feats"], view), view)
 
 
 @pytest.fixture(scope="module")

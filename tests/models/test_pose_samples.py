@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from epropnp_det.models.pnp_head import View
 from epropnp_det.models.structures import Detections
+from epropnp_det.models.view import View
 from epropnp_det.pnp import Camera
 
 from .small import CAMERA, build

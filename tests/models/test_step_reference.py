@@ -96,7 +96,7 @@ def auxiliary(step, head_of_step, recorded_step):
         step["queries"], step["predictions"], truth, step["assignment"].truth[draw.point], draw.weight, step["view"]
     )
     assert present.all()
-    maps = head.objects.dense_maps(recorded_step["feats"], step["view"].extent)
+    maps = head.objects.dense_maps(recorded_step["feats"], step["view"])
     return head.auxiliary_losses(maps, regions, step["view"].camera, lidar_of_recording(recorded_step))
 
 

@@ -9,8 +9,8 @@ import torch
 
 from epropnp_det.models.boxes import to_mmdet3d
 from epropnp_det.models.detector import object_truth
-from epropnp_det.models.pnp_head import View
 from epropnp_det.models.structures import ObjectTruth, Queries
+from epropnp_det.models.view import View
 from epropnp_det.pnp import Camera
 
 from .small import CAMERA, build, scene
@@ -107,14 +107,14 @@ def test_broken_objects_are_counted_and_give_no_pose_loss(head, feats):
 def test_weights_without_denominator_follow_their_own_logit_alone(head, feats):
     """With equal logits they are the normalised ones; raising one head's logits raises its weights and leaves the others alone."""
     sampler, objects = head.objects.sampler.eval(), head.objects
-    queries, maps, extent = some_queries(head), objects.dense_maps(feats, view().extent), view().extent
+    queries, maps, seen = some_queries(head), objects.dense_maps(feats, view()), view()
     objects.points.out_weight.data.zero_()
-    equal = objects(queries, maps, extent).w2d
+    equal = objects(queries, maps, seen).w2d
     objects.normalized_weights = False
-    torch.testing.assert_close(objects(queries, maps, extent).w2d, equal)
+    torch.testing.assert_close(objects(queries, maps, seen).w2d, equal)
     objects.points.out_bias.data[0, 3:] += 1.0
     first = torch.arange(equal.shape[1]) < sampler.points
-    raised = objects(queries, maps, extent).w2d
+    raised = objects(queries, maps, seen).w2d
     torch.testing.assert_close(raised, torch.where(first[:, None], equal * torch.e, equal))
 
 

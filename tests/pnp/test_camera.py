@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import pickle
 from collections.abc import Callable
 
@@ -36,6 +37,16 @@ def test_limits_and_near_plane(xyz: Tensor) -> None:
 
 def clipped(pixel: Tensor) -> Tensor:
     return pixel.clamp(-200, torch.inf).minimum(torch.tensor(SIZE) + 200.0)
+
+
+@pytest.mark.parametrize("tilt", [0.0, 0.2])
+def test_points_on_the_ray_of_a_pixel_project_to_it(tilt: float) -> None:
+    turn = torch.tensor([[1.0, 0, 0], [0, math.cos(tilt), -math.sin(tilt)], [0, math.sin(tilt), math.cos(tilt)]]).double()
+    view = camera().rotate(turn).flip(1600.0).crop(30.0, 228.0)
+    pixel = uniform((50, 2), 0.0, 600.0, seeded(0))
+    ray = view.each_point().ray(pixel)
+    assert (ray[:, 2] == 1).all()
+    torch.testing.assert_close(view.each_point().project(7.5 * ray), pixel, rtol=EXACT, atol=EXACT)
 
 
 def augmentations() -> dict[str, tuple[Callable[[Camera], Camera], Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
