@@ -2,7 +2,7 @@
 
 COMMAND   tools/train.py configs/synthetic/ablation/kl_regularized.py    (the worlds: epropnp_r18_varied.py)
 HARDWARE  1 CPU core, 25 minutes
-RESULT    NDS 0.2879, mAP 0.1709, mAOE 0.700 on the two held-out scenes (docs/results.md)
+RESULT    with the recipe of commit d7dc7a0: NDS 0.2879, mAP 0.1709, mAOE 0.700 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = ["../epropnp_r18_varied.py"]
