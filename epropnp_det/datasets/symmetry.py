@@ -37,10 +37,10 @@ class FaceAway:
         boxes = results["gt_bboxes_3d"]
         x, z, yaw = boxes.tensor[:, [0, 2, 6]].T
         symmetric = torch.isin(torch.from_numpy(results["gt_labels_3d"]), self.labels)
-        turned = symmetric & (facing_away(yaw, x, z) != yaw)
+        chosen = torch.where(symmetric, facing_away(yaw, x, z), yaw)
         moved = boxes.tensor.clone()
-        moved[:, 6] = torch.where(turned, facing_away(yaw, x, z), yaw)
-        points = {"lidar_points": half_turn(results["lidar_points"], turned)} if "lidar_points" in results else {}
+        moved[:, 6] = chosen
+        points = {"lidar_points": half_turn(results["lidar_points"], chosen != yaw)} if "lidar_points" in results else {}
         return dict(results, gt_bboxes_3d=boxes.new_box(moved), **points)
 
 
