@@ -1,8 +1,8 @@
 """FCOS3D of mmdet3d on the worlds, windows and boxes of epropnp_r18_varied.py, from the same backbone.
 
 COMMAND   tools/dist_train.sh configs/synthetic/fcos3d_r18_varied.py 2
-HARDWARE  2 CPU cores
-RESULT    not trained yet; an earlier recipe, 6000 steps of six windows: NDS 0.1743, mAP 0.0475, mAOE 0.975 (docs/results.md)
+HARDWARE  2 CPU cores, 84 minutes
+RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = ["./fcos3d_r18_synthetic.py"]

@@ -50,10 +50,21 @@ def test_both_models_train_on_the_same_pixels_and_boxes(root):
     torch.testing.assert_close(ours["gt_bboxes_3d"].data.tensor[:, :7], theirs["gt_bboxes_3d"].data.tensor[:, :7])
 
 
-def test_both_models_of_the_varied_worlds_train_on_the_same_images():
-    configs = [Config.fromfile(str(CONFIGS / name)) for name in ("epropnp_r18_varied.py", "fcos3d_r18_varied.py")]
-    ours, theirs = ([world.ann_file for world in config.data.train.datasets] for config in configs)
-    assert ours == theirs and len(set(ours)) == 21 and configs[0].runner == configs[1].runner
+def test_models_of_the_varied_worlds_train_on_the_same_images():
+    names = ("epropnp_r18_varied.py", "fcos3d_r18_varied.py", "fcos3d_r18_varied_whole.py")
+    configs = [Config.fromfile(str(CONFIGS / name)) for name in names]
+    ours, windows, whole = ([world.ann_file for world in config.data.train.datasets] for config in configs)
+    assert ours == windows == whole and len(set(ours)) == 21 and configs[0].runner == configs[1].runner
+
+
+def test_baseline_is_tested_on_images_as_those_of_its_last_steps(root):
+    def trained_on(name: str):
+        settings = copy.deepcopy(Config.fromfile(str(CONFIGS / name)).data.train.datasets[0])
+        settings.update(data_root=root, ann_file=f"{root}/{Path(settings.ann_file).name}")
+        return build_dataset(settings)[0]["img"].data.shape
+
+    tested_on = dataset("fcos3d_r18_varied_whole.py", "val", root)[0]["img"].data.shape
+    assert trained_on("fcos3d_r18_varied_whole.py") == tested_on != trained_on("fcos3d_r18_varied.py")
 
 
 def test_images_of_several_worlds_are_one_dataset(root):
