@@ -1,8 +1,8 @@
 """Ablation: the reprojection loss alone. 2400 steps on the varied worlds.
 
 COMMAND   tools/train.py configs/synthetic/ablation/reprojection.py    (the worlds: epropnp_r18_varied.py)
-HARDWARE  1 CPU core
-RESULT    not trained yet
+HARDWARE  1 CPU core, 33 minutes
+RESULT    with the recipe of commit d7dc7a0: NDS 0.1700, mAP 0.0377, mAOE 1.251 on the two held-out scenes (docs/results.md)
 """
 
 _base_ = ["./kl_regularized.py"]
