@@ -27,10 +27,13 @@ def root(tmp_path_factory) -> str:
     return str(folder)
 
 
+def at(root: str, settings: dict) -> dict:
+    """The settings of a dataset, for the one under `root`."""
+    return dict(copy.deepcopy(settings), data_root=root, ann_file=f"{root}/{Path(settings['ann_file']).name}")
+
+
 def dataset(name: str, split: str, root: str):
-    settings = copy.deepcopy(Config.fromfile(str(CONFIGS / name)).data[split])
-    settings.update(data_root=root, ann_file=f"{root}/{Path(settings.ann_file).name}")
-    return build_dataset(settings)
+    return build_dataset(at(root, Config.fromfile(str(CONFIGS / name)).data[split]))
 
 
 def batch(item: dict) -> dict:
@@ -59,9 +62,8 @@ def test_models_of_the_varied_worlds_train_on_the_same_images():
 
 def test_baseline_is_tested_on_images_as_those_of_its_last_steps(root):
     def trained_on(name: str):
-        settings = copy.deepcopy(Config.fromfile(str(CONFIGS / name)).data.train.datasets[0])
-        settings.update(data_root=root, ann_file=f"{root}/{Path(settings.ann_file).name}")
-        return build_dataset(settings)[0]["img"].data.shape
+        worlds = Config.fromfile(str(CONFIGS / name)).data.train.datasets
+        return build_dataset(at(root, worlds[0]))[0]["img"].data.shape
 
     tested_on = dataset("fcos3d_r18_varied_whole.py", "val", root)[0]["img"].data.shape
     assert trained_on("fcos3d_r18_varied_whole.py") == tested_on != trained_on("fcos3d_r18_varied.py")
@@ -69,9 +71,8 @@ def test_baseline_is_tested_on_images_as_those_of_its_last_steps(root):
 
 def test_images_of_several_worlds_are_one_dataset(root):
     single = dataset("fcos3d_r18_synthetic.py", "train", root)
-    settings = copy.deepcopy(Config.fromfile(str(CONFIGS / "fcos3d_r18_varied.py")).data.train)
-    here = dict(data_root=root, ann_file=f"{root}/{Path(settings.datasets[0].ann_file).name}")
-    both = build_dataset(dict(settings, datasets=[dict(world, **here) for world in settings.datasets[:2]]))
+    settings = Config.fromfile(str(CONFIGS / "fcos3d_r18_varied.py")).data.train
+    both = build_dataset(dict(settings, datasets=[at(root, world) for world in settings.datasets[:2]]))
     assert len(both) == 2 * len(single) and both.CLASSES == single.CLASSES
     assert both[len(both) - 1]["centers2d"].data.shape == single[len(single) - 1]["centers2d"].data.shape
 
