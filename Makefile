@@ -6,7 +6,7 @@ VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 WORKERS ?= 2
 STAMP := $(VENV)/.complete
-SOURCES := $(wildcard requirements/*.txt) $(wildcard epropnp_det/pnp/kernels/cpu/*.?pp) setup.py tools/make_env.sh
+SOURCES := $(wildcard requirements/*.txt) $(wildcard epropnp_det/pnp/ops/cpu/*.?pp) setup.py tools/make_env.sh
 
 help:    ## this list
 	@sed -n 's/^\([a-z]*\): *[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16

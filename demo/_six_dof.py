@@ -1,4 +1,6 @@
-"""What the 6DoF demonstrations share: poses at random, errors of poses, a network's points made into a PnP problem."""
+"""What the 6DoF demonstrations share: poses at random, errors of poses, a network's points made
+into a PnP problem.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +10,12 @@ from torch import Tensor
 from epropnp_det.pnp import SE3Pose
 
 
-def random_poses(number: int, low: tuple[float, ...], high: tuple[float, ...], generator: torch.Generator) -> Tensor:
-    """Poses (number, 7): translation uniform in a box from `low` to `high` [m], orientation uniform over all rotations."""
+def random_poses(
+    number: int, low: tuple[float, ...], high: tuple[float, ...], generator: torch.Generator
+) -> Tensor:
+    """Poses (number, 7): translation uniform in a box from `low` to `high` [m], orientation uniform
+    over all rotations.
+    """
     lowest, highest = torch.tensor(low), torch.tensor(high)
     pose = SE3Pose.random_rotation((number,), lowest, generator)
     translation = lowest + (highest - lowest) * torch.rand((number, 3), generator=generator)
@@ -18,7 +24,8 @@ def random_poses(number: int, low: tuple[float, ...], high: tuple[float, ...], g
 
 def orientation_error(pose: Tensor, target: Tensor) -> Tensor:
     """Angle (...) [degrees] between the orientations of poses (..., 7)."""
-    # By the distance of the quaternions: the arc cosine of their product has no digits left for small angles.
+    # By the distance of the quaternions: the arc cosine of their product has no digits left for
+    # small angles.
     found, true = pose[..., 3:], target[..., 3:]
     chord = torch.minimum((found - true).norm(dim=-1), (found + true).norm(dim=-1))
     return (4 * (chord / 2).clamp(max=1).asin()).rad2deg()

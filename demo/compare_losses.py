@@ -1,13 +1,17 @@
 #!/usr/bin/env python
-"""Table 3 of the paper, in small: which loss teaches a network 3D points, image points and weights, from poses alone or with their help?
+"""Table 3 of the paper, in small: which loss teaches a network 3D points, image points and weights,
+from poses alone or with their help?
 
-The same small network (`_seen_points.py`) is trained with the Monte Carlo loss, Eq. (5), with the distance of the pose differentiated
-implicitly, and with the reprojection error at the true pose; each from scratch, and with true coordinates of the points besides.
-All have the same steps, batches, optimiser, clipping and schedule; the learning rate of each is the best of the same three by
-the orientation error on validation poses, with the first seed. Steps whose gradient is not finite are left out, and counted. Where
+The same small network (`_seen_points.py`) is trained with the Monte Carlo loss, Eq. (5), with the
+distance of the pose differentiated implicitly, and with the reprojection error at the true pose;
+each from scratch, and with true coordinates of the points besides. All have the same steps,
+batches, optimiser, clipping and schedule; the learning rate of each is the best of the same three
+by the orientation error on validation poses, with the first seed. Steps whose gradient is not
+finite are left out, and counted. Where
 coordinates help, they do so alone for the first steps: all three go on from the same network.
 
-Writes losses.json, losses.md and losses.png into a folder. Parts of the table may be made one after the other: what is there already stays,
+Writes losses.json, losses.md and losses.png into a folder. Parts of the table may be made one after
+    the other: what is there already stays,
 unless it is trained again.
 
 Example:
@@ -38,26 +42,75 @@ if TYPE_CHECKING:
 # From poses alone; with coordinates, which come alone first.
 STEPS, WARM_UP, SUPERVISED_STEPS, BATCH = 300, 400, 150, 32
 SEEDS, LEARNING_RATES, WARM_UP_RATE = (0, 1, 2), (3e-3, 1e-2, 3e-2), 1e-2
-# By trial: with a tenth of it reprojection gathers all points in one place in spite of the coordinates.
+# By trial: with a tenth of it reprojection gathers all points in one place in spite of the
+# coordinates.
 COORDINATE_WEIGHT = 100.0
 # Norms of gradients beyond which they are clipped, without and with coordinates.
 CLIP = (10.0, 100.0)
 # Seeds and numbers of scenes.
 VALIDATION, TEST = (2**30, 128), (2**31, 256)
-LOSSES = {"implicit": "Implicit differentiation", "reprojection": "Reprojection", "monte_carlo": "Monte Carlo"}
+LOSSES = {
+    "implicit": "Implicit differentiation",
+    "reprojection": "Reprojection",
+    "monte_carlo": "Monte Carlo",
+}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=Path("compare_losses"), metavar="FOLDER", help="(default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=STEPS, help="of trainings from poses alone (default: %(default)s)")
-    parser.add_argument("--warm-up", type=int, default=WARM_UP, help="steps with coordinates alone, where they help (default: %(default)s)")
-    parser.add_argument("--supervised-steps", type=int, default=SUPERVISED_STEPS, help="of the trainings after that (default: %(default)s)")
-    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=tuple(LOSSES), help="to train with (default: all three)")
-    parser.add_argument("--coordinates", choices=("no", "yes", "both"), default="both", help="(default: %(default)s)")
-    parser.add_argument("--coordinate-weight", type=float, default=COORDINATE_WEIGHT, help="(default: %(default)s)")
-    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of weights and scenes (default: 0 1 2)")
-    parser.add_argument("--learning-rates", type=float, nargs="+", default=LEARNING_RATES, help="(default: 3e-3 1e-2 3e-2)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("compare_losses"),
+        metavar="FOLDER",
+        help="(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=STEPS,
+        help="of trainings from poses alone (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--warm-up",
+        type=int,
+        default=WARM_UP,
+        help="steps with coordinates alone, where they help (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--supervised-steps",
+        type=int,
+        default=SUPERVISED_STEPS,
+        help="of the trainings after that (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--losses",
+        nargs="+",
+        choices=LOSSES,
+        default=tuple(LOSSES),
+        help="to train with (default: all three)",
+    )
+    parser.add_argument(
+        "--coordinates",
+        choices=("no", "yes", "both"),
+        default="both",
+        help="(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--coordinate-weight", type=float, default=COORDINATE_WEIGHT, help="(default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=SEEDS, help="of weights and scenes (default: 0 1 2)"
+    )
+    parser.add_argument(
+        "--learning-rates",
+        type=float,
+        nargs="+",
+        default=LEARNING_RATES,
+        help="(default: 3e-3 1e-2 3e-2)",
+    )
     args = parser.parse_args()
     if min(args.steps, args.supervised_steps) < 1 or args.warm_up < 0:
         parser.error("--steps and --supervised-steps must be at least 1, --warm-up at least 0")
@@ -82,7 +135,9 @@ CELLS = [Cell(loss, supervised) for supervised in (False, True) for loss in LOSS
 
 @dataclass(frozen=True)
 class Errors:
-    """Mean errors on poses never seen; ADD-0.1d is the share of objects whose points are off by less than a tenth of its length."""
+    """Mean errors on poses never seen; ADD-0.1d is the share of objects whose points are off by
+    less than a tenth of its length.
+    """
 
     degrees: float
     metres: float
@@ -91,7 +146,9 @@ class Errors:
 
 @dataclass(frozen=True)
 class Run:
-    """What came out of the training of one network; `skipped` counts its steps without a finite gradient."""
+    """What came out of the training of one network; `skipped` counts its steps without a finite
+    gradient.
+    """
 
     cell: Cell
     learning_rate: float
@@ -118,7 +175,8 @@ def implicit(problem: PnPProblem, pose: Tensor, generator: torch.Generator) -> T
 
 
 def reprojection(problem: PnPProblem, pose: Tensor, generator: torch.Generator) -> Tensor:
-    """The cost at the truth as a negative log likelihood of the image points, w2d being the inverse of their standard deviations.
+    """The cost at the truth as a negative log likelihood of the image points, w2d being the inverse
+    of their standard deviations.
 
     Without the logarithm, weights of zero would be best; so this is the stronger rival.
     """
@@ -130,16 +188,23 @@ def reprojection(problem: PnPProblem, pose: Tensor, generator: torch.Generator) 
 def training_layer():
     from epropnp_det.pnp import EProPnP6DoF, RandomSampleInit
 
-    return EProPnP6DoF(mc_samples=128, lm_iterations=5, init=RandomSampleInit(proposals=8, points=8, iterations=2))
+    return EProPnP6DoF(
+        mc_samples=128, lm_iterations=5, init=RandomSampleInit(proposals=8, points=8, iterations=2)
+    )
 
 
 def coordinate_loss(points: Correspondences, x3d: Tensor, x2d: Tensor) -> Tensor:
-    """Smooth L1 of object points [m] and image points [100 px], summed over the coordinates of a point: ()."""
+    """Smooth L1 of object points [m] and image points [100 px], summed over the coordinates of a
+    point: ().
+    """
     import torch
     from _seen_points import PIXELS
     from torch.nn.functional import smooth_l1_loss
 
-    found, true = (torch.cat((first, second / PIXELS), dim=-1) for first, second in ((points.x3d, points.x2d), (x3d, x2d)))
+    found, true = (
+        torch.cat((first, second / PIXELS), dim=-1)
+        for first, second in ((points.x3d, points.x2d), (x3d, x2d))
+    )
     return smooth_l1_loss(found, true, beta=0.05, reduction="none").sum(-1).mean()
 
 
@@ -156,7 +221,9 @@ class Member:
         if warm_up:
             self.network.load_state_dict(warm_network(seed, warm_up))
         self.optimizer = torch.optim.Adam(self.network.parameters())
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, learning_rate, steps, pct_start=0.1)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, learning_rate, steps, pct_start=0.1
+        )
 
     def step(self, clip: float) -> None:
         """A clipped step along the gradient there is, unless it is not finite."""
@@ -170,7 +237,9 @@ class Member:
         self.optimizer.zero_grad()
 
     def divisor(self, scale: Tensor) -> float:
-        """Running mean of the scale of the weights, with which two of the losses' gradients grow."""
+        """Running mean of the scale of the weights, with which two of the losses' gradients
+        grow.
+        """
         if scale.mean().isfinite():
             self.norm += 0.01 * (scale.mean().item() - self.norm)
         return self.norm
@@ -189,14 +258,28 @@ class Member:
             points, _ = self.network(scenes.features)
         layer = EProPnP6DoF(init=RandomSampleInit(proposals=32, points=8, iterations=3))
         found = layer.solve(PnPProblem.adaptive(points, CAMERA), generator=generator).pose
-        off = (SE3Pose.transform(found, model) - SE3Pose.transform(scenes.pose, model)).norm(dim=-1).mean(-1)
-        degrees, metres = orientation_error(found, scenes.pose), translation_error(found, scenes.pose)
-        return Errors(*(value.mean().item() for value in (degrees, metres, (off < 0.2 * max(HALF_AXES)).float())))
+        off = (
+            (SE3Pose.transform(found, model) - SE3Pose.transform(scenes.pose, model))
+            .norm(dim=-1)
+            .mean(-1)
+        )
+        degrees, metres = (
+            orientation_error(found, scenes.pose),
+            translation_error(found, scenes.pose),
+        )
+        return Errors(
+            *(
+                value.mean().item()
+                for value in (degrees, metres, (off < 0.2 * max(HALF_AXES)).float())
+            )
+        )
 
 
 @functools.cache
 def warm_network(seed: int, steps: int) -> dict[str, Tensor]:
-    """Parameters of a network that has learned coordinates alone, the same for whatever loss comes after."""
+    """Parameters of a network that has learned coordinates alone, the same for whatever loss comes
+    after.
+    """
     from _seen_points import draw_scenes
     from tqdm import trange
 
@@ -208,27 +291,44 @@ def warm_network(seed: int, steps: int) -> dict[str, Tensor]:
     return member.network.state_dict()
 
 
-def total_loss(cell: Cell, members: list[Member], coordinate_weight: float, generator: torch.Generator) -> Tensor:
-    """Sum of the members' losses on fresh scenes: all of them in one batch of the layer, and none touches another's gradient."""
+def total_loss(
+    cell: Cell, members: list[Member], coordinate_weight: float, generator: torch.Generator
+) -> Tensor:
+    """Sum of the members' losses on fresh scenes: all of them in one batch of the layer, and none
+    touches another's gradient.
+    """
     import torch
     from _seen_points import CAMERA, draw_scenes
 
     from epropnp_det.pnp import Correspondences, PnPProblem
 
     scenes = [draw_scenes(BATCH, member.generator) for member in members]
-    points, scales = zip(*(member.network(scene.features) for member, scene in zip(members, scenes)))
-    stacked = Correspondences(*(torch.stack([getattr(one, name) for one in points]) for name in ("x3d", "x2d", "w2d")))
+    points, scales = zip(
+        *(member.network(scene.features) for member, scene in zip(members, scenes))
+    )
+    stacked = Correspondences(
+        *(torch.stack([getattr(one, name) for one in points]) for name in ("x3d", "x2d", "w2d"))
+    )
     pose = torch.stack([scene.pose for scene in scenes])
-    pose_loss = {"monte_carlo": monte_carlo, "implicit": implicit, "reprojection": reprojection}[cell.loss]
+    pose_loss = {"monte_carlo": monte_carlo, "implicit": implicit, "reprojection": reprojection}[
+        cell.loss
+    ]
     losses = list(pose_loss(PnPProblem.adaptive(stacked, CAMERA), pose, generator).mean(-1))
     if cell.loss != "implicit":
-        losses = [loss / member.divisor(scale) for loss, member, scale in zip(losses, members, scales)]
+        losses = [
+            loss / member.divisor(scale) for loss, member, scale in zip(losses, members, scales)
+        ]
     if cell.supervised:
-        losses += [coordinate_weight * coordinate_loss(one, scene.x3d, scene.x2d) for one, scene in zip(points, scenes)]
+        losses += [
+            coordinate_weight * coordinate_loss(one, scene.x3d, scene.x2d)
+            for one, scene in zip(points, scenes)
+        ]
     return torch.stack(losses).sum()
 
 
-def train(cell: Cell, rates: Sequence[float], seeds: Sequence[int], args: argparse.Namespace) -> list[Run]:
+def train(
+    cell: Cell, rates: Sequence[float], seeds: Sequence[int], args: argparse.Namespace
+) -> list[Run]:
     """Networks of every learning rate and seed, side by side."""
     import torch
     from tqdm import trange
@@ -241,7 +341,15 @@ def train(cell: Cell, rates: Sequence[float], seeds: Sequence[int], args: argpar
         for member in members:
             member.step(CLIP[cell.supervised])
     return [
-        Run(cell, member.learning_rate, member.seed, member.errors(*VALIDATION), member.errors(*TEST), member.skipped) for member in members
+        Run(
+            cell,
+            member.learning_rate,
+            member.seed,
+            member.errors(*VALIDATION),
+            member.errors(*TEST),
+            member.skipped,
+        )
+        for member in members
     ]
 
 
@@ -251,7 +359,9 @@ def line(run: Run) -> str:
 
 
 def best_rate(runs: list[Run]) -> float:
-    """The learning rate with the smallest orientation error on the validation poses, by the first seed there is."""
+    """The learning rate with the smallest orientation error on the validation poses, by the first
+    seed there is.
+    """
     first = [run for run in runs if run.seed == runs[0].seed]
     return min(first, key=lambda run: run.validation.degrees).learning_rate
 
@@ -273,11 +383,19 @@ def table(runs: list[Run]) -> str:
     rows = [head, "|---|---|---|---|---|---|---|"]
     for cell in present(runs):
         best = chosen(runs, cell)
-        columns = ((run.test.degrees for run in best), (run.test.metres for run in best), (run.test.add for run in best))
-        errors = " | ".join(spread(list(values), form) for values, form in zip(columns, (".1f", ".2f", ".1%")))
+        columns = (
+            (run.test.degrees for run in best),
+            (run.test.metres for run in best),
+            (run.test.add for run in best),
+        )
+        errors = " | ".join(
+            spread(list(values), form) for values, form in zip(columns, (".1f", ".2f", ".1%"))
+        )
         skipped = sum(run.skipped for run in best)
         yes = "yes" if cell.supervised else "no"
-        rows.append(f"| {LOSSES[cell.loss]} | {yes} | {best[0].learning_rate:g} | {errors} | {skipped} |")
+        rows.append(
+            f"| {LOSSES[cell.loss]} | {yes} | {best[0].learning_rate:g} | {errors} | {skipped} |"
+        )
     return "\n".join(rows) + "\n"
 
 
@@ -300,7 +418,12 @@ def draw(runs: list[Run], picture: Path) -> None:
         left.scatter([test.degrees for test in tests], [height] * len(tests), **style)
         right.scatter([100 * test.add for test in tests], [height] * len(tests), **style)
     ticks = (1, 3, 10, 30, 100)
-    left.set(xscale="log", xlabel="mean orientation error [degrees]", xlim=(1, 200), yticks=range(len(cells)))
+    left.set(
+        xscale="log",
+        xlabel="mean orientation error [degrees]",
+        xlim=(1, 200),
+        yticks=range(len(cells)),
+    )
     left.set_xticks(ticks, [str(tick) for tick in ticks])
     left.minorticks_off()
     left.set_yticklabels([str(cell) for cell in cells], fontsize=9)
@@ -312,7 +435,12 @@ def draw(runs: list[Run], picture: Path) -> None:
 
 
 def wanted(args: argparse.Namespace) -> list[Cell]:
-    return [cell for cell in CELLS if cell.loss in args.losses and args.coordinates in ("both", "yes" if cell.supervised else "no")]
+    return [
+        cell
+        for cell in CELLS
+        if cell.loss in args.losses
+        and args.coordinates in ("both", "yes" if cell.supervised else "no")
+    ]
 
 
 def earlier(file: Path, anew: list[Cell]) -> list[Run]:
@@ -332,12 +460,16 @@ def earlier(file: Path, anew: list[Cell]) -> list[Run]:
             for entry in json.loads(file.read_text())
         ]
     except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{file} is not of this program's making ({error}); remove it or choose another --out") from error
+        raise UserError(
+            f"{file} is not of this program's making ({error}); remove it or choose another --out"
+        ) from error
     return [run for run in runs if run.cell not in anew]
 
 
 def compare(args: argparse.Namespace) -> list[Run]:
-    """The cells of the table, each saved as it is done: every rate with the first seed, then the best one with the others."""
+    """The cells of the table, each saved as it is done: every rate with the first seed, then the
+    best one with the others.
+    """
     from tqdm import tqdm
 
     file, cells = args.out / "losses.json", wanted(args)

@@ -1,9 +1,11 @@
 #!/usr/bin/env python
-"""Detects objects in images of a calibrated camera: pictures with 3D boxes and a bird's-eye view, and all numbers as JSON.
+"""Detects objects in images of a calibrated camera: pictures with 3D boxes and a bird's-eye view,
+and all numbers as JSON.
 
 Example:
-    python demo/detect.py street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --config CONFIG --checkpoint CHECKPOINT --out found
-    python demo/detect.py samples/CAM_FRONT/*.jpg --intrinsics nuscenes_infos_val_mono3d.coco.json --config CONFIG --checkpoint CHECKPOINT
+    python demo/detect.py street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --config CONFIG
+    --checkpoint CHECKPOINT --out found python demo/detect.py samples/CAM_FRONT/*.jpg --intrinsics
+    nuscenes_infos_val_mono3d.coco.json --config CONFIG --checkpoint CHECKPOINT
 """
 
 from __future__ import annotations
@@ -18,13 +20,21 @@ from epropnp_det.errors import UserError, main_guard
 if TYPE_CHECKING:
     import numpy as np
 
-    from epropnp_det.models.structures import Detections
+    from epropnp_det.detection.structures.predictions import Detections
 
-CONFIG = Path(__file__).parents[1] / "configs" / "epropnp" / "epropnp_v2_r101_12e_nuscenes.py"
+CONFIG = (
+    Path(__file__).parents[1]
+    / "configs"
+    / "detection"
+    / "nuscenes"
+    / "epropnp_v2_r101_12e_nuscenes.py"
+)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
     parser.add_argument(
         "--intrinsics",
@@ -32,13 +42,34 @@ def parse_args() -> argparse.Namespace:
         metavar="FX,FY,CX,CY|FILE",
         help="in pixels; a file holds these 4 numbers, a 3x3 matrix, or is an annotation file that names the images (mono3d.coco.json)",
     )
-    parser.add_argument("--config", type=Path, default=CONFIG, help="default: the full nuScenes model")
+    parser.add_argument(
+        "--config", type=Path, default=CONFIG, help="default: the full nuScenes model"
+    )
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--score-thr", type=float, default=0.2, help="of boxes in the pictures; the JSON has all (default: %(default)s)")
-    parser.add_argument("--mc-samples", type=int, metavar="N", help="draw N samples of each pose and show some from above; a multiple of 4")
-    parser.add_argument("--background", choices=("image", "blur", "none"), default="image", help="of the pictures (default: %(default)s)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
+    parser.add_argument(
+        "--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--score-thr",
+        type=float,
+        default=0.2,
+        help="of boxes in the pictures; the JSON has all (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--mc-samples",
+        type=int,
+        metavar="N",
+        help="draw N samples of each pose and show some from above; a multiple of 4",
+    )
+    parser.add_argument(
+        "--background",
+        choices=("image", "blur", "none"),
+        default="image",
+        help="of the pictures (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
+    )
     return parser.parse_args()
 
 
@@ -49,13 +80,17 @@ def main() -> None:
     import torch
     from tqdm import tqdm
 
-    from epropnp_det.apis import init_model
+    from epropnp_det.engine.model import init_model
 
     matrices = [find_matrix(args.intrinsics, image) for image in args.images]
     for image in args.images:
         if not image.is_file():
             raise UserError(f"image {image} does not exist")
-    model = init_model(args.config, args.checkpoint, args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model = init_model(
+        args.config,
+        args.checkpoint,
+        args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+    )
     args.out.mkdir(parents=True, exist_ok=True)
     for image, matrix in zip(tqdm(args.images, desc="detecting", unit="image"), matrices):
         process(model, image, matrix, args)
@@ -63,8 +98,10 @@ def main() -> None:
 
 
 def find_matrix(intrinsics: str, image: Path) -> np.ndarray:
-    """Camera matrix (3, 3) of an image: the one that was given, or the one that an annotation file has for it."""
-    from epropnp_det.apis import intrinsics_by_file_name, parse_intrinsics
+    """Camera matrix (3, 3) of an image: the one that was given, or the one that an annotation file
+    has for it.
+    """
+    from epropnp_det.engine.intrinsics import intrinsics_by_file_name, parse_intrinsics
 
     if not intrinsics.endswith(".json") or not is_annotation_file(intrinsics):
         return parse_intrinsics(intrinsics)
@@ -87,16 +124,23 @@ def process(model, image: Path, matrix: np.ndarray, args: argparse.Namespace) ->
     """Writes NAME.png and NAME.json for one image."""
     import cv2
 
-    from epropnp_det.apis import detect
-    from epropnp_det.datasets.transforms import read_image
+    from epropnp_det.detection.data.transforms import read_image
+    from epropnp_det.detection.inference import detect
+    from epropnp_det.detection.reports.pictures import drawn_boxes, picture
     from epropnp_det.engine.json_files import write_json
-    from epropnp_det.engine.pictures import drawn_boxes, picture
 
     pixels = read_image(str(image))
     detections = detect(model, pixels, matrix, mc_samples=args.mc_samples)
-    drawn = picture(pixels, matrix, drawn_boxes(detections, args.score_thr), background_kind=args.background)
+    drawn = picture(
+        pixels, matrix, drawn_boxes(detections, args.score_thr), background_kind=args.background
+    )
     cv2.imwrite(str(args.out / f"{image.stem}.png"), drawn)
-    content = dict(image=str(image), cam_intrinsic=matrix.tolist(), frame=FRAME, detections=as_records(detections))
+    content = dict(
+        image=str(image),
+        cam_intrinsic=matrix.tolist(),
+        frame=FRAME,
+        detections=as_records(detections),
+    )
     write_json(args.out / f"{image.stem}.json", content)
 
 
@@ -108,10 +152,20 @@ FRAME = (
 
 def as_records(detections: Detections) -> list[dict[str, Any]]:
     """Detections as plain values, best first."""
-    from epropnp_det.nuscenes_classes import CLASSES, attribute_name
+    from epropnp_det.detection.data.nuscenes_classes import CLASSES, attribute_name
 
-    columns = (detections.pose, detections.size, detections.velocity, detections.covariance, detections.score)
-    rows = zip(detections.label.tolist(), detections.attribute.tolist(), *(column.tolist() for column in columns))
+    columns = (
+        detections.pose,
+        detections.size,
+        detections.velocity,
+        detections.covariance,
+        detections.score,
+    )
+    rows = zip(
+        detections.label.tolist(),
+        detections.attribute.tolist(),
+        *(column.tolist() for column in columns),
+    )
     return [
         dict(
             category=CLASSES[label],

@@ -1,12 +1,16 @@
 #!/usr/bin/env python
-"""A network learns the identity: a rigid pose in, 3D points, image points and weights out, and PnP must make the pose of them again.
+"""A network learns the identity: a rigid pose in, 3D points, image points and weights out, and PnP
+must make the pose of them again.
 
-Nobody tells the network which points to choose; it sees nothing but the error of the pose, through the Monte Carlo loss, Eq. (5), and
-the derivative regularisation, Eq. (10). This is the shortest complete training with the layer: replace the pose that goes in by an
-image of the object, and you have a pose estimator.
+Nobody tells the network which points to choose; it sees nothing but the error of the pose, through
+the Monte Carlo loss, Eq. (5), and
+the derivative regularisation, Eq. (10). This is the shortest complete training with the layer:
+replace the pose that goes in by an image of the object, and you have a pose estimator.
 
-Poses: translation uniform in [-1, 1] x [-1, 1] x [4, 6] metres, orientation uniform over all rotations; camera of 640 x 480 pixels,
-focal length 600 pixels. The target of the default settings: mean errors below 3 degrees and 0.05 metres on poses never seen.
+Poses: translation uniform in [-1, 1] x [-1, 1] x [4, 6] metres, orientation uniform over all
+    rotations; camera of 640 x 480 pixels,
+focal length 600 pixels. The target of the default settings: mean errors below 3 degrees and 0.05
+    metres on poses never seen.
 
 Example:
     python demo/fit_identity.py
@@ -38,12 +42,26 @@ TARGET = (3.0, 0.05)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--steps", type=int, default=STEPS, help="of training (default: %(default)s)")
-    parser.add_argument("--batch", type=int, default=BATCH, help="poses a step (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of weights, poses and samples (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--steps", type=int, default=STEPS, help="of training (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--batch", type=int, default=BATCH, help="poses a step (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="of weights, poses and samples (default: %(default)s)"
+    )
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default: %(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("fit_identity.png"), metavar="FILE", help="picture (default: %(default)s)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("fit_identity.png"),
+        metavar="FILE",
+        help="picture (default: %(default)s)",
+    )
     args = parser.parse_args()
     for name in ("steps", "batch", "threads"):
         if getattr(args, name) < 1:
@@ -52,7 +70,9 @@ def parse_args() -> argparse.Namespace:
 
 
 def make_network() -> nn.Module:
-    """From [R | t] (B, 12) to 7 numbers a point (B, 7 POINTS), and 2 for the scale of the weights."""
+    """From [R | t] (B, 12) to 7 numbers a point (B, 7 POINTS), and 2 for the scale of the
+    weights.
+    """
     from torch import nn
 
     layers: list[nn.Module] = []
@@ -64,7 +84,8 @@ def make_network() -> nn.Module:
 def predict(network: nn.Module, pose: Tensor) -> tuple[Correspondences, Tensor]:
     """Points (B) that the network chooses for poses (B, 7), and the scale (B, 2) of their weights.
 
-    The weights are a softmax over the points times the scale: how points share the attention, and how sure all of them are.
+    The weights are a softmax over the points times the scale: how points share the attention, and
+        how sure all of them are.
     """
     import torch
 
@@ -83,7 +104,9 @@ def predict(network: nn.Module, pose: Tensor) -> tuple[Correspondences, Tensor]:
 
 @dataclass
 class Curves:
-    """What is drawn: the Monte Carlo loss of every step, and (step, degrees, metres) of the tests."""
+    """What is drawn: the Monte Carlo loss of every step, and (step, degrees, metres) of the
+    tests.
+    """
 
     losses: list[float]
     errors: list[tuple[int, float, float]]
@@ -100,10 +123,18 @@ class Training:
         torch.manual_seed(args.seed)
         self.network, self.batch = make_network(), args.batch
         self.generator = torch.Generator().manual_seed(args.seed)
-        self.camera = Camera.for_image([[FOCAL, 0, SIZE[0] / 2], [0, FOCAL, SIZE[1] / 2], [0, 0, 1]], SIZE)
-        self.layer = EProPnP6DoF(mc_samples=128, lm_iterations=5, init=RandomSampleInit(proposals=16, points=8, iterations=2))
+        self.camera = Camera.for_image(
+            [[FOCAL, 0, SIZE[0] / 2], [0, FOCAL, SIZE[1] / 2], [0, 0, 1]], SIZE
+        )
+        self.layer = EProPnP6DoF(
+            mc_samples=128,
+            lm_iterations=5,
+            init=RandomSampleInit(proposals=16, points=8, iterations=2),
+        )
         self.optimizer = torch.optim.Adam(self.network.parameters(), LEARNING_RATE)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, LEARNING_RATE, args.steps, pct_start=0.1)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimizer, LEARNING_RATE, args.steps, pct_start=0.1
+        )
         self.norm = 1.0
 
     def poses(self, number: int, generator: torch.Generator) -> Tensor:
@@ -116,7 +147,8 @@ class Training:
         from torch.nn.utils import clip_grad_norm_
 
         monte_carlo, regularisation = self.losses(self.poses(self.batch, self.generator))
-        # The gradient of the Monte Carlo loss grows with the scale of the weights: divided by its running mean, it keeps its size.
+        # The gradient of the Monte Carlo loss grows with the scale of the weights: divided by its
+        # running mean, it keeps its size.
         loss = monte_carlo / self.norm + 0.1 * regularisation
         self.optimizer.zero_grad()
         loss.backward()
@@ -126,14 +158,24 @@ class Training:
         return monte_carlo.item()
 
     def losses(self, pose: Tensor) -> tuple[Tensor, Tensor]:
-        """Monte Carlo loss and derivative regularisation, both (), at true poses (B, 7); the running scale is updated."""
-        from epropnp_det.pnp import PnPProblem, gauss_newton_step, monte_carlo_pose_loss, pose_distance
+        """Monte Carlo loss and derivative regularisation, both (), at true poses (B, 7); the
+        running scale is updated.
+        """
+        from epropnp_det.pnp import (
+            PnPProblem,
+            gauss_newton_step,
+            monte_carlo_pose_loss,
+            pose_distance,
+        )
 
         points, scale = predict(self.network, pose)
         problem = PnPProblem.adaptive(points, self.camera)
-        # The solution that the test will find, which has not seen the truth; the truth only helps to place the samples.
+        # The solution that the test will find, which has not seen the truth; the truth only helps
+        # to place the samples.
         estimate = self.layer.solve(problem, generator=self.generator)
-        samples = self.layer.sample(problem, self.layer.solve(problem, pose, self.generator), self.generator)
+        samples = self.layer.sample(
+            problem, self.layer.solve(problem, pose, self.generator), self.generator
+        )
         self.norm += 0.01 * (scale.mean().item() - self.norm)
         monte_carlo = monte_carlo_pose_loss(samples, problem.cost(pose))
         regularisation = pose_distance(gauss_newton_step(problem, estimate.pose), pose)
@@ -150,8 +192,12 @@ class Training:
         pose = self.poses(number, generator)
         with torch.no_grad():
             points, _ = predict(self.network, pose)
-        found = EProPnP6DoF().solve(PnPProblem.adaptive(points, self.camera), generator=generator).pose
-        return orientation_error(found, pose).mean().item(), translation_error(found, pose).mean().item()
+        found = (
+            EProPnP6DoF().solve(PnPProblem.adaptive(points, self.camera), generator=generator).pose
+        )
+        return orientation_error(found, pose).mean().item(), translation_error(
+            found, pose
+        ).mean().item()
 
 
 def draw(curves: Curves, picture: Path) -> None:
@@ -168,7 +214,10 @@ def draw(curves: Curves, picture: Path) -> None:
     for axis, values, target, unit in zip((middle, right), errors, TARGET, ("degrees", "metres")):
         axis.semilogy(steps, values, marker="o", markersize=3)
         axis.axhline(target, color="grey", linestyle="--", linewidth=1)
-        axis.set_title(f"mean {'orientation' if unit == 'degrees' else 'translation'} error [{unit}]; dashed: the target", fontsize=9)
+        axis.set_title(
+            f"mean {'orientation' if unit == 'degrees' else 'translation'} error [{unit}]; dashed: the target",
+            fontsize=9,
+        )
     for axis in (left, middle, right):
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
@@ -187,7 +236,9 @@ def train(args: argparse.Namespace) -> Curves:
         curves.losses.append(training.step())
         if step % every == 0 or step == args.steps:
             curves.errors.append((step, *training.test()))
-            bar.set_postfix(degrees=f"{curves.errors[-1][1]:.2f}", metres=f"{curves.errors[-1][2]:.3f}")
+            bar.set_postfix(
+                degrees=f"{curves.errors[-1][1]:.2f}", metres=f"{curves.errors[-1][2]:.3f}"
+            )
     return curves
 
 
@@ -195,7 +246,9 @@ def train(args: argparse.Namespace) -> Curves:
 def main() -> int:
     args = parse_args()
     if not args.out.absolute().parent.is_dir():
-        raise UserError(f"folder {args.out.absolute().parent} does not exist; --out is the file to write")
+        raise UserError(
+            f"folder {args.out.absolute().parent} does not exist; --out is the file to write"
+        )
     # Slow to import: not before --help and wrong arguments are dealt with.
     import torch
 
@@ -204,7 +257,9 @@ def main() -> int:
     draw(curves, args.out)
     _, degrees, metres = curves.errors[-1]
     reached = degrees < TARGET[0] and metres < TARGET[1]
-    print(f"mean errors on 512 new poses: {degrees:.2f} degrees, {metres:.4f} m; picture: {args.out}")
+    print(
+        f"mean errors on 512 new poses: {degrees:.2f} degrees, {metres:.4f} m; picture: {args.out}"
+    )
     print(f"target: {TARGET[0]:g} degrees, {TARGET[1]:g} m: {'reached' if reached else 'missed'}")
     return 0 if reached else 1
 

@@ -1,10 +1,12 @@
 #!/usr/bin/env python
-"""The solver of the layer against cv2.solvePnP on the same made-up problems: accuracy, and time for the whole batch.
+"""The solver of the layer against cv2.solvePnP on the same made-up problems: accuracy, and time for
+the whole batch.
 
-An object of N points in a box of 2 m, turned in any way, 4 to 8 m in front of a camera of 640 x 480 pixels, focal length 600 pixels; image
-points with noise. OpenCV solves one object after the other in double precision (SOLVEPNP_ITERATIVE: a linear start, then
-Levenberg-Marquardt); the layer solves all of them at once in single precision, from the best of some random starts, with a Huber kernel.
-Neither is told where the object is.
+An object of N points in a box of 2 m, turned in any way, 4 to 8 m in front of a camera of 640 x 480
+pixels, focal length 600 pixels; image
+points with noise. OpenCV solves one object after the other in double precision (SOLVEPNP_ITERATIVE:
+a linear start, then Levenberg-Marquardt); the layer solves all of them at once in single precision,
+from the best of some random starts, with a Huber kernel. Neither is told where the object is.
 
 Example:
     python demo/solve_pnp.py
@@ -33,16 +35,43 @@ LOW, HIGH = (-1.0, -1.0, 4.0), (1.0, 1.0, 8.0)
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--objects", type=int, default=1000, help="in the batch (default: %(default)s)")
-    parser.add_argument("--points", type=int, default=32, help="of each object, at least 6 (default: %(default)s)")
-    parser.add_argument("--noise", type=float, default=1.0, help="of image points, standard deviation [px] (default: %(default)s)")
-    parser.add_argument("--outliers", type=float, default=0.0, help="share of image points anywhere in the image (default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="timed, after one that is not (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--objects", type=int, default=1000, help="in the batch (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--points", type=int, default=32, help="of each object, at least 6 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--noise",
+        type=float,
+        default=1.0,
+        help="of image points, standard deviation [px] (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--outliers",
+        type=float,
+        default=0.0,
+        help="share of image points anywhere in the image (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--runs", type=int, default=5, help="timed, after one that is not (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="(default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU, for both (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of the CPU, for both (default: %(default)s)"
+    )
     args = parser.parse_args()
-    for name, least in (("objects", 1), ("points", 6), ("runs", 1), ("threads", 1), ("noise", 0), ("outliers", 0)):
+    for name, least in (
+        ("objects", 1),
+        ("points", 6),
+        ("runs", 1),
+        ("threads", 1),
+        ("noise", 0),
+        ("outliers", 0),
+    ):
         if getattr(args, name) < least:
             parser.error(f"--{name} must be at least {least}")
     if args.outliers > 1:
@@ -62,10 +91,13 @@ def make_problems(args: argparse.Namespace) -> tuple[PnPProblem, Tensor]:
     camera = Camera.for_image([[FOCAL, 0, SIZE[0] / 2], [0, FOCAL, SIZE[1] / 2], [0, 0, 1]], SIZE)
     pose = random_poses(args.objects, LOW, HIGH, generator)
     x3d = 2 * torch.rand((*shape, 3), generator=generator) - 1
-    x2d = camera.project(SE3Pose.transform(pose, x3d)) + args.noise * torch.randn((*shape, 2), generator=generator)
+    x2d = camera.project(SE3Pose.transform(pose, x3d)) + args.noise * torch.randn(
+        (*shape, 2), generator=generator
+    )
     anywhere = torch.rand((*shape, 2), generator=generator) * torch.tensor(SIZE)
     x2d = torch.where(torch.rand((*shape, 1), generator=generator) < args.outliers, anywhere, x2d)
-    # All points alike: the inverse of the noise, which makes the cost a sum of squares of unit variance.
+    # All points alike: the inverse of the noise, which makes the cost a sum of squares of unit
+    # variance.
     w2d = torch.full_like(x2d, 1 / max(args.noise, 0.1))
     return PnPProblem.adaptive(Correspondences(x3d, x2d, w2d), camera, relative_delta=0.1), pose
 
@@ -85,7 +117,11 @@ def solve_with_opencv(problem: PnPProblem) -> Tensor:
     import torch
 
     points = problem.points
-    rows = zip(points.x3d.double().numpy(), points.x2d.double().numpy(), problem.camera.matrix.double().numpy())
+    rows = zip(
+        points.x3d.double().numpy(),
+        points.x2d.double().numpy(),
+        problem.camera.matrix.double().numpy(),
+    )
     return torch.stack([opencv_pose(*row) for row in rows]).float()
 
 
@@ -104,7 +140,9 @@ def opencv_pose(x3d, x2d, matrix) -> Tensor:
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: seconds of every run, errors (B,) in degrees and as a share of the distance."""
+    """A line of the table: seconds of every run, errors (B,) in degrees and as a share of the
+    distance.
+    """
 
     name: str
     seconds: list[float]
@@ -127,7 +165,9 @@ class Row:
 HEADER = f"{'':<24}{'ms, median (range)':>22}{'degrees':>10}{'median':>10}{'95 %':>10}{'% of t':>10}{'median':>10}{'95 %':>10}"
 
 
-def measure(name: str, solve: Callable[[PnPProblem], Tensor], problem: PnPProblem, pose: Tensor, runs: int) -> Row:
+def measure(
+    name: str, solve: Callable[[PnPProblem], Tensor], problem: PnPProblem, pose: Tensor, runs: int
+) -> Row:
     """Errors, and times of `runs` runs after one that warms up."""
     from _six_dof import orientation_error, translation_error
     from tqdm import tqdm
@@ -137,7 +177,12 @@ def measure(name: str, solve: Callable[[PnPProblem], Tensor], problem: PnPProble
         begin = time.perf_counter()
         solve(problem)
         seconds.append(time.perf_counter() - begin)
-    return Row(name, seconds, orientation_error(found, pose), translation_error(found, pose) / pose[:, :3].norm(dim=-1))
+    return Row(
+        name,
+        seconds,
+        orientation_error(found, pose),
+        translation_error(found, pose) / pose[:, :3].norm(dim=-1),
+    )
 
 
 @main_guard

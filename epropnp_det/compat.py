@@ -2,14 +2,20 @@
 
 Importing this module is enough and may be repeated. Import it before the first `import mmdet3d`:
 
-* mmdet3d 1.0.0rc6 asserts mmcv <= 1.7.0 although it runs with 1.7.2 (the first to compile against torch 2.x): it is imported
+* mmdet3d 1.0.0rc6 asserts mmcv <= 1.7.0 although it runs with 1.7.2 (the first to compile against
+  torch 2.x): it is imported
   while mmcv shows a version it accepts.
-* torch >= 2.1 removed `_use_replicated_tensor_module`, which `MMDistributedDataParallel.forward` reads, and its
-  `_get_stream` takes a device where mmcv passes a number. `MMDistributedDataParallel` also left data containers packed on a CPU.
-* `torch.load` runs code from the file unless `weights_only=True`: mmcv's loader of local files gets it whatever torch's default is.
-* `init_dist` sets a CUDA device before it looks whether there is one: `init_distributed` takes gloo where there is none.
+* torch >= 2.1 removed `_use_replicated_tensor_module`, which `MMDistributedDataParallel.forward`
+  reads, and its
+  `_get_stream` takes a device where mmcv passes a number. `MMDistributedDataParallel` also left
+  data containers packed on a CPU.
+* `torch.load` runs code from the file unless `weights_only=True`: mmcv's loader of local files gets
+  it whatever torch's default is.
+* `init_dist` sets a CUDA device before it looks whether there is one: `init_distributed` takes gloo
+  where there is none.
 
-Not touched: the aliases `np.int`, `np.float`, `np.bool`, gone since numpy 1.24. The corners of mmdet and mmdet3d that still use
+Not touched: the aliases `np.int`, `np.float`, `np.bool`, gone since numpy 1.24. The corners of
+    mmdet and mmdet3d that still use
 them (indoor datasets, instance segmentation) are not part of anything here.
 """
 
@@ -37,7 +43,9 @@ LAUNCHERS = ("none", "pytorch")
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Drops what the old packages say while being imported: advice to move to mmcv 2, deprecated pkg_resources, no CUDA runtime."""
+    """Drops what the old packages say while being imported: advice to move to mmcv 2, deprecated
+    pkg_resources, no CUDA runtime.
+    """
     cpp_extension = logging.getLogger("torch.utils.cpp_extension")
     level = cpp_extension.level
     cpp_extension.setLevel(logging.ERROR)
@@ -83,11 +91,15 @@ def _run_ddp_forward(self: MMDistributedDataParallel, *inputs: Any, **kwargs: An
 
 def _once(wrap: Callable[[Callable], Callable], function: Callable) -> Callable:
     """`wrap(function)`, or `function` itself where it is already wrapped."""
-    return function if hasattr(function, "__wrapped__") else functools.wraps(function)(wrap(function))
+    return (
+        function if hasattr(function, "__wrapped__") else functools.wraps(function)(wrap(function))
+    )
 
 
 def _unpack_on_cpu(step: Callable) -> Callable:
-    """Makes a `train_step` or `val_step` take the data out of mmcv's containers on a CPU; on a GPU it does so already."""
+    """Makes a `train_step` or `val_step` take the data out of mmcv's containers on a CPU; on a GPU
+    it does so already.
+    """
 
     def unpacked_step(self: MMDistributedDataParallel, *inputs: Any, **kwargs: Any) -> Any:
         if self.device_ids:
@@ -117,10 +129,11 @@ def _load_local_checkpoint(filename: str, map_location: Any = None) -> dict:
 
 
 def init_distributed(launcher: str, device: str | None = None) -> torch.device:
-    """Joins the process group that a launcher (`torchrun`: 'pytorch') describes in the environment; 'none' joins nothing.
+    """Joins the process group that a launcher (`torchrun`: 'pytorch') describes in the environment;
+    'none' joins nothing.
 
-    One process per GPU over NCCL, or over gloo on the CPU where there is no GPU or `device` is 'cpu'. Returns the device of this
-    process.
+    One process per GPU over NCCL, or over gloo on the CPU where there is no GPU or `device` is
+    'cpu'. Returns the device of this process.
 
     Raises:
         ValueError: another launcher.
@@ -133,13 +146,17 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         torch.cuda.set_device(chosen)
-    dist.init_process_group(backend="nccl" if chosen.type == "cuda" else "gloo", timeout=DISTRIBUTED_TIMEOUT)
+    dist.init_process_group(
+        backend="nccl" if chosen.type == "cuda" else "gloo", timeout=DISTRIBUTED_TIMEOUT
+    )
     return chosen
 
 
 def _lift_walls() -> None:
     MMDistributedDataParallel._run_ddp_forward = _run_ddp_forward
-    MMDistributedDataParallel.train_step = _once(_unpack_on_cpu, MMDistributedDataParallel.train_step)
+    MMDistributedDataParallel.train_step = _once(
+        _unpack_on_cpu, MMDistributedDataParallel.train_step
+    )
     MMDistributedDataParallel.val_step = _once(_unpack_on_cpu, MMDistributedDataParallel.val_step)
     copy_functions._get_stream = _copy_stream
     CheckpointLoader.register_scheme(prefixes="", loader=_load_local_checkpoint, force=True)

@@ -10,13 +10,17 @@ USER_ERROR_EXIT_CODE = 2
 
 
 class UserError(ValueError):
-    """Bad input that the user can put right (a wrong path, a wrong setting). The message is one clear sentence."""
+    """Bad input that the user can put right (a wrong path, a wrong setting). The message is one
+    clear sentence.
+    """
 
 
 def one_line(error: BaseException) -> str:
-    """The message of `error` in one line: every run of white space, line breaks included, becomes one blank.
+    """The message of `error` in one line: every run of white space, line breaks included, becomes
+    one blank.
 
-    torch puts the traceback of a data-loading process into the message; what that process had to say is its last line.
+    torch puts the traceback of a data-loading process into the message; what that process had to
+    say is its last line.
     """
     text = str(error)
     if "\nOriginal Traceback" in text:
@@ -25,9 +29,11 @@ def one_line(error: BaseException) -> str:
 
 
 def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Makes `main` return an exit code: a `UserError` becomes one line `error: ...` on stderr and the code 2.
+    """Makes `main` return an exit code: a `UserError` becomes one line `error: ...` on stderr and
+    the code 2.
 
-    Anything else is a fault of ours and keeps its traceback. Use as `sys.exit(main())` with a decorated `main`.
+    Anything else is a fault of ours and keeps its traceback. Use as `sys.exit(main())` with a
+    decorated `main`.
     """
 
     @functools.wraps(main)

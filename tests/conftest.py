@@ -1,16 +1,45 @@
 from __future__ import annotations
 
+import importlib.util
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+TOOLS = Path(__file__).parents[1] / "tools"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--kernels", help="implementation that does all of the layer's work in tests/pnp (default: the first that can)")
+    parser.addoption(
+        "--kernels",
+        help="implementation that does all of the layer's work in tests/pnp (default: the first that can)",
+    )
 
 
 @pytest.fixture(scope="session")
 def reference_folder() -> Path:
-    """Recorded numbers of the released programs; EPROPNP_REFERENCE names a folder with other recordings of the same form."""
+    """Recorded numbers of the released programs; EPROPNP_REFERENCE names a folder with other
+    recordings of the same form.
+    """
     return Path(os.environ.get("EPROPNP_REFERENCE", Path(__file__).parent / "data" / "reference"))
+
+
+@pytest.fixture
+def call(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> Callable[..., tuple[int, str, str]]:
+    """Runs `main` of a file in tools/ with arguments; returns exit code, output and error
+    output.
+    """
+
+    def run(tool: str, *arguments: object) -> tuple[int, str, str]:
+        spec = importlib.util.spec_from_file_location(tool, TOOLS / f"{tool}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
+        code = module.main()
+        return code, *capsys.readouterr()
+
+    return run

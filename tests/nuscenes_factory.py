@@ -1,9 +1,12 @@
-"""A tiny nuScenes database in the official layout: two scenes of the mini splits, two keyframes each, six cameras.
+"""A tiny nuScenes database in the official layout: two scenes of the mini splits, two keyframes
+each, six cameras.
 
-Everything follows from the numbers below, so two runs write the same bytes. The images are plain colours. What the scenes
-hold on purpose: all ten classes in range; objects that two cameras see; one beyond its class range; one that no LiDAR point
-hits (visibility 1); one seen in a single keyframe (unknown velocity); tilted cameras; a vehicle that moves between the
-moments its sensors fire.
+Everything follows from the numbers below, so two runs write the same bytes. The images are plain
+colours. What the scenes
+hold on purpose: all ten classes in range; objects that two cameras see; one beyond its class range;
+    one that no LiDAR point
+hits (visibility 1); one seen in a single keyframe (unknown velocity); tilted cameras; a vehicle
+that moves between the moments its sensors fire.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ KEYFRAME_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Scene:
-    """Where the vehicle drives, from its position at the first keyframe; global frame, metres, radians, m/s."""
+    """Where the vehicle drives, from its position at the first keyframe; global frame, metres,
+    radians, m/s.
+    """
 
     name: str
     position: tuple[float, float]
@@ -36,7 +41,9 @@ class Scene:
 
 @dataclass(frozen=True)
 class Mount:
-    """A camera on the vehicle: heading against the vehicle's, its small tilt, focal length [px], and how long before the LiDAR it fires."""
+    """A camera on the vehicle: heading against the vehicle's, its small tilt, focal length [px],
+    and how long before the LiDAR it fires.
+    """
 
     channel: str
     heading: float
@@ -48,7 +55,9 @@ class Mount:
 
 @dataclass(frozen=True)
 class Thing:
-    """An object, from the vehicle's place at the first keyframe: x forward, y left; size as width, length, height."""
+    """An object, from the vehicle's place at the first keyframe: x forward, y left; size as width,
+    length, height.
+    """
 
     category: str
     place: tuple[float, float]
@@ -77,21 +86,54 @@ MOUNTS = (
 
 THINGS = (
     Thing("vehicle.car", (16.0, 0.5), 0.05, (1.9, 4.6, 1.7), 9.0, "vehicle.moving"),
-    Thing("vehicle.car", (20.0, 10.4), 1.6, (1.9, 4.3, 1.6), 0.0, "vehicle.parked"),  # two cameras see it
-    Thing("vehicle.car", (60.0, 4.0), 3.1, (1.8, 4.5, 1.6), 0.0, "vehicle.stopped"),  # beyond its class range
-    Thing("vehicle.car", (33.0, 2.0), 0.1, (1.8, 4.4, 1.5), 0.0, "vehicle.parked", visibility=1, lidar_points=0),
+    Thing(
+        "vehicle.car", (20.0, 10.4), 1.6, (1.9, 4.3, 1.6), 0.0, "vehicle.parked"
+    ),  # two cameras see it
+    Thing(
+        "vehicle.car", (60.0, 4.0), 3.1, (1.8, 4.5, 1.6), 0.0, "vehicle.stopped"
+    ),  # beyond its class range
+    Thing(
+        "vehicle.car",
+        (33.0, 2.0),
+        0.1,
+        (1.8, 4.4, 1.5),
+        0.0,
+        "vehicle.parked",
+        visibility=1,
+        lidar_points=0,
+    ),
     Thing("vehicle.truck", (26.0, -9.0), -2.9, (2.5, 7.1, 2.9), 6.0, "vehicle.moving"),
     Thing("vehicle.trailer", (-24.0, 9.0), 0.3, (2.9, 12.0, 3.9), 0.0, "vehicle.parked"),
-    Thing("vehicle.bus.rigid", (31.0, 16.5), 2.8, (2.9, 11.1, 3.4), 5.0, "vehicle.moving"),  # two cameras see it
+    Thing(
+        "vehicle.bus.rigid", (31.0, 16.5), 2.8, (2.9, 11.1, 3.4), 5.0, "vehicle.moving"
+    ),  # two cameras see it
     Thing("vehicle.construction", (1.0, 21.0), -1.2, (2.8, 6.6, 3.2), 0.0, "vehicle.stopped"),
     Thing("vehicle.bicycle", (-12.0, 3.0), 0.4, (0.6, 1.7, 1.3), 4.0, "cycle.with_rider"),
     Thing("vehicle.motorcycle", (-15.0, -5.0), -0.6, (0.8, 2.1, 1.5), 0.0, "cycle.without_rider"),
     Thing("human.pedestrian.adult", (11.0, 3.6), 2.0, (0.7, 0.7, 1.8), 1.4, "pedestrian.moving"),
-    Thing("human.pedestrian.child", (9.0, -3.0), -1.0, (0.5, 0.5, 1.2), 0.0, "pedestrian.standing", visibility=2),
-    Thing("human.pedestrian.adult", (13.0, -6.0), 0.9, (0.7, 0.7, 1.7), 0.0, "pedestrian.standing", keyframes=(1,)),
+    Thing(
+        "human.pedestrian.child",
+        (9.0, -3.0),
+        -1.0,
+        (0.5, 0.5, 1.2),
+        0.0,
+        "pedestrian.standing",
+        visibility=2,
+    ),
+    Thing(
+        "human.pedestrian.adult",
+        (13.0, -6.0),
+        0.9,
+        (0.7, 0.7, 1.7),
+        0.0,
+        "pedestrian.standing",
+        keyframes=(1,),
+    ),
     Thing("movable_object.trafficcone", (12.0, -1.2), 0.0, (0.4, 0.4, 1.1)),
     Thing("movable_object.barrier", (17.0, 6.0), 1.5, (2.5, 0.5, 1.0)),
-    Thing("movable_object.debris", (14.0, -2.0), 0.0, (0.5, 0.5, 0.3)),  # not a class of the detection task
+    Thing(
+        "movable_object.debris", (14.0, -2.0), 0.0, (0.5, 0.5, 0.3)
+    ),  # not a class of the detection task
 )
 
 ATTRIBUTES = (
@@ -130,20 +172,54 @@ def token(*parts: object) -> str:
 def _fixed_tables() -> dict[str, list[dict]]:
     channels = [mount.channel for mount in MOUNTS]
     categories = sorted({thing.category for thing in THINGS})
-    logs = [dict(token=token("log", scene.name), logfile=scene.name, vehicle="", date_captured="", location="") for scene in SCENES]
-    map_row = dict(token=token("map"), log_tokens=[log["token"] for log in logs], category="semantic_prior", filename="maps/blank.png")
+    logs = [
+        dict(
+            token=token("log", scene.name),
+            logfile=scene.name,
+            vehicle="",
+            date_captured="",
+            location="",
+        )
+        for scene in SCENES
+    ]
+    map_row = dict(
+        token=token("map"),
+        log_tokens=[log["token"] for log in logs],
+        category="semantic_prior",
+        filename="maps/blank.png",
+    )
     return dict(
-        attribute=[dict(token=token("attribute", name), name=name, description="") for name in ATTRIBUTES],
-        category=[dict(token=token("category", name), name=name, description="", index=i) for i, name in enumerate(categories)],
-        visibility=[dict(token=str(level), level=f"level {level}", description="") for level in (1, 2, 3, 4)],
+        attribute=[
+            dict(token=token("attribute", name), name=name, description="") for name in ATTRIBUTES
+        ],
+        category=[
+            dict(token=token("category", name), name=name, description="", index=i)
+            for i, name in enumerate(categories)
+        ],
+        visibility=[
+            dict(token=str(level), level=f"level {level}", description="") for level in (1, 2, 3, 4)
+        ],
         sensor=[
             dict(token=token("sensor", "LIDAR_TOP"), channel="LIDAR_TOP", modality="lidar"),
-            *(dict(token=token("sensor", name), channel=name, modality="camera") for name in channels),
+            *(
+                dict(token=token("sensor", name), channel=name, modality="camera")
+                for name in channels
+            ),
         ],
         calibrated_sensor=[_lidar_calibration(), *map(_calibration, MOUNTS)],
         log=logs,
         map=[map_row],
-        **{name: [] for name in ("scene", "sample", "sample_data", "ego_pose", "instance", "sample_annotation")},
+        **{
+            name: []
+            for name in (
+                "scene",
+                "sample",
+                "sample_data",
+                "ego_pose",
+                "instance",
+                "sample_annotation",
+            )
+        },
     )
 
 
@@ -159,15 +235,25 @@ def _lidar_calibration() -> dict:
 
 def _calibration(mount: Mount) -> dict:
     cos, sin = math.cos(mount.heading), math.sin(mount.heading)
-    upright = np.array([[sin, 0.0, cos], [-cos, 0.0, sin], [0.0, -1.0, 0.0]])  # columns: right, down, forward
-    rotation = Quaternion(matrix=upright) * Quaternion(axis=(1, 0, 0), angle=mount.tilt) * Quaternion(axis=(0, 0, 1), angle=-mount.tilt)
+    upright = np.array(
+        [[sin, 0.0, cos], [-cos, 0.0, sin], [0.0, -1.0, 0.0]]
+    )  # columns: right, down, forward
+    rotation = (
+        Quaternion(matrix=upright)
+        * Quaternion(axis=(1, 0, 0), angle=mount.tilt)
+        * Quaternion(axis=(0, 0, 1), angle=-mount.tilt)
+    )
     width, height = IMAGE_SIZE
     return dict(
         token=token("calibration", mount.channel),
         sensor_token=token("sensor", mount.channel),
         translation=list(mount.position),
         rotation=rotation.elements.tolist(),
-        camera_intrinsic=[[mount.focal, 0.0, width / 2 + 16.3], [0.0, mount.focal, height / 2 + 41.5], [0.0, 0.0, 1.0]],
+        camera_intrinsic=[
+            [mount.focal, 0.0, width / 2 + 16.3],
+            [0.0, mount.focal, height / 2 + 41.5],
+            [0.0, 0.0, 1.0],
+        ],
     )
 
 
@@ -187,7 +273,9 @@ def _add_scene(tables: dict[str, list[dict]], scene: Scene) -> None:
     for frame, sample in enumerate(samples):
         time = scene.start + round(frame * KEYFRAME_SECONDS * 1e6)
         neighbours = dict(prev=samples[0] if frame else "", next="" if frame else samples[1])
-        tables["sample"].append(dict(token=sample, timestamp=time, scene_token=token("scene", scene.name), **neighbours))
+        tables["sample"].append(
+            dict(token=sample, timestamp=time, scene_token=token("scene", scene.name), **neighbours)
+        )
         _add_sensor(tables, scene, sample, "LIDAR_TOP", time, "pcd.bin")
         for mount in MOUNTS:
             _add_sensor(tables, scene, sample, mount.channel, time - mount.lead, "jpg")
@@ -195,13 +283,30 @@ def _add_scene(tables: dict[str, list[dict]], scene: Scene) -> None:
         _add_thing(tables, scene, samples, index, thing)
 
 
-def _add_sensor(tables: dict[str, list[dict]], scene: Scene, sample: str, channel: str, time: int, extension: str) -> None:
-    """One file and the pose of the vehicle when it was taken: the vehicle drives on between two sensors."""
+def _add_sensor(
+    tables: dict[str, list[dict]],
+    scene: Scene,
+    sample: str,
+    channel: str,
+    time: int,
+    extension: str,
+) -> None:
+    """One file and the pose of the vehicle when it was taken: the vehicle drives on between two
+    sensors.
+    """
     name = token("data", sample, channel)
     travelled = scene.speed * (time - scene.start) * 1e-6
-    x, y = np.array(scene.position) + travelled * np.array([math.cos(scene.heading), math.sin(scene.heading)])
-    rotation = Quaternion(axis=(0, 0, 1), angle=scene.heading) * Quaternion(axis=(0, 1, 0), angle=0.004)
-    tables["ego_pose"].append(dict(token=name, timestamp=time, rotation=rotation.elements.tolist(), translation=[x, y, 0.0]))
+    x, y = np.array(scene.position) + travelled * np.array(
+        [math.cos(scene.heading), math.sin(scene.heading)]
+    )
+    rotation = Quaternion(axis=(0, 0, 1), angle=scene.heading) * Quaternion(
+        axis=(0, 1, 0), angle=0.004
+    )
+    tables["ego_pose"].append(
+        dict(
+            token=name, timestamp=time, rotation=rotation.elements.tolist(), translation=[x, y, 0.0]
+        )
+    )
     width, height = IMAGE_SIZE if extension == "jpg" else (0, 0)
     tables["sample_data"].append(
         dict(
@@ -221,7 +326,9 @@ def _add_sensor(tables: dict[str, list[dict]], scene: Scene, sample: str, channe
     )
 
 
-def _add_thing(tables: dict[str, list[dict]], scene: Scene, samples: list[str], index: int, thing: Thing) -> None:
+def _add_thing(
+    tables: dict[str, list[dict]], scene: Scene, samples: list[str], index: int, thing: Thing
+) -> None:
     instance = token("instance", scene.name, index)
     tokens = [token("annotation", instance, frame) for frame in thing.keyframes]
     tables["instance"].append(
@@ -255,7 +362,9 @@ def _add_thing(tables: dict[str, list[dict]], scene: Scene, samples: list[str], 
 
 def _position(scene: Scene, thing: Thing, yaw: float, seconds: float) -> list[float]:
     cos, sin = math.cos(scene.heading), math.sin(scene.heading)
-    x, y = np.array([[cos, -sin], [sin, cos]]) @ thing.place + thing.speed * seconds * np.array([math.cos(yaw), math.sin(yaw)])
+    x, y = np.array([[cos, -sin], [sin, cos]]) @ thing.place + thing.speed * seconds * np.array(
+        [math.cos(yaw), math.sin(yaw)]
+    )
     return [scene.position[0] + x, scene.position[1] + y, thing.wlh[2] / 2]
 
 

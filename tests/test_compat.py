@@ -46,25 +46,42 @@ class Touch:
 
 @pytest.fixture
 def process_group(tmp_path: Path) -> Iterator[None]:
-    dist.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    dist.init_process_group(
+        "gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1
+    )
     yield
     dist.destroy_process_group()
 
 
 def batch() -> dict:
-    return dict(img=DataContainer([torch.ones(2, 3)], stack=True), names=DataContainer([["a", "b"]], cpu_only=True))
+    return dict(
+        img=DataContainer([torch.ones(2, 3)], stack=True),
+        names=DataContainer([["a", "b"]], cpu_only=True),
+    )
 
 
 def test_mmdet3d_is_imported_and_mmcv_shows_its_version() -> None:
-    assert mmcv.__version__ == importlib.metadata.version("mmcv-full") != compat.MMCV_VERSION_FOR_MMDET3D
+    assert (
+        mmcv.__version__
+        == importlib.metadata.version("mmcv-full")
+        != compat.MMCV_VERSION_FOR_MMDET3D
+    )
     assert importlib.import_module("mmdet3d").__version__ == "1.0.0rc6"
     importlib.import_module("mmdet3d.models")
 
 
 def test_lifting_again_changes_nothing() -> None:
-    before = (MMDistributedDataParallel.train_step, MMDistributedDataParallel.val_step, copy_functions._get_stream)
+    before = (
+        MMDistributedDataParallel.train_step,
+        MMDistributedDataParallel.val_step,
+        copy_functions._get_stream,
+    )
     compat._lift_walls()
-    assert before == (MMDistributedDataParallel.train_step, MMDistributedDataParallel.val_step, copy_functions._get_stream)
+    assert before == (
+        MMDistributedDataParallel.train_step,
+        MMDistributedDataParallel.val_step,
+        copy_functions._get_stream,
+    )
 
 
 def test_distributed_forward_unpacks_on_the_cpu(process_group: None) -> None:
@@ -73,7 +90,9 @@ def test_distributed_forward_unpacks_on_the_cpu(process_group: None) -> None:
 
 
 @pytest.mark.parametrize("step", ["train_step", "val_step"])
-def test_distributed_step_unpacks_on_the_cpu_and_averages_gradients(process_group: None, step: str) -> None:
+def test_distributed_step_unpacks_on_the_cpu_and_averages_gradients(
+    process_group: None, step: str
+) -> None:
     model = MMDistributedDataParallel(Doubler())
     loss = getattr(model, step)(batch(), None)["loss"]
     loss.backward()

@@ -1,9 +1,12 @@
-"""All tolerances of the tests, each with its reason. Relative and absolute alike unless said otherwise."""
+"""All tolerances of the tests, each with its reason. Relative and absolute alike unless said
+otherwise.
+"""
 
 # --- recordings of the released programs (float32) ---
 # Sums of a hundred float32 terms of mixed sign, rounded in another order.
 RECORDED = 1e-5
-# The same for 6DoF numbers against ours in float64, or in kernels that round less: the rounding of the recording itself shows.
+# The same for 6DoF numbers against ours in float64, or in kernels that round less: the rounding of
+# the recording itself shows.
 RECORDED_ROUNDED = 2e-5
 # Where a solver stops: relative to the recorded cost ...
 RECORDED_MINIMUM_COST = 1e-4
@@ -21,13 +24,16 @@ COMPONENT = 1e-5
 HEAD = 1e-4
 
 # --- laws ---
-# Identities computed in float64; what remains is rounding of numbers near a thousand (pixels, costs).
+# Identities computed in float64; what remains is rounding of numbers near a thousand (pixels,
+# costs).
 EXACT = 1e-8
 # The same in float32.
 EXACT_FLOAT32 = 1e-4
-# Detections of a mirrored image in float64: five solver steps from starts that agree, sums taken in another order.
+# Detections of a mirrored image in float64: five solver steps from starts that agree, sums taken in
+# another order.
 MIRRORED = 1e-6
-# Compiled kernels against float64 autograd, relative to the largest number: other orders of the same sums ...
+# Compiled kernels against float64 autograd, relative to the largest number: other orders of the
+# same sums ...
 NATIVE = 1e-10
 # ... and the same sums in float32.
 NATIVE_FLOAT32 = 2e-5
@@ -37,21 +43,27 @@ FINITE_DIFFERENCE = 1e-6
 MINIMUM = 1e-5
 # Numerical integrals of smooth densities.
 QUADRATURE = 1e-6
-# Monte Carlo estimates, in their own standard errors: exceeded once in 15 000 honest runs, and the seeds are fixed.
+# Monte Carlo estimates, in their own standard errors: exceeded once in 15 000 honest runs, and the
+# seeds are fixed.
 SIGMAS = 4.0
-# Mean of Z_hat / Z over 200 runs, in standard errors of the mean: exceeded once in 370 honest runs, and the seeds are fixed.
+# Mean of Z_hat / Z over 200 runs, in standard errors of the mean: exceeded once in 370 honest runs,
+# and the seeds are fixed.
 STANDARD_ERRORS = 3.0
 # Bias of a mean gradient relative to its length: three standard errors of 200 runs of 512 samples.
 GRADIENT_BIAS = 0.005
-# Largest difference between a density estimated from a thousand samples and the true one, relative to its peak: blur and chance.
+# Largest difference between a density estimated from a thousand samples and the true one, relative
+# to its peak: blur and chance.
 DENSITY = 0.15
-# p-value below which a Kolmogorov-Smirnov test says that draws do not follow the density; the seeds are fixed.
+# p-value below which a Kolmogorov-Smirnov test says that draws do not follow the density; the seeds
+# are fixed.
 P_VALUE = 1e-3
 
 # --- data ---
-# Box centres in metres, there and back through float64 frames a kilometre from the origin and float32 boxes.
+# Box centres in metres, there and back through float64 frames a kilometre from the origin and
+# float32 boxes.
 BOX_CENTER = 1e-5
-# Radians between a box upright on the ground and the same box read as upright in a camera tilted by 0.01: second order.
+# Radians between a box upright on the ground and the same box read as upright in a camera tilted by
+# 0.01: second order.
 UPRIGHT_YAW = 2e-4
 # Pixels between the corners of the two, at the ends of a 12 m trailer 24 m away: first order.
 UPRIGHT_CORNER = 3.0
@@ -63,19 +75,22 @@ CENTROID = 0.05
 STORED_PIXEL = 5e-3
 # Metres between points forty metres away, there and back through these pixels.
 STORED_POINT = 1e-3
-# Official metrics of perfect detections: precision interpolated at 101 recalls, heading without the tilt.
+# Official metrics of perfect detections: precision interpolated at 101 recalls, heading without the
+# tilt.
 PERFECT_SCORE = 1e-4
 
 # --- the made-up world ---
-# Pixels between the box of a silhouette and that of its mesh's vertices: pixels are seen through their middles, and a tip
-# narrower than a pixel falls between them.
+# Pixels between the box of a silhouette and that of its mesh's vertices: pixels are seen through
+# their middles, and a tip narrower than a pixel falls between them.
 SILHOUETTE = 2.0
 # m/s; the devkit divides by a difference of times of 1.5e9 s in float64, which are 2.4e-7 s apart.
 TRACK_VELOCITY = 1e-4
-# Of a sum of 6000 numbers up to 1000, which another processor or numpy may round differently; any change of the world is far larger.
+# Of a sum of 6000 numbers up to 1000, which another processor or numpy may round differently; any
+# change of the world is far larger.
 FROZEN_WORLD = 1e-3
 # Mean difference, of 255, between a picture and the same picture from its JPEG file of quality 90.
 JPEG = 2.0
 
-# bfloat16 keeps 8 bits: each of the three layers between image and loss rounds by up to 1/256, in the forward and in the backward pass.
+# bfloat16 keeps 8 bits: each of the three layers between image and loss rounds by up to 1/256, in
+# the forward and in the backward pass.
 BFLOAT16 = 6 / 256

@@ -1,4 +1,5 @@
-"""torchrun whose report of a failed process is one line; what the process itself had to say stands above it.
+"""torchrun whose report of a failed process is one line; what the process itself had to say stands
+above it.
 
 Used by dist_train.sh and dist_test.sh; takes torchrun's arguments.
 """

@@ -1,8 +1,10 @@
 #!/usr/bin/env python
-"""Times the detector against mmdet3d's FCOS3D with the same backbone, neck and images, in one run, and says what share the PnP layer has.
+"""Times the detector against mmdet3d's FCOS3D with the same backbone, neck and images, in one run,
+and says what share the PnP layer has.
 
-Makes a small world of images in the folder (once) and writes model.json and model.md there. docs/performance.md explains what is measured.
-The large models take minutes a step on a CPU. Run it where nothing else runs, with OMP_WAIT_POLICY=passive.
+Makes a small world of images in the folder (once) and writes model.json and model.md there.
+docs/performance.md explains what is measured. The large models take minutes a step on a CPU. Run it
+where nothing else runs, with OMP_WAIT_POLICY=passive.
 
 Example:
     OMP_WAIT_POLICY=passive python tools/benchmark_model.py output/benchmark
@@ -30,15 +32,15 @@ import torch
 from mmcv.parallel import collate
 from torch import nn
 
+from epropnp_det.detection.heads.pnp_head import problem_of
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
-from epropnp_det.engine.precision_hook import run_convolutions_in_bfloat16
+from epropnp_det.engine.hooks.bfloat16 import run_convolutions_in_bfloat16
 from epropnp_det.engine.seeding import seed_everything
 from epropnp_det.engine.training import init_weights
 from epropnp_det.engine.wrapping import to_device
 from epropnp_det.errors import UserError, main_guard
-from epropnp_det.models.pnp_head import problem_of
-from epropnp_det.pnp import kernels
-from epropnp_det.pnp.kernels.cpu.library import library
+from epropnp_det.pnp import ops
+from epropnp_det.pnp.ops.cpu.library import library
 
 ROOT = Path(__file__).parents[1]
 
@@ -57,17 +59,38 @@ class Pair:
 
 
 PAIRS = {
-    "small": Pair("configs/synthetic/epropnp_r18_synthetic.py", "configs/synthetic/fcos3d_r18_synthetic.py", 2),
-    "r101": Pair("configs/epropnp/epropnp_v2_r101_12e_nuscenes.py", "configs/epropnp/fcos3d_r101_nuscenes.py", 1),
+    "small": Pair(
+        "configs/detection/synthetic/epropnp_r18_synthetic.py",
+        "configs/detection/synthetic/fcos3d_r18_synthetic.py",
+        2,
+    ),
+    "r101": Pair(
+        "configs/detection/nuscenes/epropnp_v2_r101_12e_nuscenes.py",
+        "configs/detection/nuscenes/fcos3d_r101_nuscenes.py",
+        1,
+    ),
 }
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where the images and the files go")
-    parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS), metavar="PAIR", help=f"of {', '.join(PAIRS)} (all)")
-    parser.add_argument("--repeats", type=int, default=5, help="timed calls of each (default %(default)s)")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument(
+        "--pairs",
+        nargs="+",
+        choices=PAIRS,
+        default=list(PAIRS),
+        metavar="PAIR",
+        help=f"of {', '.join(PAIRS)} (all)",
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="timed calls of each (default %(default)s)"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu"
+    )
     return parser.parse_args()
 
 
@@ -89,10 +112,14 @@ def run(tool: str, *arguments: str) -> None:
 
 
 def config_of(path: str, root: Path) -> Any:
-    """A config on those images, without pretrained weights, which change no time; a test looks at 64 candidates an image in any model."""
+    """A config on those images, without pretrained weights, which change no time; a test looks at
+    64 candidates an image in any model.
+    """
     config = move_data_root(load_config(ROOT / path), root)
     for split, name in (("train", "train"), ("test", "val")):
-        config.data[split].update(version="v1.0-mini", ann_file=f"{root}/nuscenes_mini_infos_{name}_mono3d.coco.json")
+        config.data[split].update(
+            version="v1.0-mini", ann_file=f"{root}/nuscenes_mini_infos_{name}_mono3d.coco.json"
+        )
     config.model.backbone.pop("init_cfg", None)
     ours = dict(score_threshold=0.0, max_queries=64)
     theirs = dict(score_thr=0.0, nms_pre=13)  # of each of five levels
@@ -132,11 +159,16 @@ def inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], Any]:
 
 
 def layer_in_training(model: nn.Module, batch: dict[str, Any]) -> Callable[[], None]:
-    """What a training step does with the PnP layer, alone: solution, samples, pose losses, and their gradients in the predictions."""
+    """What a training step does with the PnP layer, alone: solution, samples, pose losses, and
+    their gradients in the predictions.
+    """
     head = model.bbox_head
     with patch.object(head, "object_losses", wraps=head.object_losses) as spy:
         training_step(model, batch)()
-    (predicted, problem, truth, draw, count, generator), losses = spy.call_args.args, head.object_losses
+    (predicted, problem, truth, draw, count, generator), losses = (
+        spy.call_args.args,
+        head.object_losses,
+    )
     leaves = predicted.map(lambda value: value.detach().requires_grad_())
 
     def step() -> None:
@@ -161,7 +193,9 @@ def layer_in_inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], 
 
 
 def milliseconds(call: Callable[[], Any], repeats: int, device: torch.device) -> dict[str, float]:
-    """Median, least and greatest of a call that has been made once before: processor time of one thread, wall time on a GPU."""
+    """Median, least and greatest of a call that has been made once before: processor time of one
+    thread, wall time on a GPU.
+    """
     clock = time.perf_counter if device.type == "cuda" else time.process_time
     call()
     spent = [1e3 * timed(call, clock, device) for _ in range(repeats)]
@@ -188,21 +222,35 @@ def measured(pair: Pair, root: Path, repeats: int, device: torch.device) -> dict
     for name, path in (("ours", pair.ours), ("FCOS3D", pair.baseline)):
         config = config_of(path, root)
         model = model_of(config, device)
-        train, test = batch_of(config, "train", pair.images, device), batch_of(config, "test", 1, device)
-        calls = {"training step": training_step(model, train), "inference": inference(model, test), "loading": loading(config)}
+        train, test = (
+            batch_of(config, "train", pair.images, device),
+            batch_of(config, "test", 1, device),
+        )
+        calls = {
+            "training step": training_step(model, train),
+            "inference": inference(model, test),
+            "loading": loading(config),
+        }
         result[name] = {what: milliseconds(call, repeats, device) for what, call in calls.items()}
         if name == "ours":
             result["layer"] = measured_layer(model, train, test, repeats, device)
     return result
 
 
-def measured_layer(model: nn.Module, train: dict, test: dict, repeats: int, device: torch.device) -> dict[str, Any]:
+def measured_layer(
+    model: nn.Module, train: dict, test: dict, repeats: int, device: torch.device
+) -> dict[str, Any]:
     """Times of the PnP layer alone, ms, by implementation."""
-    parts = {"training step": layer_in_training(model, train), "inference": layer_in_inference(model, test)}
+    parts = {
+        "training step": layer_in_training(model, train),
+        "inference": layer_in_inference(model, test),
+    }
     times: dict[str, Any] = {}
     for implementation in implementations(device):
-        with kernels.only(implementation):
-            times[implementation] = {what: milliseconds(call, repeats, device) for what, call in parts.items()}
+        with ops.only(implementation):
+            times[implementation] = {
+                what: milliseconds(call, repeats, device) for what, call in parts.items()
+            }
     return times
 
 
@@ -215,19 +263,46 @@ def implementations(device: torch.device) -> list[str]:
 
 
 def table(results: dict[str, Any]) -> str:
-    """Markdown: a row for each pair and call. The share of the layer is its time over the step's with that implementation in it."""
-    columns = ("models", "call", "ours, ms (least-greatest)", "FCOS3D, ms", "ours / FCOS3D", "PnP layer, ms (share of the call)")
+    """Markdown: a row for each pair and call. The share of the layer is its time over the step's
+    with that implementation in it.
+    """
+    columns = (
+        "models",
+        "call",
+        "ours, ms (least-greatest)",
+        "FCOS3D, ms",
+        "ours / FCOS3D",
+        "PnP layer, ms (share of the call)",
+    )
     head = f"| {' | '.join(columns)} |\n" + "| --- " * len(columns) + "|\n"
-    rows = [row(pair, what, result) for pair, result in results.items() for what in ("training step", "inference", "loading")]
+    rows = [
+        row(pair, what, result)
+        for pair, result in results.items()
+        for what in ("training step", "inference", "loading")
+    ]
     return head + "\n".join(rows) + "\n"
 
 
 def row(pair: str, what: str, result: dict[str, Any]) -> str:
     mine, theirs = result["ours"][what], result["FCOS3D"][what]
-    layer = {name: times[what]["median"] for name, times in result["layer"].items() if what in times}
-    used = list(layer.values())[-1] if layer else 0.0  # the implementation that the timed call has used comes last
-    shares = (f"{name} {spent:.0f} ({spent / (mine['median'] - used + spent):.0%})" for name, spent in layer.items())
-    cells = [pair, what, told(mine), told(theirs), f"{mine['median'] / theirs['median']:.2f}", ", ".join(shares) or "-"]
+    layer = {
+        name: times[what]["median"] for name, times in result["layer"].items() if what in times
+    }
+    used = (
+        list(layer.values())[-1] if layer else 0.0
+    )  # the implementation that the timed call has used comes last
+    shares = (
+        f"{name} {spent:.0f} ({spent / (mine['median'] - used + spent):.0%})"
+        for name, spent in layer.items()
+    )
+    cells = [
+        pair,
+        what,
+        told(mine),
+        told(theirs),
+        f"{mine['median'] / theirs['median']:.2f}",
+        ", ".join(shares) or "-",
+    ]
     return "| " + " | ".join(cells) + " |"
 
 

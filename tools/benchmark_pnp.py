@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Times the PnP layer: plain torch against the compiled kernels, in one run, on the same problems.
 
-Writes pnp.json, pnp.md and pnp.png to a folder. docs/performance.md explains what is measured and how. Run it where nothing else runs,
-with OMP_WAIT_POLICY=passive.
+Writes pnp.json, pnp.md and pnp.png to a folder. docs/performance.md explains what is measured and
+how. Run it where nothing else runs, with OMP_WAIT_POLICY=passive.
 
 Example:
     OMP_WAIT_POLICY=passive python tools/benchmark_pnp.py output/benchmark
@@ -40,10 +40,10 @@ from epropnp_det.pnp import (
     SE3Pose,
     YawPose,
     gauss_newton_step,
-    kernels,
     monte_carlo_pose_loss,
+    ops,
 )
-from epropnp_det.pnp.kernels.cpu.library import fused_multiply_adds, library
+from epropnp_det.pnp.ops.cpu.library import fused_multiply_adds, library
 
 MATRIX = ((1260.0, 0.0, 816.0), (0.0, 1250.0, 491.0), (0.0, 0.0, 1.0))
 STATUS = Path("/proc/self/status")
@@ -67,7 +67,9 @@ class Case:
 
     @property
     def size(self) -> str:
-        return "x".join(str(number) for number in (self.objects, self.points, self.samples) if number)
+        return "x".join(
+            str(number) for number in (self.objects, self.points, self.samples) if number
+        )
 
 
 FOUR = (
@@ -76,17 +78,43 @@ FOUR = (
     Case("inference-small", 100, 128, 0),
     Case("inference-large", 600, 256, 0),
 )
-CASES = {case.name: case for four in FOUR for case in (four, replace(four, name=f"{four.name}-6dof", dof=6))}
-SWEEPS = {"objects": (8, 32, 128, 512), "points": (32, 128, 512, 2048), "samples": (32, 128, 512, 2048)}
+CASES = {
+    case.name: case
+    for four in FOUR
+    for case in (four, replace(four, name=f"{four.name}-6dof", dof=6))
+}
+SWEEPS = {
+    "objects": (8, 32, 128, 512),
+    "points": (32, 128, 512, 2048),
+    "samples": (32, 128, 512, 2048),
+}
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where the files go")
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE", help=f"of {', '.join(CASES)} (all)")
-    parser.add_argument("--repeats", type=int, default=7, help="timed calls of each (default %(default)s)")
-    parser.add_argument("--no-sweep", dest="sweep", action="store_false", help="leave out the sweep over objects, points and samples")
-    parser.add_argument("--memory-of", nargs=2, metavar=("CASE", "IMPLEMENTATION"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        choices=CASES,
+        default=list(CASES),
+        metavar="CASE",
+        help=f"of {', '.join(CASES)} (all)",
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=7, help="timed calls of each (default %(default)s)"
+    )
+    parser.add_argument(
+        "--no-sweep",
+        dest="sweep",
+        action="store_false",
+        help="leave out the sweep over objects, points and samples",
+    )
+    parser.add_argument(
+        "--memory-of", nargs=2, metavar=("CASE", "IMPLEMENTATION"), help=argparse.SUPPRESS
+    )
     return parser.parse_args()
 
 
@@ -101,8 +129,14 @@ def inputs(case: Case) -> tuple[list[Tensor], Tensor]:
         return low + (high - low) * torch.rand(shape, generator=generator)
 
     z, yaw = uniform(10, 30, case.objects), uniform(-3.14, 3.14, case.objects)
-    position = torch.stack((z * uniform(-0.4, 0.4, case.objects), uniform(0.5, 1.5, case.objects), z), dim=-1)
-    turn = yaw[:, None] if case.dof == 4 else torch.stack(((yaw / 2).cos(), 0 * yaw, (yaw / 2).sin(), 0 * yaw), dim=-1)
+    position = torch.stack(
+        (z * uniform(-0.4, 0.4, case.objects), uniform(0.5, 1.5, case.objects), z), dim=-1
+    )
+    turn = (
+        yaw[:, None]
+        if case.dof == 4
+        else torch.stack(((yaw / 2).cos(), 0 * yaw, (yaw / 2).sin(), 0 * yaw), dim=-1)
+    )
     pose = torch.cat((position, turn), dim=-1)
     space = YawPose if case.dof == 4 else SE3Pose
     x3d = uniform(-0.5, 0.5, case.objects, case.points, 3) * torch.tensor((4.6, 1.7, 1.9))
@@ -119,13 +153,21 @@ def view() -> Camera:
 def call_of(case: Case, device: str = "cpu") -> Callable[[], object]:
     """The call to be timed: all that a training step, or a detection, does with the layer."""
     values, pose = inputs(case)
-    values, pose, camera = [value.to(device) for value in values], pose.to(device), view().to(device)
+    values, pose, camera = (
+        [value.to(device) for value in values],
+        pose.to(device),
+        view().to(device),
+    )
     layer = {4: EProPnP4DoF, 6: EProPnP6DoF}[case.dof]
     # On a GPU torch's own generator, which a CUDA graph knows.
     generator = torch.Generator().manual_seed(1) if device == "cpu" else None
     if not case.samples:
         test = layer(lm_iterations=5)
-        return torch.no_grad()(lambda: test.solve(PnPProblem.adaptive(Correspondences(*values), camera), generator=generator))
+        return torch.no_grad()(
+            lambda: test.solve(
+                PnPProblem.adaptive(Correspondences(*values), camera), generator=generator
+            )
+        )
     solver, refine = layer(mc_samples=case.samples), layer(mc_samples=case.samples, init=None)
     leaves = [value.requires_grad_() for value in values]
 
@@ -153,7 +195,9 @@ def on_threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def times(call: Callable[[], object], repeats: int, threads: int, clock: Callable[[], float]) -> dict[str, Any]:
+def times(
+    call: Callable[[], object], repeats: int, threads: int, clock: Callable[[], float]
+) -> dict[str, Any]:
     """Median, least and greatest seconds of a call that has been made once before."""
     with on_threads(threads):
         call()
@@ -168,11 +212,15 @@ def _timed(call: Callable[[], object], clock: Callable[[], float]) -> float:
 
 
 def operations(call: Callable[[], object]) -> int:
-    """Torch operations that the call asks for; those that an operation is made of are not counted."""
+    """Torch operations that the call asks for; those that an operation is made of are not
+    counted.
+    """
     with profile(activities=[ProfilerActivity.CPU]) as told:
         call()
     ours = (event for event in told.events() if event.name.startswith("aten::"))
-    return sum(not (event.cpu_parent and event.cpu_parent.name.startswith("aten::")) for event in ours)
+    return sum(
+        not (event.cpu_parent and event.cpu_parent.name.startswith("aten::")) for event in ours
+    )
 
 
 def resident(field: str) -> int:
@@ -182,7 +230,9 @@ def resident(field: str) -> int:
 
 
 def extra_memory(case: Case) -> int:
-    """Bytes that a call adds to what the process holds, at its peak. To be asked in a fresh process."""
+    """Bytes that a call adds to what the process holds, at its peak. To be asked in a fresh
+    process.
+    """
     with on_threads(1):
         call_of(replace(case, objects=1))()
         call = call_of(case)
@@ -200,25 +250,36 @@ def memory_in_a_fresh_process(case: Case, implementation: str, folder: Path) -> 
 
 
 def peak_flops(rounds: int = 20_000_000, repeats: int = 5) -> float | None:
-    """Float32 operations per second of one core: fused multiply-adds of registers, the best of a few tries."""
+    """Float32 operations per second of one core: fused multiply-adds of registers, the best of a
+    few tries.
+    """
     if library() is None:
         return None
     fused_multiply_adds(rounds)
-    return max(fused_multiply_adds(rounds) / _timed(lambda: fused_multiply_adds(rounds), time.process_time) for _ in range(repeats))
+    return max(
+        fused_multiply_adds(rounds) / _timed(lambda: fused_multiply_adds(rounds), time.process_time)
+        for _ in range(repeats)
+    )
 
 
 def arithmetic(case: Case) -> int:
-    """Float operations that a call needs, counted in the source of the kernels; those of the sampler's proposals are left out."""
+    """Float operations that a call needs, counted in the source of the kernels; those of the
+    sampler's proposals are left out.
+    """
     points, step = case.objects * case.points, {4: 155, 6: 225}[case.dof]
     cost, gradient, init = 47, 84, RandomSampleInit()
-    start = case.objects * init.proposals * (case.points * cost + init.points * (init.iterations + 1) * step)
+    start = (
+        case.objects
+        * init.proposals
+        * (case.points * cost + init.points * (init.iterations + 1) * step)
+    )
     if not case.samples:
         return start + 7 * points * step
     return start + points * (case.samples * (cost + gradient) + 24 * step)
 
 
 def measured(case: Case, implementation: str, repeats: int, folder: Path) -> dict[str, Any]:
-    with kernels.only(implementation):
+    with ops.only(implementation):
         call = call_of(case)
         return dict(
             implementation=implementation,
@@ -234,12 +295,16 @@ def measured(case: Case, implementation: str, repeats: int, folder: Path) -> dic
 def measured_sweep(repeats: int) -> list[dict[str, Any]]:
     """Seconds of a training call as one of its sizes grows."""
     base, results = Case("sweep", 32, 128, 128), []
-    cases = [(axis, replace(base, **{axis: size})) for axis, sizes in SWEEPS.items() for size in sizes]
+    cases = [
+        (axis, replace(base, **{axis: size})) for axis, sizes in SWEEPS.items() for size in sizes
+    ]
     for axis, case in tqdm(cases, desc="sweep"):
         for implementation in implementations():
-            with kernels.only(implementation):
+            with ops.only(implementation):
                 spent = times(call_of(case), repeats, 1, time.process_time)
-            results.append(dict(axis=axis, implementation=implementation, **asdict(case), cpu_one_thread=spent))
+            results.append(
+                dict(axis=axis, implementation=implementation, **asdict(case), cpu_one_thread=spent)
+            )
     return results
 
 
@@ -249,10 +314,23 @@ def implementations() -> list[str]:
 
 
 def machine() -> dict[str, Any]:
-    model = next((line.split(":")[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")), platform.processor())
+    model = next(
+        (
+            line.split(":")[1].strip()
+            for line in _lines("/proc/cpuinfo")
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
     load = next(iter(_lines("/proc/loadavg")), "unknown").split()[0]
     capability = torch.backends.cpu.get_cpu_capability()
-    return dict(processor=model, instructions=capability, torch=torch.__version__, load_at_start=load, peak_flops=peak_flops())
+    return dict(
+        processor=model,
+        instructions=capability,
+        torch=torch.__version__,
+        load_at_start=load,
+        peak_flops=peak_flops(),
+    )
 
 
 def _lines(path: str) -> list[str]:
@@ -267,9 +345,17 @@ def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
     head += "extra memory, MiB | torch operations | share of peak |\n" + "| --- " * 9 + "|\n"
     rows, plain = [], {one["name"]: one for one in results if one["implementation"] == "eager"}
     for one in results:
-        alone, both, other = one["cpu_one_thread"], one["wall_two_threads"], plain[one["name"]]["cpu_one_thread"]
+        alone, both, other = (
+            one["cpu_one_thread"],
+            one["wall_two_threads"],
+            plain[one["name"]]["cpu_one_thread"],
+        )
         memory = "-" if one["extra_memory"] is None else f"{one['extra_memory'] / 2**20:.1f}"
-        share = "-" if about["peak_flops"] is None else f"{one['arithmetic'] / alone['median'] / about['peak_flops']:.0%}"
+        share = (
+            "-"
+            if about["peak_flops"] is None
+            else f"{one['arithmetic'] / alone['median'] / about['peak_flops']:.0%}"
+        )
         cells = [
             one["name"],
             Case(one["name"], one["objects"], one["points"], one["samples"]).size,
@@ -280,7 +366,13 @@ def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
             *(memory, str(one["operations"]), share),
         ]
         rows.append("| " + " | ".join(cells) + " |")
-    return head + "\n".join(rows) + "\n\n" + "\n".join(f"* {name}: {value}" for name, value in about.items()) + "\n"
+    return (
+        head
+        + "\n".join(rows)
+        + "\n\n"
+        + "\n".join(f"* {name}: {value}" for name, value in about.items())
+        + "\n"
+    )
 
 
 def draw_sweep(sweep: list[dict[str, Any]], picture: Path) -> None:
@@ -292,8 +384,17 @@ def draw_sweep(sweep: list[dict[str, Any]], picture: Path) -> None:
     figure, axes = plt.subplots(1, len(SWEEPS), figsize=(11, 3.6), sharey=True)
     for axis, name in zip(axes, SWEEPS):
         for implementation in implementations():
-            mine = [one for one in sweep if one["axis"] == name and one["implementation"] == implementation]
-            axis.plot([one[name] for one in mine], [one["cpu_one_thread"]["median"] for one in mine], marker="o", label=implementation)
+            mine = [
+                one
+                for one in sweep
+                if one["axis"] == name and one["implementation"] == implementation
+            ]
+            axis.plot(
+                [one[name] for one in mine],
+                [one["cpu_one_thread"]["median"] for one in mine],
+                marker="o",
+                label=implementation,
+            )
         axis.set(xscale="log", yscale="log", xlabel=name)
         axis.grid(alpha=0.3, which="both")
     axes[0].set(ylabel="training call, s of one core")
@@ -308,15 +409,22 @@ def main() -> None:
     if args.repeats < 1:
         raise UserError(f"--repeats {args.repeats}: give at least 1")
     if args.memory_of:
-        with kernels.only(args.memory_of[1]):
+        with ops.only(args.memory_of[1]):
             print(extra_memory(CASES[args.memory_of[0]]))
         return
     args.folder.mkdir(parents=True, exist_ok=True)
     about = machine()
-    pairs = [(CASES[name], implementation) for name in args.cases for implementation in implementations()]
-    results = [measured(case, implementation, args.repeats, args.folder) for case, implementation in tqdm(pairs, desc="cases")]
+    pairs = [
+        (CASES[name], implementation) for name in args.cases for implementation in implementations()
+    ]
+    results = [
+        measured(case, implementation, args.repeats, args.folder)
+        for case, implementation in tqdm(pairs, desc="cases")
+    ]
     sweep = measured_sweep(args.repeats) if args.sweep else []
-    (args.folder / "pnp.json").write_text(json.dumps(dict(machine=about, cases=results, sweep=sweep), indent=1))
+    (args.folder / "pnp.json").write_text(
+        json.dumps(dict(machine=about, cases=results, sweep=sweep), indent=1)
+    )
     (args.folder / "pnp.md").write_text(table(results, about))
     if sweep:
         draw_sweep(sweep, args.folder / "pnp.png")

@@ -1,7 +1,9 @@
 #!/usr/bin/env python
-"""Times the PnP layer on a GPU: plain torch, the Triton kernels, and both captured in a CUDA graph, on the same problems.
+"""Times the PnP layer on a GPU: plain torch, the Triton kernels, and both captured in a CUDA graph,
+on the same problems.
 
-The calls are those of benchmark_pnp.py; docs/gpu.md has the results. Writes pnp_gpu.json and pnp_gpu.md to a folder.
+The calls are those of benchmark_pnp.py; docs/gpu.md has the results. Writes pnp_gpu.json and
+pnp_gpu.md to a folder.
 
 Example:
     python tools/benchmark_pnp_gpu.py output/benchmark-gpu
@@ -23,21 +25,34 @@ from benchmark_pnp import CASES, Case, call_of, operations
 from tqdm import tqdm
 
 from epropnp_det.errors import UserError, main_guard
-from epropnp_det.pnp import kernels
+from epropnp_det.pnp import ops
 
 WARM_UP = 5
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path, help="where the files go")
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), metavar="CASE", help=f"of {', '.join(CASES)} (all)")
-    parser.add_argument("--repeats", type=int, default=50, help="timed calls of each (default %(default)s)")
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        choices=CASES,
+        default=list(CASES),
+        metavar="CASE",
+        help=f"of {', '.join(CASES)} (all)",
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=50, help="timed calls of each (default %(default)s)"
+    )
     return parser.parse_args()
 
 
 def captured(call: Callable[[], object]) -> Callable[[], object]:
-    """The call as a CUDA graph, captured after a call on the side: kernels are compiled and libraries loaded by then."""
+    """The call as a CUDA graph, captured after a call on the side: kernels are compiled and
+    libraries loaded by then.
+    """
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(stream):
@@ -55,7 +70,9 @@ def captured(call: Callable[[], object]) -> Callable[[], object]:
 
 
 def milliseconds(call: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Median, least and greatest time between two events around a call, after a few calls before."""
+    """Median, least and greatest time between two events around a call, after a few calls
+    before.
+    """
     for _ in range(WARM_UP):
         call()
     spent = []
@@ -71,22 +88,33 @@ def milliseconds(call: Callable[[], object], repeats: int) -> dict[str, float]:
 
 
 def measured(case: Case, implementation: str, repeats: int) -> dict[str, Any]:
-    with kernels.only(implementation):
+    with ops.only(implementation):
         call = call_of(case, "cuda")
-        told = dict(name=case.name, size=case.size, implementation=implementation, time=milliseconds(call, repeats))
+        told = dict(
+            name=case.name,
+            size=case.size,
+            implementation=implementation,
+            time=milliseconds(call, repeats),
+        )
         torch.cuda.reset_peak_memory_stats()
         before = torch.cuda.memory_allocated()
         call()
         memory = torch.cuda.max_memory_allocated() - before
-        return dict(told, extra_memory=memory, operations=operations(call), graph=milliseconds(captured(call), repeats))
+        return dict(
+            told,
+            extra_memory=memory,
+            operations=operations(call),
+            graph=milliseconds(captured(call), repeats),
+        )
 
 
 def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
-    head = (
-        "| call | objects x points x samples | implementation | ms (least-greatest) | faster | in a CUDA graph, ms | extra memory, MiB | "
-    )
+    head = "| call | objects x points x samples | implementation | ms (least-greatest) | faster | in a CUDA graph, ms | extra memory, MiB | "
     head += "torch operations |\n" + "| --- " * 8 + "|\n"
-    plain, rows = {one["name"]: one["time"]["median"] for one in results if one["implementation"] == "eager"}, []
+    plain, rows = (
+        {one["name"]: one["time"]["median"] for one in results if one["implementation"] == "eager"},
+        [],
+    )
     for one in results:
         spent, graph = one["time"], one["graph"]
         cells = [
@@ -97,7 +125,13 @@ def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
             *(f"{one['extra_memory'] / 2**20:.1f}", str(one["operations"])),
         ]
         rows.append("| " + " | ".join(cells) + " |")
-    return head + "\n".join(rows) + "\n\n" + "\n".join(f"* {name}: {value}" for name, value in about.items()) + "\n"
+    return (
+        head
+        + "\n".join(rows)
+        + "\n\n"
+        + "\n".join(f"* {name}: {value}" for name, value in about.items())
+        + "\n"
+    )
 
 
 @main_guard
@@ -108,10 +142,21 @@ def main() -> None:
     if not torch.cuda.is_available():
         raise UserError("no GPU that torch can use; tools/benchmark_pnp.py times the CPU")
     args.folder.mkdir(parents=True, exist_ok=True)
-    about = dict(gpu=torch.cuda.get_device_name(0), torch=torch.__version__, cuda=torch.version.cuda)
-    pairs = [(CASES[name], implementation) for name in args.cases for implementation in ("eager", "triton")]
-    results = [measured(case, implementation, args.repeats) for case, implementation in tqdm(pairs, desc="cases")]
-    (args.folder / "pnp_gpu.json").write_text(json.dumps(dict(machine=about, cases=results), indent=1))
+    about = dict(
+        gpu=torch.cuda.get_device_name(0), torch=torch.__version__, cuda=torch.version.cuda
+    )
+    pairs = [
+        (CASES[name], implementation)
+        for name in args.cases
+        for implementation in ("eager", "triton")
+    ]
+    results = [
+        measured(case, implementation, args.repeats)
+        for case, implementation in tqdm(pairs, desc="cases")
+    ]
+    (args.folder / "pnp_gpu.json").write_text(
+        json.dumps(dict(machine=about, cases=results), indent=1)
+    )
     (args.folder / "pnp_gpu.md").write_text(table(results, about))
     print(table(results, about))
 

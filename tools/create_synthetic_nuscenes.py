@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Writes a small made-up world as a nuScenes database (v1.0-mini): pictures, LiDAR and tables (docs/synthetic.md).
+"""Writes a small made-up world as a nuScenes database (v1.0-mini): pictures, LiDAR and tables
+(docs/synthetic.md).
 
 Example:
     python tools/create_synthetic_nuscenes.py data/synthetic --preset full --seed 0
@@ -15,21 +16,41 @@ from epropnp_det.errors import main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", metavar="OUT", help="folder to write, empty or absent")
     presets = "full: 10 scenes of 20 keyframes; test: 2 of 2; varied: 8 of 2, none held out (default: %(default)s)"
     parser.add_argument("--preset", default="full", help=presets)
-    parser.add_argument("--seed", type=int, default=0, help="another seed, another world (default: %(default)s)")
-    parser.add_argument("--scenes", nargs="+", metavar="NAME", help="write these of the preset's scenes alone (default: all)")
-    parser.add_argument("--processes", type=int, metavar="N", help="processes to use; the result is the same (default: all cores)")
-    parser.add_argument("--overwrite", action="store_true", help="replace what an earlier run of this command wrote to OUT")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="another seed, another world (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--scenes",
+        nargs="+",
+        metavar="NAME",
+        help="write these of the preset's scenes alone (default: all)",
+    )
+    parser.add_argument(
+        "--processes",
+        type=int,
+        metavar="N",
+        help="processes to use; the result is the same (default: all cores)",
+    )
+    parser.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace what an earlier run of this command wrote to OUT",
+    )
     return parser.parse_args()
 
 
 @main_guard
 def main() -> None:
     args = parse_args()
-    from epropnp_det.synthetic.generate import create  # not before --help and bad arguments are dealt with
+    from epropnp_det.synthetic.generate import (
+        create,  # not before --help and bad arguments are dealt with
+    )
 
     start = time.monotonic()
     done = create(args.out, args.preset, args.seed, args.processes, args.overwrite, args.scenes)

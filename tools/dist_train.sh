@@ -2,7 +2,7 @@
 # Trains with several processes of this machine: one for each GPU, or on the CPU where there is no GPU.
 #
 #   tools/dist_train.sh CONFIG PROCESSES [arguments of tools/train.py]
-#   tools/dist_train.sh configs/epropnp/epropnp_v2_r101_12e_nuscenes.py 4 --resume
+#   tools/dist_train.sh configs/detection/nuscenes/epropnp_v2_r101_12e_nuscenes.py 4 --resume
 #
 # MASTER_PORT       the port on which the processes meet           (default: a free one)
 # OMP_NUM_THREADS   threads of each process                        (default: cores / processes, at most 4)

@@ -67,9 +67,14 @@ def check_torch() -> str:
 def check_cuda() -> str:
     import torch
 
-    require(torch.cuda.is_available(), f"no GPU that torch {torch.__version__} can use; everything runs on the CPU")
+    require(
+        torch.cuda.is_available(),
+        f"no GPU that torch {torch.__version__} can use; everything runs on the CPU",
+    )
     require(float(torch.ones(3, device="cuda").sum()) == 3.0, "the GPU cannot add")
-    return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, CUDA {torch.version.cuda}"
+    return (
+        f"{torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}, CUDA {torch.version.cuda}"
+    )
 
 
 def check_torchvision() -> str:
@@ -82,23 +87,36 @@ def check_torchvision() -> str:
 def check_numpy() -> str:
     import numpy
 
-    require(int(numpy.__version__.split(".")[0]) < 2, f"{numpy.__version__}; mmcv and the devkit need numpy 1")
+    require(
+        int(numpy.__version__.split(".")[0]) < 2,
+        f"{numpy.__version__}; mmcv and the devkit need numpy 1",
+    )
     return numpy.__version__
 
 
 def check_opencv() -> str:
-    wheels = [name for name in ("opencv-python", "opencv-contrib-python", "opencv-python-headless") if is_installed(name)]
+    wheels = [
+        name
+        for name in ("opencv-python", "opencv-contrib-python", "opencv-python-headless")
+        if is_installed(name)
+    ]
     require(len(wheels) <= 1, f"{' and '.join(wheels)} overwrite each other's files")
     import cv2
 
-    require(wheels == ["opencv-python-headless"], f"{wheels[0] if wheels else 'an unknown build'} needs a display")
+    require(
+        wheels == ["opencv-python-headless"],
+        f"{wheels[0] if wheels else 'an unknown build'} needs a display",
+    )
     return f"{cv2.__version__}, headless"
 
 
 def check_mmcv() -> str:
     import mmcv
 
-    require(is_installed("mmcv-full"), f"mmcv {mmcv.__version__} comes without operators; mmcv-full is needed")
+    require(
+        is_installed("mmcv-full"),
+        f"mmcv {mmcv.__version__} comes without operators; mmcv-full is needed",
+    )
     return mmcv.__version__
 
 
@@ -108,7 +126,9 @@ def check_deformable_convolution(device: str = "cpu") -> str:
 
     layer = ModulatedDeformConv2d(4, 4, kernel_size=3, padding=1).to(device)
     image = torch.rand(1, 4, 6, 7, device=device)
-    out = layer(image, torch.zeros(1, 18, 6, 7, device=device), torch.ones(1, 9, 6, 7, device=device))
+    out = layer(
+        image, torch.zeros(1, 18, 6, 7, device=device), torch.ones(1, 9, 6, 7, device=device)
+    )
     plain = torch.nn.functional.conv2d(image, layer.weight, layer.bias, padding=1)
     # Without offsets and with masks of one it is an ordinary convolution.
     require(torch.allclose(out, plain, atol=1e-4), "wrong values")
@@ -119,7 +139,10 @@ def check_rotated_nms(device: str = "cpu") -> str:
     import torch
     from mmcv.ops import nms_rotated
 
-    boxes = torch.tensor([[0.0, 0.0, 4.0, 2.0, 0.0], [0.1, 0.0, 4.0, 2.0, 0.0], [9.0, 9.0, 4.0, 2.0, 1.0]], device=device)
+    boxes = torch.tensor(
+        [[0.0, 0.0, 4.0, 2.0, 0.0], [0.1, 0.0, 4.0, 2.0, 0.0], [9.0, 9.0, 4.0, 2.0, 1.0]],
+        device=device,
+    )
     _, kept = nms_rotated(boxes, torch.tensor([0.9, 0.8, 0.7], device=device), 0.5)
     require(sorted(kept.tolist()) == [0, 2], f"kept {kept.tolist()} of boxes 0 and 2")
     return "runs"
@@ -168,23 +191,44 @@ def check_layer() -> str:
 
 
 def check_kernels() -> str:
-    library = importlib.import_module("epropnp_det.pnp.kernels.cpu.library")
-    require(library.library() is not None, "not built; the layer runs on plain torch, many times slower on a CPU")
+    library = importlib.import_module("epropnp_det.pnp.ops.cpu.library")
+    require(
+        library.library() is not None,
+        "not built; the layer runs on plain torch, many times slower on a CPU",
+    )
     return str(library.build())
 
 
 def check_plugin() -> str:
-    importlib.import_module("epropnp_det.models")
-    importlib.import_module("epropnp_det.datasets")
+    importlib.import_module("epropnp_det.detection")
     return importlib.import_module("epropnp_det").__version__
 
 
 CHECKS = (
-    Check("Python", check_python, "install Python 3.11 and set PYTHON=/path/to/python3.11 for `make env`", required=False),
-    Check("C++ compiler", check_compiler, "for mmcv-full and the CPU kernels: install one, e.g. apt-get install g++", required=False),
+    Check(
+        "Python",
+        check_python,
+        "install Python 3.11 and set PYTHON=/path/to/python3.11 for `make env`",
+        required=False,
+    ),
+    Check(
+        "C++ compiler",
+        check_compiler,
+        "for mmcv-full and the CPU kernels: install one, e.g. apt-get install g++",
+        required=False,
+    ),
     Check("torch", check_torch, MAKE_ENV),
-    Check("CUDA", check_cuda, "fine without a GPU; with one, see that its driver is new enough for torch's CUDA", required=False),
-    Check("torchvision", check_torchvision, "install the torchvision that belongs to this torch (requirements/torch.txt)"),
+    Check(
+        "CUDA",
+        check_cuda,
+        "fine without a GPU; with one, see that its driver is new enough for torch's CUDA",
+        required=False,
+    ),
+    Check(
+        "torchvision",
+        check_torchvision,
+        "install the torchvision that belongs to this torch (requirements/torch.txt)",
+    ),
     Check("numpy", check_numpy, "pip install 'numpy==1.26.4'"),
     Check(
         "OpenCV",
@@ -195,13 +239,27 @@ CHECKS = (
     Check("mmcv DCNv2", check_deformable_convolution, REBUILD),
     Check("mmcv nms_rotated", check_rotated_nms, REBUILD),
     Check("mmcv roi_align", check_roi_align, REBUILD),
-    Check("mmcv on CUDA", check_cuda_operators, "with a GPU: FORCE_CUDA=1 make env, with a CUDA toolkit in CUDA_HOME", required=False),
+    Check(
+        "mmcv on CUDA",
+        check_cuda_operators,
+        "with a GPU: FORCE_CUDA=1 make env, with a CUDA toolkit in CUDA_HOME",
+        required=False,
+    ),
     Check("mmdet", check_mmdet, MAKE_ENV),
     Check("mmdet3d", check_mmdet3d, MAKE_ENV),
     Check("nuScenes devkit", check_devkit, MAKE_ENV),
     Check("epropnp_det.pnp", check_layer, "pip install -e . in the folder of the project"),
-    Check("CPU kernels", check_kernels, "install a C++ compiler, then pip install --no-build-isolation --no-deps -e .", required=False),
-    Check("epropnp_det", check_plugin, "pip install -e . in the folder of the project; mend the lines above first"),
+    Check(
+        "CPU kernels",
+        check_kernels,
+        "install a C++ compiler, then pip install --no-build-isolation --no-deps -e .",
+        required=False,
+    ),
+    Check(
+        "epropnp_det",
+        check_plugin,
+        "pip install -e . in the folder of the project; mend the lines above first",
+    ),
 )
 
 
@@ -223,7 +281,11 @@ def silence() -> Iterator[None]:
     """Imports of old packages talk a lot; the report is one line a check."""
     logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -238,7 +300,11 @@ def examine(check: Check) -> bool:
     except Exception as error:  # an import can fail in any way
         fault = str(error) if isinstance(error, CheckFailed) else f"{type(error).__name__}: {error}"
         # A package that is not there is not a package that was built wrongly.
-        fix = MAKE_ENV if isinstance(error, ModuleNotFoundError) and error.name != "epropnp_det" else check.fix
+        fix = (
+            MAKE_ENV
+            if isinstance(error, ModuleNotFoundError) and error.name != "epropnp_det"
+            else check.fix
+        )
         verdict = "FAIL" if check.required else "note"
         print(f"{verdict:<5}{check.name:<17} {' '.join(fault.split())[:160]} -> {fix}", flush=True)
         return False
@@ -247,10 +313,16 @@ def examine(check: Check) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.parse_args()
     failed = [check.name for check in CHECKS if not examine(check) and check.required]
-    print(f"{len(failed)} required check(s) failed: {', '.join(failed)}" if failed else "everything that is required works")
+    print(
+        f"{len(failed)} required check(s) failed: {', '.join(failed)}"
+        if failed
+        else "everything that is required works"
+    )
     return 1 if failed else 0
 
 

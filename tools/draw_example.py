@@ -1,11 +1,14 @@
 #!/usr/bin/env python
-"""Draws one image of a config's test set: 3D boxes, the scene from above with pose samples, and close-ups with their headings.
+"""Draws one image of a config's test set: 3D boxes, the scene from above with pose samples, and
+close-ups with their headings.
 
 The picture of the README is made with the second command, after `make quickstart`.
 
 Example:
-    python tools/draw_example.py configs/debug/one_frame.py work_dirs/one_frame/latest.pth example.jpg --index 3
-    python tools/draw_example.py configs/synthetic/epropnp_r18_varied.py configs/synthetic/epropnp_r18_varied.pth \\
+    python tools/draw_example.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth
+    example.jpg --index 3 python tools/draw_example.py
+    configs/detection/synthetic/epropnp_r18_varied.py
+    configs/detection/synthetic/epropnp_r18_varied.pth \\
         docs/images/example.jpg --data-root work_dirs/quickstart/data --index 6
 """
 
@@ -19,16 +22,33 @@ from epropnp_det.errors import UserError, main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("picture", type=Path, metavar="PICTURE", help="file to write, .jpg or .png")
-    parser.add_argument("--index", type=int, default=0, help="of the image in the test set (default: %(default)s)")
-    parser.add_argument("--score-thr", type=float, default=0.2, help="of the boxes (default: %(default)s)")
-    parser.add_argument("--mc-samples", type=int, default=512, help="of each pose, a multiple of 4 (default: %(default)s)")
-    parser.add_argument("--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
+    parser.add_argument(
+        "--index", type=int, default=0, help="of the image in the test set (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--score-thr", type=float, default=0.2, help="of the boxes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--mc-samples",
+        type=int,
+        default=512,
+        help="of each pose, a multiple of 4 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
+    )
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
+    )
     args = parser.parse_args()
     if args.picture.suffix not in (".jpg", ".png"):
         parser.error(f"PICTURE is {args.picture}; it ends with .jpg or .png")
@@ -41,14 +61,16 @@ def main() -> None:
     # Slow to import: not before --help and wrong arguments are dealt with.
     import cv2
 
+    from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, results_of
+    from epropnp_det.detection.reports.panels import image_panel, poster
     from epropnp_det.engine.command_line import model_and_dataset
-    from epropnp_det.engine.distributions import DistributionSettings, results_of
-    from epropnp_det.engine.report import image_panel, poster
 
     model, dataset = model_and_dataset(args)
     if not 0 <= args.index < len(dataset):
         raise UserError(f"--index is {args.index}; the test set has images 0 to {len(dataset) - 1}")
-    (result,) = results_of(model, dataset, DistributionSettings(args.mc_samples, args.score_thr), [args.index])
+    (result,) = results_of(
+        model, dataset, DistributionSettings(args.mc_samples, args.score_thr), [args.index]
+    )
     args.picture.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(args.picture), poster(image_panel(result)))
     print(f"picture: {args.picture}")

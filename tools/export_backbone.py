@@ -1,7 +1,9 @@
 #!/usr/bin/env python
-"""Writes backbone and neck of a checkpoint under the names that BEV detectors give them (img_backbone.*, img_neck.*).
+"""Writes backbone and neck of a checkpoint under the names that BEV detectors give them
+(img_backbone.*, img_neck.*).
 
-Monocular 3D detection is a good start for detectors that look through several cameras: give the file to their `load_from`.
+Monocular 3D detection is a good start for detectors that look through several cameras: give the
+    file to their `load_from`.
 
 Example:
     python tools/export_backbone.py work_dirs/epropnp_v2/latest.pth checkpoints/r101_dcn_epropnp.pth
@@ -17,10 +19,21 @@ from epropnp_det.errors import main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkpoint", type=Path, metavar="IN", help="of this program, released, or of another detector of mmdet3d")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "checkpoint",
+        type=Path,
+        metavar="IN",
+        help="of this program, released, or of another detector of mmdet3d",
+    )
     parser.add_argument("out", type=Path, metavar="OUT", help="the file to write")
-    parser.add_argument("--prefix", default="img_", help="put in front of backbone.* and neck.* (default: %(default)s)")
+    parser.add_argument(
+        "--prefix",
+        default="img_",
+        help="put in front of backbone.* and neck.* (default: %(default)s)",
+    )
     parser.add_argument("--backbone-only", action="store_true", help="leave the neck out")
     return parser.parse_args()
 
@@ -28,13 +41,20 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
-    from epropnp_det.engine.backbone_export import PARTS, export  # slow to import: not before --help
     from epropnp_det.engine.checkpoint import write_checkpoint
+    from epropnp_det.engine.export_backbone import (  # slow to import: not before --help
+        PARTS,
+        export,
+    )
 
     state = export(args.checkpoint, args.prefix, PARTS[:1] if args.backbone_only else PARTS)
-    write_checkpoint(dict(meta=dict(exported_from=args.checkpoint.name), state_dict=state), args.out)
+    write_checkpoint(
+        dict(meta=dict(exported_from=args.checkpoint.name), state_dict=state), args.out
+    )
     numbers = sum(value.numel() for value in state.values())
-    print(f"{args.out}: {len(state)} weights, {numbers / 1e6:.1f} M numbers, from {next(iter(state))} on")
+    print(
+        f"{args.out}: {len(state)} weights, {numbers / 1e6:.1f} M numbers, from {next(iter(state))} on"
+    )
 
 
 if __name__ == "__main__":

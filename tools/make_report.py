@@ -1,11 +1,13 @@
 #!/usr/bin/env python
-"""Writes one HTML page about a checkpoint: 3D boxes on images, the scene from above with pose samples, distributions of headings.
+"""Writes one HTML page about a checkpoint: 3D boxes on images, the scene from above with pose
+samples, distributions of headings.
 
-The images are those of the config's test set, spread evenly over it; true boxes that can be seen are drawn dashed. The pictures are
-inside the file.
+The images are those of the config's test set, spread evenly over it; true boxes that can be seen
+are drawn dashed. The pictures are inside the file.
 
 Example:
-    python tools/make_report.py configs/debug/one_frame.py work_dirs/one_frame/latest.pth report.html --images 6
+    python tools/make_report.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth
+    report.html --images 6
 """
 
 from __future__ import annotations
@@ -18,18 +20,49 @@ from epropnp_det.errors import UserError, main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("page", type=Path, metavar="PAGE.html")
-    parser.add_argument("--images", type=int, default=12, metavar="N", help="shown of the test set (default: %(default)s)")
-    parser.add_argument("--score-thr", type=float, default=0.2, help="of the boxes (default: %(default)s)")
-    parser.add_argument("--mc-samples", type=int, default=512, help="of each pose, a multiple of 4 (default: %(default)s)")
-    parser.add_argument("--metrics", type=Path, metavar="FILE", help="the metrics.json of tools/test.py, to show on top")
-    parser.add_argument("--commands", type=Path, metavar="FILE", help="a text file to show at the bottom: how this came to be")
-    parser.add_argument("--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=12,
+        metavar="N",
+        help="shown of the test set (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--score-thr", type=float, default=0.2, help="of the boxes (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--mc-samples",
+        type=int,
+        default=512,
+        help="of each pose, a multiple of 4 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="the metrics.json of tools/test.py, to show on top",
+    )
+    parser.add_argument(
+        "--commands",
+        type=Path,
+        metavar="FILE",
+        help="a text file to show at the bottom: how this came to be",
+    )
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
+    )
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
+    )
     args = parser.parse_args()
     if args.images < 1:
         parser.error(f"--images is {args.images}; it takes at least one")
@@ -42,10 +75,10 @@ def main() -> None:
     # Slow to import: not before --help and wrong arguments are dealt with.
     import numpy as np
 
+    from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, results_of
+    from epropnp_det.detection.reports.panels import image_panel, numbers_of
+    from epropnp_det.drawing.html_page import Page, write_page
     from epropnp_det.engine.command_line import model_and_dataset
-    from epropnp_det.engine.distributions import DistributionSettings, results_of
-    from epropnp_det.engine.report import image_panel, numbers_of
-    from epropnp_det.visualization.page import Page, write_page
 
     numbers = () if args.metrics is None else numbers_of(args.metrics)
     model, dataset = model_and_dataset(args)

@@ -1,16 +1,22 @@
 #!/usr/bin/env python
-"""Compares predicted pose distributions with true boxes over a config's test set: a picture, and the numbers beside it as JSON.
+"""Compares predicted pose distributions with true boxes over a config's test set: a picture, and
+the numbers beside it as JSON.
 
-For every match the smallest regions that hold 50, 68, 90 and 95 % of the predicted weight are taken from weighted samples (they may
-have several parts, as for a heading that could be turned round); counted is how often the true yaw, position (x, z) and depth lie inside.
+For every match the smallest regions that hold 50, 68, 90 and 95 % of the predicted weight are taken
+from weighted samples (they may have several parts, as for a heading that could be turned round);
+counted is how often the true yaw, position (x, z) and depth lie inside.
 
-Matches: detections above --score-thr, best score first, each with the true box of its class that overlaps most in the image, at
-least by --min-iou, of those not taken yet. True boxes are those of which at least 40 % can be seen. Boxes are compared in the image,
-as projected, and not in space: there a wrong depth or heading hardly shows, so the pairs whose errors count are not left out. A depth
+Matches: detections above --score-thr, best score first, each with the true box of its class that
+    overlaps most in the image, at
+least by --min-iou, of those not taken yet. True boxes are those of which at least 40 % can be seen.
+Boxes are compared in the image,
+as projected, and not in space: there a wrong depth or heading hardly shows, so the pairs whose
+    errors count are not left out. A depth
 that is wrong by more than about a third still is.
 
 Example:
-    python tools/plot_calibration.py configs/debug/one_frame.py work_dirs/one_frame/latest.pth calibration.png
+    python tools/plot_calibration.py configs/detection/debug/one_frame.py
+    work_dirs/one_frame/latest.pth calibration.png
 """
 
 from __future__ import annotations
@@ -23,16 +29,35 @@ from epropnp_det.errors import UserError, main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("picture", type=Path, metavar="OUT.png", help="file to write; OUT.json goes beside it")
-    parser.add_argument("--mc-samples", type=int, default=1024, help="of each pose, a multiple of 4 (default: %(default)s)")
-    parser.add_argument("--score-thr", type=float, default=0.2, help="of the detections (default: %(default)s)")
-    parser.add_argument("--min-iou", type=float, default=0.5, help="of a match, in the image (default: %(default)s)")
-    parser.add_argument("--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
+    parser.add_argument(
+        "picture", type=Path, metavar="OUT.png", help="file to write; OUT.json goes beside it"
+    )
+    parser.add_argument(
+        "--mc-samples",
+        type=int,
+        default=1024,
+        help="of each pose, a multiple of 4 (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--score-thr", type=float, default=0.2, help="of the detections (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--min-iou", type=float, default=0.5, help="of a match, in the image (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
+    )
+    parser.add_argument(
+        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config"
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
+    )
     args = parser.parse_args()
     if args.picture.suffix != ".png":
         parser.error(f"OUT.png is {args.picture}; the picture is a .png file")
@@ -43,9 +68,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
-    from epropnp_det.engine.calibration import levels_of, table
+    from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, results_of
+    from epropnp_det.detection.evaluation.reliability import levels_of, table
     from epropnp_det.engine.command_line import model_and_dataset
-    from epropnp_det.engine.distributions import DistributionSettings, results_of
     from epropnp_det.engine.json_files import write_json
 
     model, dataset = model_and_dataset(args)
@@ -55,10 +80,18 @@ def main() -> None:
         truths += len(result.truth)
         levels += levels_of(result)
     if not levels:
-        raise UserError(f"none of the {truths} true boxes has a detection of score {args.score_thr} or more; is the model trained?")
+        raise UserError(
+            f"none of the {truths} true boxes has a detection of score {args.score_thr} or more; is the model trained?"
+        )
     numbers = table(levels)
     args.picture.parent.mkdir(parents=True, exist_ok=True)
-    what = dict(config=str(args.config), checkpoint=str(args.checkpoint), images=len(dataset), true_boxes=truths, settings=vars(settings))
+    what = dict(
+        config=str(args.config),
+        checkpoint=str(args.checkpoint),
+        images=len(dataset),
+        true_boxes=truths,
+        settings=vars(settings),
+    )
     write_json(args.picture.with_suffix(".json"), what | numbers, indent=1)
     draw(levels, args.picture, f"{len(levels)} of {truths} true boxes in {len(dataset)} images")
     print(text(numbers))
@@ -69,10 +102,13 @@ def draw(levels: list, picture: Path, title: str) -> None:
     import cv2
     import numpy as np
 
-    from epropnp_det.engine.calibration import QUANTITIES
-    from epropnp_det.visualization import draw_reliability
+    from epropnp_det.detection.evaluation.reliability import QUANTITIES
+    from epropnp_det.drawing.reliability import draw_reliability
 
-    columns = {shown: np.array([getattr(each, name) for each in levels]) for name, shown in QUANTITIES.items()}
+    columns = {
+        shown: np.array([getattr(each, name) for each in levels])
+        for name, shown in QUANTITIES.items()
+    }
     cv2.imwrite(str(picture), draw_reliability(columns, title))
 
 
@@ -80,8 +116,13 @@ def text(numbers: dict) -> str:
     """The shares over all objects, a line for each quantity."""
     nominal = list(numbers["binomial_error"])
     head = f"{'share inside':<14}" + "".join(f"{float(p):>8.0%}" for p in nominal)
-    rows = [f"{name:<14}" + "".join(f"{shares[p]:>8.1%}" for p in nominal) for name, shares in numbers["coverage"].items()]
-    chance = f"{'chance, 1 sd':<14}" + "".join(f"{numbers['binomial_error'][p]:>8.1%}" for p in nominal)
+    rows = [
+        f"{name:<14}" + "".join(f"{shares[p]:>8.1%}" for p in nominal)
+        for name, shares in numbers["coverage"].items()
+    ]
+    chance = f"{'chance, 1 sd':<14}" + "".join(
+        f"{numbers['binomial_error'][p]:>8.1%}" for p in nominal
+    )
     return "\n".join([head, *rows, chance])
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python
-"""Draws the loss curves of a training from its *.log.json files; several files of one resumed training are joined.
+"""Draws the loss curves of a training from its *.log.json files; several files of one resumed
+training are joined.
 
 Example:
     python tools/plot_training.py work_dirs/one_frame docs/images/one_frame_losses.png
@@ -16,7 +17,9 @@ from epropnp_det.errors import UserError, main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("work_dir", type=Path, help="folder of the training")
     parser.add_argument("picture", type=Path, help="file to write, .png or .svg")
     return parser.parse_args()
@@ -31,7 +34,9 @@ def read_log(work_dir: Path) -> list[dict]:
     # A resumed training logs some iterations again: the later record counts.
     steps = {(r["epoch"], r["iter"]): r for r in records if r.get("mode") == "train"}
     if not steps:
-        raise UserError(f"{files[-1]} holds no training record yet; let the training run for a log interval")
+        raise UserError(
+            f"{files[-1]} holds no training record yet; let the training run for a log interval"
+        )
     return [steps[key] for key in sorted(steps)]
 
 
@@ -45,10 +50,14 @@ def draw(records: list[dict], picture: Path) -> None:
     names = [name for name in records[0] if "loss" in name or name == "position_error"]
     columns = 4
     rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.2 * columns, 2.2 * rows), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(3.2 * columns, 2.2 * rows), sharex=True, squeeze=False
+    )
     for axis, name in zip(axes.flat, names):
         axis.plot([r[name] for r in records], linewidth=1)
-        axis.set_title(name.replace("_", " ") + (" [m]" if name == "position_error" else ""), fontsize=9)
+        axis.set_title(
+            name.replace("_", " ") + (" [m]" if name == "position_error" else ""), fontsize=9
+        )
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)

@@ -1,8 +1,10 @@
 #!/usr/bin/env python
-"""Writes the weights of a checkpoint alone, without the optimizer, with what tells where they come from.
+"""Writes the weights of a checkpoint alone, without the optimizer, with what tells where they come
+from.
 
 Example:
-    python tools/publish_checkpoint.py work_dirs/epropnp_r18_varied/latest.pth configs/synthetic/epropnp_r18_varied.pth
+    python tools/publish_checkpoint.py work_dirs/epropnp_r18_varied/latest.pth
+    configs/detection/synthetic/epropnp_r18_varied.pth
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ KEPT_META = ("exp_name", "seed", "epoch", "iter", "epropnp_det_version", "CLASSE
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("checkpoint", metavar="IN", type=Path, help="checkpoint of a training")
     parser.add_argument("out", metavar="OUT", type=Path, help="file to write")
     return parser.parse_args()
@@ -27,7 +31,11 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
-    from epropnp_det.engine.checkpoint import read_checkpoint, state_dict_of, write_checkpoint  # not before --help: slow to import
+    from epropnp_det.engine.checkpoint import (  # not before --help: slow to import
+        read_checkpoint,
+        state_dict_of,
+        write_checkpoint,
+    )
 
     checkpoint = read_checkpoint(args.checkpoint)
     meta = {key: value for key, value in checkpoint.get("meta", {}).items() if key in KEPT_META}

@@ -5,7 +5,7 @@
 #   make quickstart          # or tools/quickstart.sh in an environment with the stack
 #
 # OUT         where everything goes              (default: work_dirs/quickstart)
-# CHECKPOINT  the weights to start from          (default: configs/synthetic/epropnp_r18_varied.pth)
+# CHECKPOINT  the weights to start from          (default: configs/detection/synthetic/epropnp_r18_varied.pth)
 # PROCESSES   of training and test               (default: 2)
 set -euo pipefail
 case "${1:-}" in -h | --help) sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p;}' "$0"; exit 0 ;; esac
@@ -14,9 +14,9 @@ cd "$(dirname "$0")/.."
 . tools/_python.sh
 
 out=${OUT:-work_dirs/quickstart}
-checkpoint=${CHECKPOINT:-configs/synthetic/epropnp_r18_varied.pth}
+checkpoint=${CHECKPOINT:-configs/detection/synthetic/epropnp_r18_varied.pth}
 processes=${PROCESSES:-2}
-config=configs/synthetic/quickstart.py
+config=configs/detection/synthetic/quickstart.py
 data=$out/data
 annotations=$data/nuscenes_mini_infos_val_mono3d.coco.json
 

@@ -2,8 +2,9 @@
 """Tests a checkpoint: the official nuScenes score, a submission file, pictures.
 
 Example:
-    python tools/test.py configs/debug/one_frame.py work_dirs/one_frame/latest.pth --eval bbox --show-dir pictures
-    tools/dist_test.sh configs/epropnp/epropnp_v2_r101_12e_nuscenes.py epoch_12.pth 4 --format-only
+    python tools/test.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth --eval
+    bbox --show-dir pictures tools/dist_test.sh
+    configs/detection/nuscenes/epropnp_v2_r101_12e_nuscenes.py epoch_12.pth 4 --format-only
 """
 
 from __future__ import annotations
@@ -16,24 +17,71 @@ from epropnp_det.errors import UserError, main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--eval", metavar="METRIC", help="bbox: the official metrics, printed and written to metrics.json")
-    parser.add_argument("--format-only", action="store_true", help="write the submission file alone, for a split without annotations")
-    parser.add_argument("--out-dir", type=Path, metavar="DIR", help="metrics and submission (default: work_dirs/NAME_OF_CONFIG/test)")
-    parser.add_argument("--show-dir", type=Path, metavar="DIR", help="one picture for every image: predicted boxes solid, true ones dashed")
-    parser.add_argument("--background", choices=("image", "blur", "none"), default="image", help="of the pictures (default: %(default)s)")
-    parser.add_argument("--score-thr", type=float, default=0.2, help="of the boxes in the pictures (default: %(default)s)")
-    parser.add_argument("--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root")
-    parser.add_argument("--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config: model.test_cfg.nms_2d=0.7")
-    parser.add_argument("--launcher", choices=("none", "pytorch"), default="none", help="pytorch: started by torchrun")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU")
+    parser.add_argument(
+        "--eval",
+        metavar="METRIC",
+        help="bbox: the official metrics, printed and written to metrics.json",
+    )
+    parser.add_argument(
+        "--format-only",
+        action="store_true",
+        help="write the submission file alone, for a split without annotations",
+    )
+    parser.add_argument(
+        "--out-dir",
+        type=Path,
+        metavar="DIR",
+        help="metrics and submission (default: work_dirs/NAME_OF_CONFIG/test)",
+    )
+    parser.add_argument(
+        "--show-dir",
+        type=Path,
+        metavar="DIR",
+        help="one picture for every image: predicted boxes solid, true ones dashed",
+    )
+    parser.add_argument(
+        "--background",
+        choices=("image", "blur", "none"),
+        default="image",
+        help="of the pictures (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--score-thr",
+        type=float,
+        default=0.2,
+        help="of the boxes in the pictures (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change the config: model.test_cfg.nms_2d=0.7",
+    )
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch"),
+        default="none",
+        help="pytorch: started by torchrun",
+    )
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
+    )
     args = parser.parse_args()
     if not (args.eval or args.format_only or args.show_dir):
         parser.error("nothing to do: give --eval bbox, --format-only or --show-dir DIR")
     if args.eval and args.format_only:
-        parser.error("--eval and --format-only exclude each other: --eval writes the submission file too")
+        parser.error(
+            "--eval and --format-only exclude each other: --eval writes the submission file too"
+        )
     return args
 
 
@@ -41,9 +89,9 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
-    from epropnp_det.apis import init_model
     from epropnp_det.engine.command_line import start
     from epropnp_det.engine.config import build_dataset
+    from epropnp_det.engine.model import init_model
     from epropnp_det.engine.prediction import predict_dataset
 
     config, device = start(args)
@@ -71,9 +119,15 @@ def report(args: argparse.Namespace, dataset, results: list[dict]) -> None:
         write_json(out_dir / "metrics.json", metrics, indent=1)
         print(f"metrics and submission: {out_dir}")
     if args.show_dir:
-        from epropnp_det.engine.pictures import draw_dataset
+        from epropnp_det.detection.reports.pictures import draw_dataset
 
-        draw_dataset(dataset, results, args.show_dir, background_kind=args.background, score_threshold=args.score_thr)
+        draw_dataset(
+            dataset,
+            results,
+            args.show_dir,
+            background_kind=args.background,
+            score_threshold=args.score_thr,
+        )
 
 
 if __name__ == "__main__":

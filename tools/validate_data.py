@@ -1,11 +1,14 @@
 #!/usr/bin/env python
-"""Checks an annotation file against its images: one line for each kind of mistake. Draws the labels on some images to look at.
+"""Checks an annotation file against its images: one line for each kind of mistake. Draws the labels
+on some images to look at.
 
-Schema, files and their sizes, camera matrices, quaternions; boxes: finite, in front of the camera, the 3D box where the 2D box is,
-attributes that fit the class. docs/data.md has the schema, docs/conventions.md frames and signs.
+Schema, files and their sizes, camera matrices, quaternions; boxes: finite, in front of the camera,
+the 3D box where the 2D box is, attributes that fit the class. docs/data.md has the schema,
+docs/conventions.md frames and signs.
 
 Example:
-    python tools/validate_data.py data/synthetic/nuscenes_mini_infos_val_mono3d.coco.json --data-root data/synthetic --draw labels
+    python tools/validate_data.py data/synthetic/nuscenes_mini_infos_val_mono3d.coco.json
+    --data-root data/synthetic --draw labels
 """
 
 from __future__ import annotations
@@ -18,11 +21,27 @@ from epropnp_det.errors import USER_ERROR_EXIT_CODE, main_guard
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("annotations", type=Path, metavar="ANNOTATIONS.json")
-    parser.add_argument("--data-root", type=Path, required=True, metavar="DIR", help="the folder that the file names start from")
-    parser.add_argument("--draw", type=Path, metavar="DIR", help="write pictures with the labels there")
-    parser.add_argument("--images", type=int, default=6, metavar="N", help="to draw, spread over the file (default: %(default)s)")
+    parser.add_argument(
+        "--data-root",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="the folder that the file names start from",
+    )
+    parser.add_argument(
+        "--draw", type=Path, metavar="DIR", help="write pictures with the labels there"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=6,
+        metavar="N",
+        help="to draw, spread over the file (default: %(default)s)",
+    )
     return parser.parse_args()
 
 
@@ -30,8 +49,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
-    from epropnp_det.datasets import annotation_check, annotation_file
-    from epropnp_det.faults import told
+    from epropnp_det.detection.data import annotation_check, annotation_file
+    from epropnp_det.detection.data.file_checks import told
 
     data = annotation_file.read(args.annotations)
     mistakes = told(annotation_check.faults(annotation_file.upgrade(data), args.data_root))
@@ -40,7 +59,9 @@ def main() -> int:
     if args.draw is not None:
         draw(data, args)
     if not mistakes:
-        print(f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} boxes")
+        print(
+            f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} boxes"
+        )
     return USER_ERROR_EXIT_CODE if mistakes else 0
 
 
@@ -50,13 +71,17 @@ def draw(data: dict, args: argparse.Namespace) -> None:
     import numpy as np
     from tqdm import tqdm
 
-    from epropnp_det.datasets.transforms import read_image
-    from epropnp_det.engine.pictures import picture
+    from epropnp_det.detection.data.transforms import read_image
+    from epropnp_det.detection.reports.pictures import picture
 
     args.draw.mkdir(parents=True, exist_ok=True)
     chosen = np.unique(np.linspace(0, len(data["images"]) - 1, args.images).round().astype(int))
     for image in tqdm([data["images"][index] for index in chosen], desc="drawing", unit="image"):
-        drawn = picture(read_image(str(args.data_root / image["file_name"])), np.array(image["cam_intrinsic"]), labels_of(data, image))
+        drawn = picture(
+            read_image(str(args.data_root / image["file_name"])),
+            np.array(image["cam_intrinsic"]),
+            labels_of(data, image),
+        )
         cv2.imwrite(str(args.draw / f"{Path(image['file_name']).stem}.png"), drawn)
     print(f"pictures with labels: {args.draw}")
 
@@ -65,11 +90,15 @@ def labels_of(data: dict, image: dict):
     """The annotated boxes of an image that are of a known class, to draw."""
     import numpy as np
 
-    from epropnp_det.nuscenes_classes import CLASSES
-    from epropnp_det.visualization import DrawnBoxes
+    from epropnp_det.detection.data.nuscenes_classes import CLASSES
+    from epropnp_det.drawing.boxes import DrawnBoxes
 
     names = {category["id"]: category["name"] for category in data["categories"]}
-    mine = [a for a in data["annotations"] if a["image_id"] == image["id"] and names[a["category_id"]] in CLASSES]
+    mine = [
+        a
+        for a in data["annotations"]
+        if a["image_id"] == image["id"] and names[a["category_id"]] in CLASSES
+    ]
     box = np.array([a["bbox_cam3d"] for a in mine], dtype=float).reshape(-1, 7)
     label = np.array([CLASSES.index(names[a["category_id"]]) for a in mine], dtype=int)
     return DrawnBoxes(pose=box[:, [0, 1, 2, 6]], size=box[:, 3:6], label=label)

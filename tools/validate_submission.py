@@ -1,11 +1,14 @@
 #!/usr/bin/env python
-"""Checks a nuScenes detection submission as the benchmark does: one line for each kind of mistake, or a short summary.
+"""Checks a nuScenes detection submission as the benchmark does: one line for each kind of mistake,
+or a short summary.
 
-Flags of `meta`, every sample of the split, at most 500 boxes a sample, class names, attributes that fit the class, finite numbers,
-unit quaternions, positive sizes, scores from 0 to 1. The samples are compared where --data-root names a database.
+Flags of `meta`, every sample of the split, at most 500 boxes a sample, class names, attributes that
+fit the class, finite numbers, unit quaternions, positive sizes, scores from 0 to 1. The samples are
+compared where --data-root names a database.
 
 Example:
-    python tools/validate_submission.py work_dirs/one_frame/test/results_nusc.json --data-root data/one_frame --version v1.0-mini
+    python tools/validate_submission.py work_dirs/one_frame/test/results_nusc.json --data-root
+    data/one_frame --version v1.0-mini
 """
 
 from __future__ import annotations
@@ -14,16 +17,33 @@ import argparse
 import sys
 from pathlib import Path
 
+from epropnp_det.detection.data.file_checks import told
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, main_guard
-from epropnp_det.faults import told
 
 
 def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("submission", type=Path, metavar="RESULTS_JSON", help="for instance the results_nusc.json of tools/test.py")
-    parser.add_argument("--data-root", metavar="DIR", help="the database whose samples must be there; default: samples are not compared")
-    parser.add_argument("--version", default="v1.0-trainval", help="its folder of tables (default: %(default)s)")
-    parser.add_argument("--eval-set", metavar="SPLIT", help="val, test, mini_val, ... (default: the split that shares most samples)")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "submission",
+        type=Path,
+        metavar="RESULTS_JSON",
+        help="for instance the results_nusc.json of tools/test.py",
+    )
+    parser.add_argument(
+        "--data-root",
+        metavar="DIR",
+        help="the database whose samples must be there; default: samples are not compared",
+    )
+    parser.add_argument(
+        "--version", default="v1.0-trainval", help="its folder of tables (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--eval-set",
+        metavar="SPLIT",
+        help="val, test, mini_val, ... (default: the split that shares most samples)",
+    )
     args = parser.parse_args()
     if args.eval_set and args.data_root is None:
         parser.error("--eval-set needs --data-root: the database knows the samples of a split")
@@ -33,17 +53,22 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> int:
     args = parse_args()
-    from epropnp_det.datasets import convert, submission  # slow to import: not before --help and bad arguments are dealt with
+    from epropnp_det.detection.data import nuscenes_convert
+    from epropnp_det.detection.evaluation import (
+        submission_check,  # slow to import: not before --help and bad arguments are dealt with
+    )
 
-    content = submission.read(args.submission)
+    content = submission_check.read(args.submission)
     split = None
     if args.data_root is not None:
-        split = submission.find_split(convert.open_database(args.data_root, args.version), content, args.eval_set)
-    mistakes = told(submission.faults(content, split))
+        split = submission_check.find_split(
+            nuscenes_convert.open_database(args.data_root, args.version), content, args.eval_set
+        )
+    mistakes = told(submission_check.faults(content, split))
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
     if not mistakes:
-        print(f"{args.submission}: {submission.summary(content, split)}")
+        print(f"{args.submission}: {submission_check.summary(content, split)}")
     return USER_ERROR_EXIT_CODE if mistakes else 0
 
 

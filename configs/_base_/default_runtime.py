@@ -1,6 +1,8 @@
 # What every run needs: the plugin, logs, checkpoints.
-custom_imports = dict(imports=["epropnp_det.models", "epropnp_det.datasets"], allow_failed_imports=False)
-log_config = dict(interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")])
+custom_imports = dict(imports=["epropnp_det.detection"], allow_failed_imports=False)
+log_config = dict(
+    interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")]
+)
 dist_params = dict(backend="nccl")
 log_level = "INFO"
 load_from = None

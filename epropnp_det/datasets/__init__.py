@@ -1,25 +1,14 @@
-"""Datasets and transforms of camera images, registered with MMDetection3D on import."""
+"""Former home of the detector's datasets, kept for one release for `custom_imports` of old
+configs.
+"""
 
-from epropnp_det import compat
+import warnings
 
-from .fcos3d import AddFCOS3DInputs
-from .load_lidar import LoadLidarPoints
-from .nuscenes import NuScenesCameraDataset
-from .object_crops import ObjectCropDataset
-from .symmetry import FaceAway
-from .transforms import CropAroundObject, CropImage, FilterObjects, FlipImage, LoadCameraAnnotations, LoadCameraImage, ResizeImage
+from epropnp_det.detection import *  # noqa: F403
 
-__all__ = [
-    "AddFCOS3DInputs",
-    "CropAroundObject",
-    "CropImage",
-    "FaceAway",
-    "FilterObjects",
-    "FlipImage",
-    "LoadCameraAnnotations",
-    "LoadCameraImage",
-    "LoadLidarPoints",
-    "NuScenesCameraDataset",
-    "ObjectCropDataset",
-    "ResizeImage",
-]
+warnings.warn(
+    "epropnp_det.datasets moved to epropnp_det.detection; write custom_imports = "
+    'dict(imports=["epropnp_det.detection"]) in the config',
+    DeprecationWarning,
+    stacklevel=2,
+)

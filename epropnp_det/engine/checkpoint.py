@@ -31,8 +31,15 @@ class KeyMatch:
         return not (self.missing or self.unexpected or self.wrong_shape)
 
     def __str__(self) -> str:
-        parts = (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", self.wrong_shape))
-        return "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in parts if keys) or "all keys match"
+        parts = (
+            ("missing", self.missing),
+            ("unexpected", self.unexpected),
+            ("of another shape", self.wrong_shape),
+        )
+        return (
+            "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in parts if keys)
+            or "all keys match"
+        )
 
 
 def _first(keys: tuple[str, ...]) -> str:
@@ -40,10 +47,12 @@ def _first(keys: tuple[str, ...]) -> str:
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """A checkpoint file as a dict of tensors and plain values, on the CPU. Code inside the file is refused, not run.
+    """A checkpoint file as a dict of tensors and plain values, on the CPU. Code inside the file is
+    refused, not run.
 
     Raises:
-        UserError: missing, a folder, truncated, not a checkpoint, or holding anything but tensors and plain values.
+        UserError: missing, a folder, truncated, not a checkpoint, or holding anything but tensors
+            and plain values.
     """
     path = Path(path)
     if path.is_dir():
@@ -60,7 +69,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
-    """Writes a checkpoint and the folders above it; whoever reads meanwhile finds the old file or the new one, never half of it.
+    """Writes a checkpoint and the folders above it; whoever reads meanwhile finds the old file or
+    the new one, never half of it.
 
     Raises:
         UserError: the path is a folder, or cannot be written.
@@ -80,14 +90,20 @@ def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
 
 
 def _load_fault(error: Exception) -> str:
-    refused = re.search(r"(?:Unsupported global: GLOBAL|Unsupported class|GLOBAL) (\S+)", str(error))
+    refused = re.search(
+        r"(?:Unsupported global: GLOBAL|Unsupported class|GLOBAL) (\S+)", str(error)
+    )
     if isinstance(error, pickle.UnpicklingError) and refused:
         return f"is refused: it holds Python code or objects ({refused.group(1)}); only tensors and plain values are loaded"
     return "is truncated or not a checkpoint written by torch"
 
 
 def _is_state(state: Any) -> bool:
-    return isinstance(state, dict) and len(state) > 0 and all(isinstance(value, Tensor) for value in state.values())
+    return (
+        isinstance(state, dict)
+        and len(state) > 0
+        and all(isinstance(value, Tensor) for value in state.values())
+    )
 
 
 def state_dict_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
@@ -123,8 +139,12 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, Any]:
     state = state_dict_of(checkpoint)
     match = match_keys(model, state)
     if not match.complete:
-        raise UserError(f"checkpoint {path} is of another architecture than the config, {match.matched} keys match: {match}")
-    model.load_state_dict(state, strict=False)  # nothing is missing; what is left over was made anew
+        raise UserError(
+            f"checkpoint {path} is of another architecture than the config, {match.matched} keys match: {match}"
+        )
+    model.load_state_dict(
+        state, strict=False
+    )  # nothing is missing; what is left over was made anew
     return checkpoint
 
 
@@ -138,16 +158,24 @@ def load_matching_weights(model: nn.Module, path: str | Path) -> KeyMatch:
     match = match_keys(model, state)
     if match.matched == 0:
         raise UserError(f"checkpoint {path} shares no weight with the model: {match}")
-    fitting = {key: value for key, value in state.items() if key not in {*match.unexpected, *match.wrong_shape}}
+    fitting = {
+        key: value
+        for key, value in state.items()
+        if key not in {*match.unexpected, *match.wrong_shape}
+    }
     model.load_state_dict(fitting, strict=False)
     return match
 
 
 def latest_checkpoint(folder: str | Path) -> Path | None:
-    """The newest checkpoint of a training: `latest.pth`, else the `epoch_*.pth` or `iter_*.pth` with the highest number."""
+    """The newest checkpoint of a training: `latest.pth`, else the `epoch_*.pth` or `iter_*.pth`
+    with the highest number.
+    """
     folder = Path(folder)
     if (folder / "latest.pth").is_file():
         return folder / "latest.pth"
-    names = ((re.fullmatch(r"(?:epoch|iter)_(\d+)", path.stem), path) for path in folder.glob("*.pth"))
+    names = (
+        (re.fullmatch(r"(?:epoch|iter)_(\d+)", path.stem), path) for path in folder.glob("*.pth")
+    )
     numbered = [(int(match.group(1)), path) for match, path in names if match]
     return max(numbered)[1] if numbered else None

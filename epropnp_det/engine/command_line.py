@@ -10,11 +10,11 @@ import torch
 from mmcv import Config, DictAction
 from torch import nn
 
-from epropnp_det.apis import init_model
 from epropnp_det.compat import init_distributed
 from epropnp_det.errors import UserError
 
 from .config import build_dataset, load_config, move_data_root
+from .model import init_model
 
 
 def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
@@ -31,7 +31,9 @@ def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
         config = move_data_root(config, args.data_root)
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch finds no GPU; `make doctor` says more")
-    cv2.setNumThreads(0)  # every process that loads images is one thread; more would compete with the others
+    cv2.setNumThreads(
+        0
+    )  # every process that loads images is one thread; more would compete with the others
     return config, init_distributed(args.launcher, args.device)
 
 
@@ -50,7 +52,8 @@ def model_and_dataset(args: argparse.Namespace) -> tuple[nn.Module, Any]:
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """['runner.max_epochs=2', 'model.neck.out_channels=64'] -> {'runner.max_epochs': 2, ...}, values read as mmcv reads them.
+    """['runner.max_epochs=2', 'model.neck.out_channels=64'] -> {'runner.max_epochs': 2, ...},
+    values read as mmcv reads them.
 
     Raises:
         UserError: a pair without '='.

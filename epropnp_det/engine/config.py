@@ -1,4 +1,6 @@
-"""Configs read, and models and datasets built from them; a mistake in a config becomes one clear line."""
+"""Configs read, and models and datasets built from them; a mistake in a config becomes one clear
+line.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +16,30 @@ from torch import nn
 
 from epropnp_det.errors import UserError
 
-# What mmcv's registries raise when a key is unknown, missing or wrong. The type is kept, the name of the class put in front.
+# What mmcv's registries raise when a key is unknown, missing or wrong. The type is kept, the name
+# of the class put in front.
 _CONFIG_FAULTS = (TypeError, ValueError, KeyError, AttributeError, AssertionError)
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
-    """Reads a config, sets `options` ({'model.test_cfg.score_thr': 0.1}) and imports the plugin's modules it names.
+    """Reads a config, sets `options` ({'model.test_cfg.score_thr': 0.1}) and imports the plugin's
+    modules it names.
 
     Raises:
-        UserError: no such file, not a config, an option that fits nowhere, or a module that cannot be imported.
+        UserError: no such file, not a config, an option that fits nowhere, or a module that cannot
+            be imported.
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(f"config {path} does not exist" if not path.exists() else f"config {path} is a folder, not a file")
+        raise UserError(
+            f"config {path} does not exist"
+            if not path.exists()
+            else f"config {path} is a folder, not a file"
+        )
     try:
-        config = Config.fromfile(str(path))
+        # Resolved: `_base_` of a config that was reached by a link is relative to the file, not to
+        # the link.
+        config = Config.fromfile(str(path.resolve()))
         config.merge_from_dict(options or {})
     except UserError:
         raise
@@ -39,7 +50,9 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
 
 def _close_files_of(error: Exception) -> None:
-    """mmcv leaves a temporary file open whose folder is gone; closing it now and quietly keeps the error one line."""
+    """mmcv leaves a temporary file open whose folder is gone; closing it now and quietly keeps the
+    error one line.
+    """
     hook = sys.unraisablehook
     sys.unraisablehook = lambda _: None
     try:
@@ -49,7 +62,9 @@ def _close_files_of(error: Exception) -> None:
 
 
 def move_data_root(config: Config, root: str | Path) -> Config:
-    """A copy of the config with every path under `config.data_root` in `config.data` moved to `root`."""
+    """A copy of the config with every path under `config.data_root` in `config.data` moved to
+    `root`.
+    """
     moved = copy.deepcopy(config)
     old, new = config.data_root.rstrip("/") + "/", str(root).rstrip("/") + "/"
     moved.data = _moved(config.data.to_dict(), old, new)
@@ -61,11 +76,14 @@ def _moved(value: Any, old: str, new: str) -> Any:
         return {key: _moved(item, old, new) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(_moved(item, old, new) for item in value)
-    return new + value[len(old) :] if isinstance(value, str) and f"{value}/".startswith(old) else value
+    return (
+        new + value[len(old) :] if isinstance(value, str) and f"{value}/".startswith(old) else value
+    )
 
 
 def build_model(config: Config) -> nn.Module:
-    """The detector that `config.model` describes, with fresh weights; `init_weights()` of the model loads those of a pretrained backbone.
+    """The detector that `config.model` describes, with fresh weights; `init_weights()` of the model
+    loads those of a pretrained backbone.
 
     Raises:
         UserError: an unknown type or key anywhere in the model settings; the message names it.
@@ -83,7 +101,9 @@ def build_dataset(settings: ConfigDict, *, test_mode: bool, config: Config) -> A
     """
     from mmdet3d.datasets import build_dataset as build
 
-    return _built("dataset", config, lambda: build(copy.deepcopy(settings), dict(test_mode=test_mode)))
+    return _built(
+        "dataset", config, lambda: build(copy.deepcopy(settings), dict(test_mode=test_mode))
+    )
 
 
 def _built(what: str, config: Config, build: Callable[[], Any]) -> Any:

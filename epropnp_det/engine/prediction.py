@@ -19,11 +19,14 @@ from .seeding import seeded
 from .wrapping import to_device
 
 
-def predict_dataset(model: nn.Module, dataset: Dataset, *, workers: int, seed: int = 0) -> list[dict] | None:
+def predict_dataset(
+    model: nn.Module, dataset: Dataset, *, workers: int, seed: int = 0
+) -> list[dict] | None:
     """Results of every image in the dataset's order; None on every process but the first.
 
-    Image i is predicted by process i mod (number of processes), alone in its batch and with random numbers that depend on i only:
-    the results do not depend on how many processes share the work, and no image is predicted twice.
+    Image i is predicted by process i mod (number of processes), alone in its batch and with random
+    numbers that depend on i only: the results do not depend on how many processes share the work,
+    and no image is predicted twice.
     """
     rank, world_size = get_dist_info()
     indices = range(rank, len(dataset), world_size)
@@ -53,7 +56,9 @@ def _loader(dataset: Dataset, indices: range, workers: int) -> DataLoader:
 
 @torch.no_grad()
 def predict(model: nn.Module, data: dict[str, Any], *, seed: int) -> dict:
-    """Result of the one image in a collated batch, `{'img_bbox': {...}}`; the model must be in evaluation mode."""
+    """Result of the one image in a collated batch, `{'img_bbox': {...}}`; the model must be in
+    evaluation mode.
+    """
     device = next(model.parameters()).device
     with seeded(seed, device):
         return model(return_loss=False, rescale=True, **to_device(data, device))[0]
@@ -79,5 +84,11 @@ def gather_results(results: dict[int, dict], size: int) -> list[dict] | None:
 
 @functools.cache
 def _cpu_group() -> dist.ProcessGroup | None:
-    """Processes joined through the CPU, whatever the training uses: detections are few, and of another number in every image."""
-    return None if dist.get_backend() == "gloo" else dist.new_group(backend="gloo", timeout=DISTRIBUTED_TIMEOUT)
+    """Processes joined through the CPU, whatever the training uses: detections are few, and of
+    another number in every image.
+    """
+    return (
+        None
+        if dist.get_backend() == "gloo"
+        else dist.new_group(backend="gloo", timeout=DISTRIBUTED_TIMEOUT)
+    )

@@ -33,9 +33,9 @@ from epropnp_det.errors import UserError
 
 from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
 from .config import build_dataset, build_model
-from .evaluation_hook import EvaluationHook
-from .optimizer_hook import FiniteOptimizerHook  # noqa: F401  registers it
-from .precision_hook import Bfloat16Hook  # noqa: F401  registers it
+from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
+from .hooks.evaluation import EvaluationHook
+from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
 from .seeding import seed_everything
 from .wrapping import wrap_model
 
@@ -49,7 +49,9 @@ class TrainingOptions:
     seed: int = 0
     deterministic: bool = False
     validate: bool = True
-    resume: bool = False  # from the newest checkpoint in work_dir; from the start where there is none
+    resume: bool = (
+        False  # from the newest checkpoint in work_dir; from the start where there is none
+    )
     resume_from: Path | None = None  # weights, optimizer and progress
     load_from: Path | None = None  # weights alone
 
@@ -62,7 +64,8 @@ def train(config: Config, options: TrainingOptions) -> None:
     """
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = _start_log(config, options, timestamp)
-    # A seed of its own for every process: flips and pose samples differ. DDP copies the first process' initial weights.
+    # A seed of its own for every process: flips and pose samples differ. DDP copies the first
+    # process' initial weights.
     seed_everything(options.seed + get_dist_info()[0], options.deterministic)
     model = build_model(config)
     start = _find_start(options)
@@ -79,23 +82,33 @@ def train(config: Config, options: TrainingOptions) -> None:
 
 def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logging.Logger:
     options.work_dir.mkdir(parents=True, exist_ok=True)
-    logger = get_logger("epropnp_det", log_file=str(options.work_dir / f"{timestamp}.log"), log_level=config.log_level)
+    logger = get_logger(
+        "epropnp_det",
+        log_file=str(options.work_dir / f"{timestamp}.log"),
+        log_level=config.log_level,
+    )
     if get_dist_info()[0] == 0:
         config.dump(str(options.work_dir / Path(config.filename).name))
     where = f"{get_dist_info()[1]} process(es) on {options.device.type}"
-    logger.info("epropnp_det %s, torch %s, %s, seed %d", __version__, torch.__version__, where, options.seed)
+    logger.info(
+        "epropnp_det %s, torch %s, %s, seed %d", __version__, torch.__version__, where, options.seed
+    )
     return logger
 
 
 def init_weights(model: nn.Module) -> None:
-    """Draws or loads the first weights of a model; UserError where pretrained ones cannot be loaded."""
+    """Draws or loads the first weights of a model; UserError where pretrained ones cannot be
+    loaded.
+    """
     mmcv_logger = get_logger("mmcv")
     level = mmcv_logger.level
     mmcv_logger.setLevel(logging.WARNING)  # it would print four lines for each parameter
     try:
         model.init_weights()
     except OSError as error:
-        raise UserError(f"the pretrained weights of the backbone cannot be loaded: {error}") from error
+        raise UserError(
+            f"the pretrained weights of the backbone cannot be loaded: {error}"
+        ) from error
     finally:
         mmcv_logger.setLevel(level)
 
@@ -108,11 +121,14 @@ def _find_start(options: TrainingOptions) -> Path | None:
 
 
 def _train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoader:
-    """Batches in another order every epoch, each image once an epoch; with several processes each has its share of the images."""
+    """Batches in another order every epoch, each image once an epoch; with several processes each
+    has its share of the images.
+    """
     rank, world_size = get_dist_info()
     workers, samples = config.data.workers_per_gpu, config.data.samples_per_gpu
-    # No seeding of the workers here: torch gives them new seeds each epoch, drawn from what `seed_everything` has set. mmdet's
-    # loader would seed them alike every time and repeat all flips, and its samplers want a GPU.
+    # No seeding of the workers here: torch gives them new seeds each epoch, drawn from what
+    # `seed_everything` has set. mmdet's loader would seed them alike every time and repeat all
+    # flips, and its samplers want a GPU.
     return DataLoader(
         dataset,
         batch_size=samples,
@@ -124,11 +140,28 @@ def _train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoader:
     )
 
 
-def _build_runner(model: nn.Module, config: Config, options: TrainingOptions, logger: logging.Logger, timestamp: str) -> BaseRunner:
+def _build_runner(
+    model: nn.Module,
+    config: Config,
+    options: TrainingOptions,
+    logger: logging.Logger,
+    timestamp: str,
+) -> BaseRunner:
     try:
         optimizer = build_optimizer(model, copy.deepcopy(config.optimizer))
-        meta = dict(seed=options.seed, exp_name=Path(config.filename).name, epropnp_det_version=__version__, config=config.pretty_text)
-        defaults = dict(model=model, optimizer=optimizer, work_dir=str(options.work_dir), logger=logger, meta=meta)
+        meta = dict(
+            seed=options.seed,
+            exp_name=Path(config.filename).name,
+            epropnp_det_version=__version__,
+            config=config.pretty_text,
+        )
+        defaults = dict(
+            model=model,
+            optimizer=optimizer,
+            work_dir=str(options.work_dir),
+            logger=logger,
+            meta=meta,
+        )
         runner = build_runner(copy.deepcopy(config.runner), default_args=defaults)
     except (TypeError, KeyError, ValueError) as error:
         raise UserError(f"optimizer or runner settings of {config.filename}: {error}") from error
@@ -154,16 +187,23 @@ def _register_hooks(runner: BaseRunner, config: Config, options: TrainingOptions
     if options.validate and "evaluation" in settings:
         dataset = build_dataset(config.data.val, test_mode=True, config=config)
         settings.evaluation.setdefault("by_epoch", isinstance(runner, EpochBasedRunner))
-        runner.register_hook(EvaluationHook(dataset, config.data.workers_per_gpu, **settings.evaluation), priority="LOW")
+        runner.register_hook(
+            EvaluationHook(dataset, config.data.workers_per_gpu, **settings.evaluation),
+            priority="LOW",
+        )
 
 
 def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions) -> None:
     if start is not None:
         resume(runner, start)
-        seed_everything(options.seed + runner.iter + get_dist_info()[0], options.deterministic)  # not the first epoch's numbers again
+        seed_everything(
+            options.seed + runner.iter + get_dist_info()[0], options.deterministic
+        )  # not the first epoch's numbers again
     elif options.load_from is not None:
         match = load_matching_weights(runner.model.module, options.load_from)
-        runner.logger.info("weights from %s: %d keys match; %s", options.load_from, match.matched, match)
+        runner.logger.info(
+            "weights from %s: %d keys match; %s", options.load_from, match.matched, match
+        )
     elif options.resume:
         runner.logger.info("no checkpoint in %s yet: starting from the beginning", options.work_dir)
 
@@ -171,15 +211,17 @@ def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions
 def resume(runner: BaseRunner, path: Path) -> None:
     """Takes weights, optimizer and progress from a checkpoint of the same training.
 
-    mmcv's own `resume` is not used: it runs the config's text that the checkpoint holds as Python, and counts one iteration
-    twice in an iteration-based training.
+    mmcv's own `resume` is not used: it runs the config's text that the checkpoint holds as Python,
+    and counts one iteration twice in an iteration-based training.
 
     Raises:
         UserError: the checkpoint does not fit or holds no progress.
     """
     checkpoint = load_weights(runner.model.module, path)
     if "optimizer" not in checkpoint or not {"epoch", "iter"} <= checkpoint.get("meta", {}).keys():
-        raise UserError(f"checkpoint {path} holds weights only, no progress to resume; use --load-from to start from its weights")
+        raise UserError(
+            f"checkpoint {path} holds weights only, no progress to resume; use --load-from to start from its weights"
+        )
     try:
         runner.optimizer.load_state_dict(checkpoint["optimizer"])
     except ValueError as error:

@@ -1,4 +1,6 @@
-"""The model wrapped for one process or for many: both bring a batch to the model's device and out of mmcv's containers."""
+"""The model wrapped for one process or for many: both bring a batch to the model's device and out
+of mmcv's containers.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def to_device(data: dict[str, Any], device: torch.device) -> dict[str, Any]:
 
 @MODULE_WRAPPERS.register_module()
 class OneDevice(nn.Module):
-    """A model on one device, as mmcv's runners call it. `MMDataParallel` would take a CPU for a GPU where there is one."""
+    """A model on one device, as mmcv's runners call it. `MMDataParallel` would take a CPU for a GPU
+    where there is one.
+    """
 
     def __init__(self, module: nn.Module, device: torch.device):
         super().__init__()
@@ -36,5 +40,8 @@ def wrap_model(model: nn.Module, device: torch.device, find_unused_parameters: b
         return OneDevice(model, device)
     device_ids = [device.index] if device.type == "cuda" else None
     return MMDistributedDataParallel(
-        model.to(device), device_ids=device_ids, broadcast_buffers=False, find_unused_parameters=find_unused_parameters
+        model.to(device),
+        device_ids=device_ids,
+        broadcast_buffers=False,
+        find_unused_parameters=find_unused_parameters,
     )

@@ -1,13 +1,14 @@
-"""The detector: dense queries, deformable correspondences, and a pose distribution for each of them."""
+"""Former home of the detector's models, kept for one release for `custom_imports` of old
+configs.
+"""
 
-from epropnp_det import compat
+import warnings
 
-from .baseline import FCOS3DBaseline
-from .dense_head import EProPnPDenseHead
-from .detector import EProPnPDet
-from .heading_classifier import HeadingClassifier
-from .losses import MonteCarloPoseLoss
-from .pnp_head import EProPnPHead
-from .structures import Detections
+from epropnp_det.detection import *  # noqa: F403
 
-__all__ = ["Detections", "EProPnPDenseHead", "EProPnPDet", "EProPnPHead", "FCOS3DBaseline", "HeadingClassifier", "MonteCarloPoseLoss"]
+warnings.warn(
+    "epropnp_det.models moved to epropnp_det.detection; write custom_imports = "
+    'dict(imports=["epropnp_det.detection"]) in the config',
+    DeprecationWarning,
+    stacklevel=2,
+)

@@ -1,21 +1,33 @@
-"""The EPro-PnP layer. Needs torch alone; docs/conventions.md has frames and units, docs/equations.md the paper."""
+"""The EPro-PnP layer. Needs torch alone; docs/conventions.md has frames and units,
+docs/equations.md the paper.
+"""
 
-from .alternatives import implicit_pose, implicit_pose_loss, laplace_pose_loss, pose_distance, reprojection_loss
+from .losses.baselines import (
+    implicit_pose,
+    implicit_pose_loss,
+    laplace_pose_loss,
+    reprojection_loss,
+)
+from .losses.pose_distance import pose_distance
 from .camera import Camera
 from .correspondences import Correspondences
 from .layer import EProPnP4DoF, EProPnP6DoF
-from .loss import monte_carlo_pose_loss
-from .pose import SE3Pose, YawPose
-from .problem import Linearization, PnPProblem
-from .robust import adaptive_threshold
-from .sampler import PoseSamples
-from .solver import PoseEstimate, gauss_newton, gauss_newton_step, levenberg_marquardt
-from .start import RandomSampleInit, random_sample_init
+from .losses.monte_carlo import monte_carlo_pose_loss
+from .spaces.se3 import SE3Pose
+from .spaces.yaw import YawPose
+from .problem import PnPProblem
+from .results import Linearization
+from .ops.robust import adaptive_threshold
+from .results import PoseSamples
+from .results import PoseEstimate
+from .solver import gauss_newton, gauss_newton_step, levenberg_marquardt
+from .random_start import random_sample_init
+from .settings import RandomSampleInit
 
 # Register themselves, the one asked first last; after everything they are made of.
-from .kernels import eager as _eager
-from .kernels.cuda import fused as _fused
-from .kernels.cpu import native as _native
+from .ops import eager as _eager
+from .ops.triton import fused as _fused
+from .ops.cpu import native as _native
 
 __all__ = [
     "Camera",

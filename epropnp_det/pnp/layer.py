@@ -9,27 +9,35 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from . import kernels
-from .pose import SE3Pose, YawPose
+from . import ops
 from .problem import PnPProblem
-from .sampler import PoseSamples
-from .settings import LayerSettings, random_start_settings, refuse_unknown
-from .solver import PoseEstimate
-from .space import PoseSpace
-from .start import DEFAULT_START, RandomSampleInit
+from .results import PoseEstimate, PoseSamples
+from .settings import (
+    DEFAULT_START,
+    LayerSettings,
+    RandomSampleInit,
+    random_start_settings,
+    refuse_unknown,
+)
+from .spaces.base import PoseSpace
+from .spaces.se3 import SE3Pose
+from .spaces.yaw import YawPose
 
 
 class EProPnP(nn.Module):
-    """EPro-PnP: the pose of lowest cost, and samples of the posterior p(y|X). `EProPnP4DoF` and `EProPnP6DoF` say of which poses.
+    """EPro-PnP: the pose of lowest cost, and samples of the posterior p(y|X). `EProPnP4DoF` and
+    `EProPnP6DoF` say of which poses.
 
-    Has no parameters and cannot be changed; make another one for other settings. Iterations are fixed and nothing is copied to the
-    host, so `torch.compile(..., fullgraph=True)` makes one graph of it (where no `generator` is given).
+    Has no parameters and cannot be changed; make another one for other settings. Iterations are
+    fixed and nothing is copied to the host, so `torch.compile(..., fullgraph=True)` makes one graph
+    of it (where no `generator` is given).
 
     Args:
         mc_samples: samples in all, a multiple of `amis_rounds` (default 512).
         amis_rounds: rounds of adaptive sampling, T of Alg. 1 (default 4).
         lm_iterations: solver steps from the start (default 10).
-        init: the random start, its settings as a dict, or None for none (default `RandomSampleInit(64, 16, 3)`).
+        init: the random start, its settings as a dict, or None for none (default
+            `RandomSampleInit(64, 16, 3)`).
         solver: 'lm' (default), or 'gauss_newton' as the released programs test.
 
     Raises:
@@ -50,7 +58,9 @@ class EProPnP(nn.Module):
     ) -> None:
         super().__init__()
         refuse_unknown("pnp", unknown, LayerSettings)
-        self._settings = LayerSettings(mc_samples, amis_rounds, lm_iterations, random_start_settings(init), solver)
+        self._settings = LayerSettings(
+            mc_samples, amis_rounds, lm_iterations, random_start_settings(init), solver
+        )
 
     @property
     def settings(self) -> LayerSettings:
@@ -58,21 +68,33 @@ class EProPnP(nn.Module):
         return self._settings
 
     def extra_repr(self) -> str:
-        return ", ".join(f"{field.name}={getattr(self.settings, field.name)!r}" for field in fields(self.settings))
+        return ", ".join(
+            f"{field.name}={getattr(self.settings, field.name)!r}"
+            for field in fields(self.settings)
+        )
 
     def forward(
-        self, problem: PnPProblem, start: Tensor | None = None, generator: torch.Generator | None = None
+        self,
+        problem: PnPProblem,
+        start: Tensor | None = None,
+        generator: torch.Generator | None = None,
     ) -> tuple[PoseEstimate, PoseSamples]:
         """`solve`, then `sample` around the estimate."""
         estimate = self.solve(problem, start, generator)
         return estimate, self.sample(problem, estimate, generator)
 
-    def solve(self, problem: PnPProblem, start: Tensor | None = None, generator: torch.Generator | None = None) -> PoseEstimate:
+    def solve(
+        self,
+        problem: PnPProblem,
+        start: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> PoseEstimate:
         """The pose of lowest cost.
 
         Args:
             problem: (...) objects; none is fine.
-            start: (..., D), competes with the random start by cost; with `init=None` it is the only start.
+            start: (..., D), competes with the random start by cost; with `init=None` it is the only
+                start.
             generator: source of randomness, on the device of the problem.
 
         Returns:
@@ -82,28 +104,44 @@ class EProPnP(nn.Module):
             ValueError: neither a start nor a random start.
         """
         if start is None and self.settings.init is None:
-            raise ValueError(f"{type(self).__name__}.solve: no start; give start= or make the layer with init=RandomSampleInit()")
-        return kernels.choose("estimate", problem).estimate(problem, start, self.settings, generator, self.space)
+            raise ValueError(
+                f"{type(self).__name__}.solve: no start; give start= or make the layer with init=RandomSampleInit()"
+            )
+        return ops.choose("estimate", problem).estimate(
+            problem, start, self.settings, generator, self.space
+        )
 
-    def sample(self, problem: PnPProblem, estimate: PoseEstimate | None = None, generator: torch.Generator | None = None) -> PoseSamples:
+    def sample(
+        self,
+        problem: PnPProblem,
+        estimate: PoseEstimate | None = None,
+        generator: torch.Generator | None = None,
+    ) -> PoseSamples:
         """Samples of the posterior by AMIS, Alg. 1, from proposals around an estimate.
 
         Args:
-            problem: (...) objects; gradients flow into its points and threshold through `log_weights`.
+            problem: (...) objects; gradients flow into its points and threshold through
+                `log_weights`.
             estimate: where to begin; None solves first.
             generator: source of randomness, on the device of the problem.
         """
         estimate = self.solve(problem, generator=generator) if estimate is None else estimate
-        return kernels.choose("posterior", problem).posterior(problem, estimate, self.settings, generator, self.space)
+        return ops.choose("posterior", problem).posterior(
+            problem, estimate, self.settings, generator, self.space
+        )
 
 
 class EProPnP4DoF(EProPnP):
-    """EPro-PnP for yaw-only poses (x, y, z, yaw), see `YawPose`. The settings are those of `EProPnP`."""
+    """EPro-PnP for yaw-only poses (x, y, z, yaw), see `YawPose`. The settings are those of
+    `EProPnP`.
+    """
 
     space = YawPose
 
 
 class EProPnP6DoF(EProPnP):
-    """EPro-PnP for all rigid poses (x, y, z, qw, qx, qy, qz), see `SE3Pose`. The settings are those of `EProPnP`."""
+    """EPro-PnP for all rigid poses (x, y, z, qw, qx, qy, qz), see `SE3Pose`. The settings are those
+    of `EProPnP`.
+    """
 
     space = SE3Pose

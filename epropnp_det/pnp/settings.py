@@ -7,7 +7,31 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .solver import STEPS
-from .start import DEFAULT_START, RandomSampleInit
+
+
+@dataclass(frozen=True)
+class RandomSampleInit:
+    """Settings of the random start: `proposals` poses, each from `points` points and refined by
+    `iterations` solver steps.
+
+    Raises:
+        ValueError: a setting that is not an integer, or too small.
+    """
+
+    proposals: int = 64
+    points: int = 16
+    iterations: int = 3
+
+    def __post_init__(self) -> None:
+        for name, least in (("proposals", 1), ("points", 2), ("iterations", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ValueError(
+                    f"RandomSampleInit: {name} must be an integer >= {least}, not {value!r}"
+                )
+
+
+DEFAULT_START = RandomSampleInit()
 
 
 @dataclass(frozen=True)
@@ -32,9 +56,13 @@ class LayerSettings:
                 raise ValueError(f"pnp: {name} must be an integer >= {least}, not {value!r}")
         if self.mc_samples % self.amis_rounds:
             near = -(-self.mc_samples // self.amis_rounds) * self.amis_rounds
-            raise ValueError(f"pnp: mc_samples={self.mc_samples} must be a multiple of amis_rounds={self.amis_rounds}; use {near}")
+            raise ValueError(
+                f"pnp: mc_samples={self.mc_samples} must be a multiple of amis_rounds={self.amis_rounds}; use {near}"
+            )
         if self.solver not in STEPS:
-            raise ValueError(f"pnp: unknown solver {self.solver!r}; use one of {', '.join(map(repr, STEPS))}")
+            raise ValueError(
+                f"pnp: unknown solver {self.solver!r}; use one of {', '.join(map(repr, STEPS))}"
+            )
         object.__setattr__(self, "init", random_start_settings(self.init))
 
 
@@ -43,7 +71,9 @@ def random_start_settings(init: Any) -> RandomSampleInit | None:
     if init is None or isinstance(init, RandomSampleInit):
         return init
     if not isinstance(init, Mapping):
-        raise TypeError(f"pnp: init must be a RandomSampleInit, a dict of its settings or None, not {init!r}")
+        raise TypeError(
+            f"pnp: init must be a RandomSampleInit, a dict of its settings or None, not {init!r}"
+        )
     refuse_unknown("pnp init", init, RandomSampleInit)
     return RandomSampleInit(**init)
 
@@ -53,4 +83,6 @@ def refuse_unknown(where: str, given: Iterable[str], settings: type) -> None:
     known = [field.name for field in fields(settings)]
     for name in given:
         if name not in known:
-            raise TypeError(f"{where}: unknown setting {name!r}; remove it or use one of {', '.join(known)}")
+            raise TypeError(
+                f"{where}: unknown setting {name!r}; remove it or use one of {', '.join(known)}"
+            )

@@ -1,18 +1,20 @@
-"""Point estimates: Levenberg-Marquardt, and the differentiable Gauss-Newton step of the derivative regularisation."""
+"""Point estimates: Levenberg-Marquardt, and the differentiable Gauss-Newton step of the derivative
+regularisation.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from . import kernels
-from .linalg import DAMPING, damped_inverse, identity, solve
-from .pose import pose_space
-from .problem import Linearization, PnPProblem
-from .records import Record, full_precision
+from . import ops
+from ._linalg import DAMPING, damped_inverse, identity, solve
+from ._records import full_precision
+from .problem import PnPProblem
+from .results import Linearization, PoseEstimate
+from .spaces import pose_space
 
 # Trust region as in Ceres Solver; the radius to begin with is that of the released programs.
 RADIUS, MAX_RADIUS = 30.0, 1e16
@@ -22,57 +24,10 @@ ROUNDING = 10.0
 MIN_DIAGONAL, MAX_DIAGONAL = 1e-6, 1e32
 
 
-@dataclass(frozen=True)
-class PoseEstimate(Record):
-    """The minimum found for each object, outside the autograd graph.
-
-    Args:
-        pose: (..., D).
-        cost: (...), Huber cost there.
-        hessian: (..., T, T), Gauss-Newton Hessian there, in the tangent of the pose.
-        valid: (...) bool. False for an object that has no solution: broken points or points that determine no pose (all in
-            one place, for 6DoF also on one line), no weight, a camera without inverse or a threshold that is not positive, a
-            Hessian without inverse, or points that end up behind the camera.
-    """
-
-    pose: Tensor
-    cost: Tensor
-    hessian: Tensor
-    valid: Tensor
-
-    @property
-    def covariance(self) -> Tensor:
-        """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., T, T); NaN where it does not exist."""
-        # Not a decorator: torch.compile does not follow those on what it has made itself.
-        with torch.no_grad():
-            inverse, broken = damped_inverse(self.hessian)
-            return inverse.masked_fill(broken[..., None, None], torch.nan)
-
-    def matrix(self) -> Tensor:
-        """[[R, t], [0, 1]] (..., 4, 4), from the object frame to the camera frame."""
-        upper = pose_space(self.pose).matrix(self.pose)
-        last = identity(upper.new_empty(4, 4))[3:].expand(*upper.shape[:-2], 1, 4)
-        return torch.cat((upper, last), dim=-2)
-
-    @full_precision
-    def inverse(self) -> PoseEstimate:
-        """The same estimate as a pose of the camera in the object frame; its matrix is the inverse matrix.
-
-        The Hessian (so the covariance) is in the tangent of the new pose.
-        """
-        space = pose_space(self.pose)
-        inverse = space.inverse(self.pose)
-        back = space.inverse_tangent(inverse)
-        return replace(self, pose=inverse, hessian=back.mT @ self.hessian @ back)
-
-    @property
-    def device(self) -> torch.device:
-        return self.pose.device
-
-
 @full_precision
 def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPING) -> Tensor:
-    """y* + dy of Eq. (9): one Gauss-Newton step from the detached pose, differentiable in all points and in delta.
+    """y* + dy of Eq. (9): one Gauss-Newton step from the detached pose, differentiable in all
+    points and in delta.
 
     Args:
         problem: (...).
@@ -80,11 +35,11 @@ def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPIN
         damping: epsilon of Eq. (9).
 
     Returns:
-        (S, ..., D). An object whose normal equations cannot be solved, or whose points determine no pose, stays where it is,
-        with zero gradient.
+        (S, ..., D). An object whose normal equations cannot be solved, or whose points determine no
+        pose, stays where it is, with zero gradient.
     """
     pose = pose.detach()
-    return pose_space(pose).retract(pose, kernels.choose("step", problem).step(problem, pose, damping))
+    return pose_space(pose).retract(pose, ops.choose("step", problem).step(problem, pose, damping))
 
 
 def newton_tangent(problem: PnPProblem, pose: Tensor, damping: float) -> Tensor:
@@ -95,10 +50,13 @@ def newton_tangent(problem: PnPProblem, pose: Tensor, damping: float) -> Tensor:
 
 
 def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:
-    """Minimises the cost from `start` (S, ..., D) by a fixed number of Levenberg-Marquardt steps with a trust region.
+    """Minimises the cost from `start` (S, ..., D) by a fixed number of Levenberg-Marquardt steps
+    with a trust region.
 
-    Steps, acceptance and radius follow Ceres Solver: damping by the clamped diagonal over the radius, acceptance where the
-    cost falls by at least a thousandth of what the quadratic model promised. Samples S are solved apart.
+    Steps, acceptance and radius follow Ceres Solver: damping by the clamped diagonal over the
+        radius, acceptance where the
+    cost falls by at least a thousandth of what the quadratic model promised. Samples S are solved
+    apart.
     """
     pose, at = lm_steps(problem, start, iterations)
     return _estimate(problem, pose, at)
@@ -112,8 +70,9 @@ def lm_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tenso
     problem, best = problem.crop_to_points(), _broadcast(problem, start)
     at = problem.linearize(best)
     radius, shrink = torch.full_like(at.cost, RADIUS), torch.full_like(at.cost, 2.0)
-    # Near the minimum the cost changes by less than it is rounded, yet the steps are still good: both sides of the ratio get
-    # a share of the cost (Conn, Gould and Toint, Trust Region Methods, Section 17.4.2).
+    # Near the minimum the cost changes by less than it is rounded, yet the steps are still good:
+    # both sides of the ratio get a share of the cost (Conn, Gould and Toint, Trust Region Methods,
+    # Section 17.4.2).
     for _ in range(iterations):
         step = _damped_step(at, radius)
         noise = ROUNDING * torch.finfo(at.cost.dtype).eps * at.cost
@@ -130,7 +89,8 @@ def lm_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tenso
 
 
 def gauss_newton(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:
-    """Plain Gauss-Newton from `start` (S, ..., D): every step is taken, and rows of clipped projections keep their derivative.
+    """Plain Gauss-Newton from `start` (S, ..., D): every step is taken, and rows of clipped
+    projections keep their derivative.
 
     How the released programs test. It may diverge; it is here to reproduce them.
     """
@@ -140,7 +100,9 @@ def gauss_newton(problem: PnPProblem, start: Tensor, iterations: int = 10) -> Po
 
 @torch.no_grad()
 @full_precision
-def gauss_newton_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tensor, Linearization]:
+def gauss_newton_steps(
+    problem: PnPProblem, start: Tensor, iterations: int
+) -> tuple[Tensor, Linearization]:
     """The steps of `gauss_newton`: where they end, and the linearization there."""
     space = pose_space(start)
     problem, pose = problem.crop_to_points(), _broadcast(problem, start)
@@ -150,7 +112,8 @@ def gauss_newton_steps(problem: PnPProblem, start: Tensor, iterations: int) -> t
     return pose, problem.linearize(pose)
 
 
-# Steps of a solver: from a problem, a start (S, ..., D) and a number of steps to the pose reached and the linearization there.
+# Steps of a solver: from a problem, a start (S, ..., D) and a number of steps to the pose reached
+# and the linearization there.
 Steps = Callable[[PnPProblem, Tensor, int], tuple[Tensor, Linearization]]
 STEPS: dict[str, Steps] = {"lm": lm_steps, "gauss_newton": gauss_newton_steps}
 
@@ -193,4 +156,6 @@ def _estimate(problem: PnPProblem, pose: Tensor, at: Linearization) -> PoseEstim
     in_front = problem.camera.depth(centre) > problem.camera.z_min
     finite = space.exists(pose) & at.cost.isfinite()
     _, broken = damped_inverse(at.hessian)
-    return PoseEstimate(pose, at.cost, at.hessian, problem.determines(space) & in_front & finite & ~broken)
+    return PoseEstimate(
+        pose, at.cost, at.hessian, problem.determines(space) & in_front & finite & ~broken
+    )

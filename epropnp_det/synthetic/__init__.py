@@ -1,1 +1,3 @@
-"""A small made-up world, written as an official nuScenes database: what `tools/create_synthetic_nuscenes.py` runs (docs/synthetic.md)."""
+"""A small made-up world, written as an official nuScenes database: what
+`tools/create_synthetic_nuscenes.py` runs (docs/synthetic.md).
+"""

@@ -1,4 +1,6 @@
-"""Writes the whole database, keyframes in parallel. What is written depends on preset and seed alone."""
+"""Writes the whole database, keyframes in parallel. What is written depends on preset and seed
+alone.
+"""
 
 from __future__ import annotations
 
@@ -51,13 +53,14 @@ def create(
     Args:
         out: a folder that is empty or absent, or with `overwrite` one that this function wrote.
         preset: a key of `PRESETS`.
-        scenes: the preset's scenes to write; all if None. A scene looks the same without the others; its time stamps and its place
-            on the map follow its number among those written.
+        scenes: the preset's scenes to write; all if None. A scene looks the same without the
+            others; its time stamps and its place on the map follow its number among those written.
         seed: decides everything else.
         processes: all cores if None.
 
     Raises:
-        UserError: unknown preset or scene, no process, or a folder that is in the way or cannot be written.
+        UserError: unknown preset or scene, no process, or a folder that is in the way or cannot be
+            written.
     """
     chosen, out = with_scenes(preset_named(preset), scenes), Path(out)
     if processes is not None and processes < 1:
@@ -71,12 +74,18 @@ def create(
         _write_tables(root, tables)
         (root / "maps").mkdir()
         cv2.imwrite(str(root / MAP_FILE), map_mask(scenes))
-        (root / MARKER).write_text(json.dumps(dict(preset=preset, seed=seed, scenes=chosen.scenes)) + "\n")
+        (root / MARKER).write_text(
+            json.dumps(dict(preset=preset, seed=seed, scenes=chosen.scenes)) + "\n"
+        )
         return _summary(root, tables)
 
 
 def _record_all(root: Path, preset: Preset, seed: int, processes: int) -> dict[str, Sightings]:
-    jobs = [Job(root, preset, seed, scene, keyframe) for scene in preset.scenes for keyframe in range(preset.keyframes)]
+    jobs = [
+        Job(root, preset, seed, scene, keyframe)
+        for scene in preset.scenes
+        for keyframe in range(preset.keyframes)
+    ]
     with _mapper(min(processes, len(jobs))) as run:
         seen = list(tqdm(run(record, jobs), total=len(jobs), desc="keyframes", unit="keyframe"))
     return {scene: _of_scene(scene, jobs, seen) for scene in preset.scenes}
@@ -88,29 +97,43 @@ def _of_scene(scene: str, jobs: list[Job], seen: list[dict[int, Seen]]) -> Sight
 
 @contextmanager
 def _mapper(processes: int) -> Iterator:
-    """A `map` that keeps the order. Embree and OpenCV start threads, which a forked process would lack: processes are spawned."""
+    """A `map` that keeps the order. Embree and OpenCV start threads, which a forked process would
+    lack: processes are spawned.
+    """
     if processes == 1:
         yield map
         return
-    with multiprocessing.get_context("spawn").Pool(processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with multiprocessing.get_context("spawn").Pool(
+        processes, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
         yield pool.imap
 
 
 def _write_tables(root: Path, tables: Tables) -> None:
     (root / VERSION).mkdir()
     for name, rows in tables.items():
-        (root / VERSION / f"{name}.json").write_text(json.dumps(rows, indent=0, allow_nan=False) + "\n")
+        (root / VERSION / f"{name}.json").write_text(
+            json.dumps(rows, indent=0, allow_nan=False) + "\n"
+        )
 
 
 def _summary(root: Path, tables: Tables) -> Summary:
     size = sum(path.stat().st_size for path in root.rglob("*") if path.is_file())
     images = sum(row["fileformat"] == "jpg" for row in tables["sample_data"])
-    return Summary(len(tables["scene"]), len(tables["sample"]), images, len(tables["sample_annotation"]), size / 1e6)
+    return Summary(
+        len(tables["scene"]),
+        len(tables["sample"]),
+        images,
+        len(tables["sample_annotation"]),
+        size / 1e6,
+    )
 
 
 @contextmanager
 def _finished_folder(out: Path, overwrite: bool) -> Iterator[Path]:
-    """A folder beside `out` that takes its place at the end; after an error it is gone and `out` is as it was."""
+    """A folder beside `out` that takes its place at the end; after an error it is gone and `out` is
+    as it was.
+    """
     _check_free(out, overwrite)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -135,6 +158,10 @@ def _check_free(out: Path, overwrite: bool) -> None:
     if not any(out.iterdir()):
         return
     if not overwrite:
-        raise UserError(f"{out} is not empty; name another folder, or give --overwrite to replace it")
+        raise UserError(
+            f"{out} is not empty; name another folder, or give --overwrite to replace it"
+        )
     if not (out / MARKER).is_file():
-        raise UserError(f"{out} has no {MARKER}, so it was not written by this command; remove it yourself or name another folder")
+        raise UserError(
+            f"{out} has no {MARKER}, so it was not written by this command; remove it yourself or name another folder"
+        )

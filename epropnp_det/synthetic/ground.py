@@ -1,4 +1,6 @@
-"""What the ground looks like: a picture seen from above, painted once per scene, with smaller copies for what is far away."""
+"""What the ground looks like: a picture seen from above, painted once per scene, with smaller
+copies for what is far away.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +30,18 @@ YELLOW = (214, 172, 52)
 
 @dataclass(frozen=True)
 class Ground:
-    """Pictures (RGB, rows along y, columns along x) of cells CELL, 2 CELL, 4 CELL ...; `origin` (2,) is the corner of the first."""
+    """Pictures (RGB, rows along y, columns along x) of cells CELL, 2 CELL, 4 CELL ...; `origin`
+    (2,) is the corner of the first.
+    """
 
     origin: np.ndarray
     pictures: tuple[np.ndarray, ...]
     grain: np.ndarray
 
     def colors(self, points: np.ndarray, footprint: np.ndarray) -> np.ndarray:
-        """sRGB (N, 3) in [0, 1] at points (N, 2), as float32; `footprint` (N,) metres of ground under a pixel."""
+        """sRGB (N, 3) in [0, 1] at points (N, 2), as float32; `footprint` (N,) metres of ground
+        under a pixel.
+        """
         level = np.clip(np.log2(footprint / CELL + 1e-9), 0, LEVELS - 1).astype(np.int8)
         colors = np.empty((len(points), 3), np.float32)
         for index in np.unique(level):
@@ -75,8 +81,16 @@ def extent(road: Road, length: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def cross_road(road: Road, lanes: int = 1) -> Road:
-    """The straight road across, in road coordinates of its own whose origin is the scene's: s = 0 lies at the junction."""
-    return _Shifted(road.heading(road.crossing) + np.pi / 2, 0.0, lanes, 0.0, tuple(road.point(road.crossing, 0.0)))
+    """The straight road across, in road coordinates of its own whose origin is the scene's: s = 0
+    lies at the junction.
+    """
+    return _Shifted(
+        road.heading(road.crossing) + np.pi / 2,
+        0.0,
+        lanes,
+        0.0,
+        tuple(road.point(road.crossing, 0.0)),
+    )
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,9 @@ def painted(road: Road, length: float, lots: list[np.ndarray], rng: np.random.Ge
     for road_, other in ((road, across), (across, road)):
         for sign in (-1, 1):
             _mark_entry(canvas, road_, sign, other.kerb)
-    return Ground(low, _levels(_weathered(canvas.picture, rng)), 0.9 + 0.2 * noise_tile(rng, TILE, TILE))
+    return Ground(
+        low, _levels(_weathered(canvas.picture, rng)), 0.9 + 0.2 * noise_tile(rng, TILE, TILE)
+    )
 
 
 def drivable(road: Road, length: float, cell: float) -> np.ndarray:
@@ -132,7 +148,9 @@ def _mark_bays(canvas: _Canvas, road: Road, s: tuple[float, float]) -> None:
 
 
 def _mark_lanes(canvas: _Canvas, road: Road, s: tuple[float, float], junction: float) -> None:
-    """Double yellow in the middle, dashes between lanes, a line at the kerb; nothing on the junction."""
+    """Double yellow in the middle, dashes between lanes, a line at the kerb; nothing on the
+    junction.
+    """
     gap = junction + 5.0
     for start, end in ((s[0], road.crossing - gap), (road.crossing + gap, s[1])):
         for d in (-0.2, 0.08):
@@ -157,7 +175,10 @@ def _mark_entry(canvas: _Canvas, road: Road, sign: int, junction: float) -> None
         d = sign * (lane + 0.5) * LANE
         tail, neck, tip = (stop + sign * metres for metres in (8.0, 5.0, 3.2))
         canvas.fill(road.outline((tail, neck), (d - 0.08, d + 0.08)), LINE)
-        canvas.fill(np.array([road.point(neck, d - 0.35), road.point(neck, d + 0.35), road.point(tip, d)]), LINE)
+        canvas.fill(
+            np.array([road.point(neck, d - 0.35), road.point(neck, d + 0.35), road.point(tip, d)]),
+            LINE,
+        )
 
 
 def _weathered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -167,12 +188,16 @@ def _weathered(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         tile *= 1 + amplitude * (2 * noise_tile(rng, TILE, cells) - 1)
     rows, columns = (-(-length // TILE) for length in picture.shape[:2])
     scale = np.tile(tile, (rows, columns))[: picture.shape[0], : picture.shape[1]]
-    return np.stack([cv2.multiply(channel, scale, dtype=cv2.CV_8U) for channel in cv2.split(picture)], axis=-1)
+    return np.stack(
+        [cv2.multiply(channel, scale, dtype=cv2.CV_8U) for channel in cv2.split(picture)], axis=-1
+    )
 
 
 def _levels(picture: np.ndarray) -> tuple[np.ndarray, ...]:
     pictures = [picture]
     while len(pictures) < LEVELS:
         height, width = pictures[-1].shape[:2]
-        pictures.append(cv2.resize(pictures[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
+        pictures.append(
+            cv2.resize(pictures[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA)
+        )
     return tuple(pictures)

@@ -1,4 +1,6 @@
-"""Where each kind of object is found, how it moves there, and how often: the rules by which a scene is peopled."""
+"""Where each kind of object is found, how it moves there, and how often: the rules by which a scene
+is peopled.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +41,11 @@ FENCE_STEP = 2.7
 
 @dataclass(frozen=True)
 class Site:
-    """What a place is chosen from. The vehicle drives along `road` from s = 0 at `speed` for `duration` seconds.
+    """What a place is chosen from. The vehicle drives along `road` from s = 0 at `speed` for
+    `duration` seconds.
 
-    `works` are stretches of road under repair: s where each begins, and its side, 1 for the left or -1.
+    `works` are stretches of road under repair: s where each begins, and its side, 1 for the left or
+    -1.
     """
 
     road: Road
@@ -56,7 +60,9 @@ class Site:
 
     @property
     def fence(self) -> float:
-        """|d| of the line between works and traffic: the outer lane is closed where there are two."""
+        """|d| of the line between works and traffic: the outer lane is closed where there are
+        two.
+        """
         return self.road.kerb - (0.2 if self.road.lanes == 1 else 3.0)
 
     def any_s(self, rng: np.random.Generator) -> float:
@@ -86,9 +92,9 @@ def passing_through(low: float, high: float) -> Place:
 
     def place(site: Site, rng: np.random.Generator) -> Motion:
         across, direction = cross_road(site.road), rng.choice([-1.0, 1.0])
-        return across.drive(rng.uniform(-35, 35), direction * across.lane_center(0), rng.uniform(low, high)).at(
-            -rng.uniform(0, site.duration)
-        )
+        return across.drive(
+            rng.uniform(-35, 35), direction * across.lane_center(0), rng.uniform(low, high)
+        ).at(-rng.uniform(0, site.duration))
 
     return place
 
@@ -117,7 +123,9 @@ def on_a_lot(site: Site, rng: np.random.Generator) -> Motion:
     lot = site.lots[rng.integers(len(site.lots))]
     inner = 4.0  # what stands here is up to 8 m long; longer things hang over the edge
     s = rng.uniform(lot.s[0] + inner, lot.s[1] - inner)
-    return site.road.stand(s, rng.uniform(lot.d[0] + inner, lot.d[1] - inner), rng.uniform(-math.pi, math.pi))
+    return site.road.stand(
+        s, rng.uniform(lot.d[0] + inner, lot.d[1] - inner), rng.uniform(-math.pi, math.pi)
+    )
 
 
 def on_the_pavement(site: Site, rng: np.random.Generator) -> Motion:
@@ -133,16 +141,28 @@ def along_the_pavement(low: float, high: float) -> Place:
         d = rng.choice([-1.0, 1.0]) * rng.uniform(site.road.pavement + 1.0, site.road.edge - 0.4)
         motion = site.road.drive(site.any_s(rng), d, rng.uniform(low, high))
         back = rng.random() < 0.5
-        return Motion(motion.x, motion.y, motion.yaw + math.pi * back, motion.speed, motion.turn_rate * (-1 if back else 1))
+        return Motion(
+            motion.x,
+            motion.y,
+            motion.yaw + math.pi * back,
+            motion.speed,
+            motion.turn_rate * (-1 if back else 1),
+        )
 
     return place
 
 
 def strolling(site: Site, rng: np.random.Generator) -> Motion:
     """On foot over a lot or over the road, in any direction."""
-    on_the_road = site.road.stand(site.any_s(rng), rng.uniform(-site.road.kerb, site.road.kerb), rng.uniform(-math.pi, math.pi))
+    on_the_road = site.road.stand(
+        site.any_s(rng),
+        rng.uniform(-site.road.kerb, site.road.kerb),
+        rng.uniform(-math.pi, math.pi),
+    )
     spot = on_a_lot(site, rng) if rng.random() < 0.6 else on_the_road
-    return Motion(spot.x, spot.y, spot.yaw, rng.uniform(0.8, 1.8)).at(-rng.uniform(0, site.duration))
+    return Motion(spot.x, spot.y, spot.yaw, rng.uniform(0.8, 1.8)).at(
+        -rng.uniform(0, site.duration)
+    )
 
 
 def along_the_edge(low: float, high: float) -> Place:
@@ -151,7 +171,9 @@ def along_the_edge(low: float, high: float) -> Place:
     def place(site: Site, rng: np.random.Generator) -> Motion:
         time, direction = rng.uniform(0, site.duration), rng.choice([-1.0, 1.0])
         s = site.speed * time + rng.uniform(-45, 50)
-        return site.road.drive(s, direction * (site.road.kerb + rng.uniform(-0.6, 0.4)), rng.uniform(low, high)).at(-time)
+        return site.road.drive(
+            s, direction * (site.road.kerb + rng.uniform(-0.6, 0.4)), rng.uniform(low, high)
+        ).at(-time)
 
     return place
 
@@ -185,7 +207,11 @@ class Habit:
 
 MOVING, STOPPED, PARKED = "vehicle.moving", "vehicle.stopped", "vehicle.parked"
 RIDDEN, UNRIDDEN = "cycle.with_rider", "cycle.without_rider"
-WALKING, STANDING, SITTING = "pedestrian.moving", "pedestrian.standing", "pedestrian.sitting_lying_down"
+WALKING, STANDING, SITTING = (
+    "pedestrian.moving",
+    "pedestrian.standing",
+    "pedestrian.sitting_lying_down",
+)
 NOTHING = ""
 
 # Large things first: they find room while there is some.

@@ -1,4 +1,6 @@
-"""What an annotation says about how an object was seen: its visibility token and its LiDAR points."""
+"""What an annotation says about how an object was seen: its visibility token and its LiDAR
+points.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,11 @@ from .raycast import RayCaster
 from .rig import IMAGE_SIZE
 from .shapes import Shape
 
-# nuScenes' levels: shares of an object's pixels, over all cameras, that are not hidden by something else.
+# nuScenes' levels: shares of an object's pixels, over all cameras, that are not hidden by something
+# else.
 VISIBILITY_LEVELS = (0.4, 0.6, 0.8)
-# Rays cast per object and camera are at most about this many; larger objects are looked at in every second pixel, third ...
+# Rays cast per object and camera are at most about this many; larger objects are looked at in every
+# second pixel, third ...
 MAX_RAYS = 2500
 NEAR = 0.1  # metres
 
@@ -31,17 +35,22 @@ def visibility_token(share: float) -> int:
 
 
 def visible_share(index: int, shape: Shape, views: list[View], owners: list[np.ndarray]) -> float:
-    """Share of the pixels that object `index` would have alone, over all images, that it has; 0 if it is in none.
+    """Share of the pixels that object `index` would have alone, over all images, that it has; 0 if
+    it is in none.
 
     `owners` are the images' (H, W) of `Photo.owner`.
     """
     caster = RayCaster(shape.triangles)
-    counts = np.array([_pixel_counts(index, shape, caster, view, owner) for view, owner in zip(views, owners)])
+    counts = np.array(
+        [_pixel_counts(index, shape, caster, view, owner) for view, owner in zip(views, owners)]
+    )
     seen, alone = counts.sum(axis=0)
     return float(seen / alone) if alone else 0.0
 
 
-def _pixel_counts(index: int, shape: Shape, caster: RayCaster, view: View, owner: np.ndarray) -> tuple[int, int]:
+def _pixel_counts(
+    index: int, shape: Shape, caster: RayCaster, view: View, owner: np.ndarray
+) -> tuple[int, int]:
     """Pixels that show the object, and pixels that would without everything else."""
     pixels = _grid(view.project(shape.vertices))
     if len(pixels) == 0:
@@ -52,13 +61,17 @@ def _pixel_counts(index: int, shape: Shape, caster: RayCaster, view: View, owner
 
 
 def _grid(projected: np.ndarray) -> np.ndarray:
-    """Pixels (N, 2) as column, row, evenly spread over the box of projected points (V, 3) of u, v, depth."""
+    """Pixels (N, 2) as column, row, evenly spread over the box of projected points (V, 3) of u, v,
+    depth.
+    """
     behind = projected[:, 2] < NEAR
     if behind.all():
         return np.empty((0, 2), int)
     bounds = np.array([[0, 0], IMAGE_SIZE])
     if not behind.any():
-        box = np.stack([np.floor(projected[:, :2].min(axis=0)), np.ceil(projected[:, :2].max(axis=0))])
+        box = np.stack(
+            [np.floor(projected[:, :2].min(axis=0)), np.ceil(projected[:, :2].max(axis=0))]
+        )
         bounds = np.clip(box, 0, IMAGE_SIZE).astype(int)
     extent = bounds[1] - bounds[0]
     step = max(1, int(np.sqrt(extent.prod() / MAX_RAYS)))

@@ -1,4 +1,6 @@
-"""Construction vehicles. The boom or the bucket is ahead, the counterweight or the engine behind."""
+"""Construction vehicles. The boom or the bucket is ahead, the counterweight or the engine
+behind.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +17,22 @@ def machine(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 
 
 def excavator(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
-    """Tracks, a house with the cab at its left front, boom and bucket ahead, a dark counterweight behind."""
+    """Tracks, a house with the cab at its left front, boom and bucket ahead, a dark counterweight
+    behind.
+    """
     length, width, height = size
     color = paint(rng, MACHINE_PAINTS)
     rear, deck = -length / 2, 0.34 * height
-    house = dict(x=(rear + 0.12 * length, rear + 0.58 * length), y=(-0.42 * width, 0.42 * width), z=(deck, 0.68 * height))
-    cab = dict(x=(rear + 0.34 * length, rear + 0.60 * length), y=(0.06 * width, 0.44 * width), z=(0.5 * height, 0.95 * height))
+    house = dict(
+        x=(rear + 0.12 * length, rear + 0.58 * length),
+        y=(-0.42 * width, 0.42 * width),
+        z=(deck, 0.68 * height),
+    )
+    cab = dict(
+        x=(rear + 0.34 * length, rear + 0.60 * length),
+        y=(0.06 * width, 0.44 * width),
+        z=(0.5 * height, 0.95 * height),
+    )
     joints = [
         (rear + 0.52 * length, -0.15 * width, 0.5 * height),
         (rear + 0.72 * length, -0.15 * width, height - 0.2),
@@ -30,7 +42,9 @@ def excavator(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     return join(
         mirrored(_track(rear, length, width, deck)),
         box(**house, color=color),
-        box((rear, rear + 0.12 * length), (-0.42 * width, 0.42 * width), (deck, 0.62 * height), TRIM),
+        box(
+            (rear, rear + 0.12 * length), (-0.42 * width, 0.42 * width), (deck, 0.62 * height), TRIM
+        ),
         panel(side("left", **house), (0.55, 0.9), (0.2, 0.8), TRIM),
         panel(side("right", **house), (0.1, 0.45), (0.2, 0.8), TRIM),
         box(**cab, color=color),
@@ -38,7 +52,11 @@ def excavator(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
         path(joints[:3], 0.18, color),
         path(joints[2:], 0.14, color),
         prism(
-            [(length / 2 - 0.22 * length, 0.03 * height), (length / 2, 0.10 * height), (length / 2 - 0.03 * length, 0.26 * height)],
+            [
+                (length / 2 - 0.22 * length, 0.03 * height),
+                (length / 2, 0.10 * height),
+                (length / 2 - 0.03 * length, 0.26 * height),
+            ],
             (-0.15 * width - 0.45, -0.15 * width + 0.45),
             STEEL,
         ),
@@ -60,7 +78,10 @@ def _track(rear: float, length: float, width: float, deck: float) -> Shape:
 
 
 def _glazing(cab: dict) -> list[Shape]:
-    return [panel(side(name, **cab), (0.08, 0.92), (0.30, 0.92), GLASS) for name in ("front", "left", "right")]
+    return [
+        panel(side(name, **cab), (0.08, 0.92), (0.30, 0.92), GLASS)
+        for name in ("front", "left", "right")
+    ]
 
 
 def _machine_lamps(house: dict, cab: dict, lamps: Lamps) -> list[Shape]:
@@ -76,17 +97,41 @@ def wheel_loader(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A bucket on arms ahead, the cab in the middle, the engine's hood behind."""
     length, width, height = size
     color, rear, wheel = paint(rng, MACHINE_PAINTS), -length / 2, 0.24 * height
-    hood = dict(x=(rear, rear + 0.36 * length), y=(-0.32 * width, 0.32 * width), z=(0.26 * height, 0.58 * height))
-    cab = dict(x=(rear + 0.32 * length, rear + 0.56 * length), y=(-0.28 * width, 0.28 * width), z=(0.34 * height, height))
+    hood = dict(
+        x=(rear, rear + 0.36 * length),
+        y=(-0.32 * width, 0.32 * width),
+        z=(0.26 * height, 0.58 * height),
+    )
+    cab = dict(
+        x=(rear + 0.32 * length, rear + 0.56 * length),
+        y=(-0.28 * width, 0.28 * width),
+        z=(0.34 * height, height),
+    )
     tip = length / 2
-    scoop = [(tip - 0.24 * length, 0.06 * height), (tip, 0.04 * height), (tip - 0.14 * length, 0.40 * height)]
-    arm = path([(rear + 0.52 * length, 0.2 * width, 0.5 * height), (rear + 0.80 * length, 0.2 * width, 0.28 * height)], 0.14, color)
+    scoop = [
+        (tip - 0.24 * length, 0.06 * height),
+        (tip, 0.04 * height),
+        (tip - 0.14 * length, 0.40 * height),
+    ]
+    arm = path(
+        [
+            (rear + 0.52 * length, 0.2 * width, 0.5 * height),
+            (rear + 0.80 * length, 0.2 * width, 0.28 * height),
+        ],
+        0.14,
+        color,
+    )
     return join(
         box(**hood, color=color),
         panel(side("back", **hood), (0.2, 0.8), (0.25, 0.8), TRIM),
         panel(side("back", **hood), (0.02, 0.16), (0.6, 0.9), **tail_lamp(lamps)),
         panel(side("back", **hood), (0.84, 0.98), (0.6, 0.9), **tail_lamp(lamps)),
-        box((rear + 0.3 * length, rear + 0.72 * length), (-0.25 * width, 0.25 * width), (0.22 * height, 0.44 * height), color),
+        box(
+            (rear + 0.3 * length, rear + 0.72 * length),
+            (-0.25 * width, 0.25 * width),
+            (0.22 * height, 0.44 * height),
+            color,
+        ),
         box(**cab, color=color),
         *_glazing(cab),
         panel(side("back", **cab), (0.1, 0.9), (0.45, 0.92), GLASS),
@@ -94,7 +139,12 @@ def wheel_loader(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
         panel(side("front", **cab), (0.7, 0.9), (0.18, 0.27), **head_lamp(lamps)),
         mirrored(arm),
         prism(scoop, (-width / 2, width / 2), STEEL),
-        tube((rear + 0.12 * length, 0.15 * width, 0.55 * height), (rear + 0.12 * length, 0.15 * width, 0.78 * height), 0.07, TRIM),
+        tube(
+            (rear + 0.12 * length, 0.15 * width, 0.55 * height),
+            (rear + 0.12 * length, 0.15 * width, 0.78 * height),
+            0.07,
+            TRIM,
+        ),
         axle(rear + 0.19 * length, 0.94 * width, wheel, 0.5),
         axle(rear + 0.66 * length, 0.94 * width, wheel, 0.5),
     )

@@ -28,7 +28,9 @@ class Motion:
         return self.yaw + self.turn_rate * time
 
     def position(self, time: float) -> np.ndarray:
-        """(2,); the chord of a circle is its arc times sin(a) / a, and points along the mean heading."""
+        """(2,); the chord of a circle is its arc times sin(a) / a, and points along the mean
+        heading.
+        """
         half_turn = self.turn_rate * time / 2
         chord = self.speed * time * float(np.sinc(half_turn / math.pi))
         heading = self.yaw + half_turn
@@ -47,7 +49,8 @@ class Motion:
 
 @dataclass(frozen=True)
 class EgoMotion:
-    """The vehicle with the sensors: it drives, and its body rolls and pitches a little on its springs.
+    """The vehicle with the sensors: it drives, and its body rolls and pitches a little on its
+    springs.
 
     Args:
         motion: of the middle of its rear axle, on the ground.
@@ -63,7 +66,11 @@ class EgoMotion:
         roll = self.tilt[0] * math.sin(2 * math.pi * 0.9 * time + self.phase[0])
         pitch = self.tilt[1] * math.sin(2 * math.pi * 1.3 * time + self.phase[1])
         yaw = Quaternion(axis=UP, angle=self.motion.heading(time))
-        return yaw * Quaternion(axis=(0.0, 1.0, 0.0), angle=pitch) * Quaternion(axis=(1.0, 0.0, 0.0), angle=roll)
+        return (
+            yaw
+            * Quaternion(axis=(0.0, 1.0, 0.0), angle=pitch)
+            * Quaternion(axis=(1.0, 0.0, 0.0), angle=roll)
+        )
 
     def translation(self, time: float) -> np.ndarray:
         return np.array([*self.motion.position(time), 0.0])
@@ -85,8 +92,12 @@ def moved(matrix: np.ndarray, points: np.ndarray) -> np.ndarray:
     return points @ matrix[:3, :3].T + matrix[:3, 3]
 
 
-def footprints(motion: Motion, size: tuple[float, float, float], times: np.ndarray, margin: float) -> np.ndarray:
-    """Corners (T, 4, 2) on the ground, `margin` metres larger on every side, of something of this length and width."""
+def footprints(
+    motion: Motion, size: tuple[float, float, float], times: np.ndarray, margin: float
+) -> np.ndarray:
+    """Corners (T, 4, 2) on the ground, `margin` metres larger on every side, of something of this
+    length and width.
+    """
     half = np.array(size[:2]) / 2 + margin
     corners = np.array([(1, 1), (-1, 1), (-1, -1), (1, -1)]) * half
     return np.stack([motion.position(t) + corners @ _turn(motion.heading(t)).T for t in times])

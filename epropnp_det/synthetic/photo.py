@@ -1,4 +1,6 @@
-"""What a camera sees: one ray through the middle of every pixel, four where an edge runs through it."""
+"""What a camera sees: one ray through the middle of every pixel, four where an edge runs through
+it.
+"""
 
 from __future__ import annotations
 
@@ -50,20 +52,26 @@ class View:
 
 @dataclass(frozen=True)
 class Photo:
-    """`image` (H, W, 3) uint8 RGB; `owner` (H, W): whose each pixel's middle is, an index of a track or SCENERY."""
+    """`image` (H, W, 3) uint8 RGB; `owner` (H, W): whose each pixel's middle is, an index of a
+    track or SCENERY.
+    """
 
     image: np.ndarray
     owner: np.ndarray
 
 
-def take(view: View, stage: Stage, ground: Ground, weather: Weather, rng: np.random.Generator) -> Photo:
+def take(
+    view: View, stage: Stage, ground: Ground, weather: Weather, rng: np.random.Generator
+) -> Photo:
     width, height = IMAGE_SIZE
     image = np.empty((height, width, 3), np.float32)
     triangle = np.empty((height, width), np.int32)
     for top in range(0, height, ROWS):
         rows = np.s_[top : min(top + ROWS, height)]
         hits = stage.caster.first_hits(view.origin, view.directions(_middles(rows, width)))
-        image[rows] = _tones(_shaded(hits, stage, ground, weather, view.intrinsic[0, 0])).reshape(-1, width, 3)
+        image[rows] = _tones(_shaded(hits, stage, ground, weather, view.intrinsic[0, 0])).reshape(
+            -1, width, 3
+        )
         triangle[rows] = hits.triangle.reshape(-1, width)
     image = _smoothed(image, triangle, view, stage, ground, weather)
     image += NOISE * rng.standard_normal((height, width, 1), dtype=np.float32)
@@ -74,14 +82,18 @@ def owners_seen(view: View, stage: Stage) -> np.ndarray:
     """`Photo.owner` without the picture."""
     width, height = IMAGE_SIZE
     triangles = [
-        stage.caster.first_hits(view.origin, view.directions(_middles(slice(top, min(top + ROWS, height)), width))).triangle
+        stage.caster.first_hits(
+            view.origin, view.directions(_middles(slice(top, min(top + ROWS, height)), width))
+        ).triangle
         for top in range(0, height, ROWS)
     ]
     return stage.owners(np.concatenate(triangles)).reshape(height, width)
 
 
 def _middles(rows: slice, width: int) -> np.ndarray:
-    """Middles (rows x width, 2) of pixels as image points: that of the first pixel is (0.5, 0.5)."""
+    """Middles (rows x width, 2) of pixels as image points: that of the first pixel is (0.5,
+    0.5).
+    """
     v, u = np.mgrid[rows, 0:width]
     return np.stack([u.ravel() + 0.5, v.ravel() + 0.5], axis=-1)
 
@@ -93,21 +105,33 @@ def _shaded(hits: Hits, stage: Stage, ground: Ground, weather: Weather, focal: f
     colors[sky] = weather.sky(hits.directions[sky])
     on_ground, on_mesh = hits.triangle == GROUND, hits.triangle >= 0
     for chosen, shade in ((on_ground, _shaded_ground), (on_mesh, _shaded_mesh)):
-        part = Hits(hits.origin, hits.directions[chosen], hits.triangle[chosen], hits.distance[chosen].astype(np.float32))
-        colors[chosen] = weather.through_air(shade(part, stage, ground, weather, focal), part.distance)
+        part = Hits(
+            hits.origin,
+            hits.directions[chosen],
+            hits.triangle[chosen],
+            hits.distance[chosen].astype(np.float32),
+        )
+        colors[chosen] = weather.through_air(
+            shade(part, stage, ground, weather, focal), part.distance
+        )
     return colors
 
 
-def _shaded_ground(hits: Hits, stage: Stage, ground: Ground, weather: Weather, focal: float) -> np.ndarray:
+def _shaded_ground(
+    hits: Hits, stage: Stage, ground: Ground, weather: Weather, focal: float
+) -> np.ndarray:
     points = hits.points
-    # A pixel covers distance / focal across the ray, and more along it where the ray grazes the ground; between the two.
+    # A pixel covers distance / focal across the ray, and more along it where the ray grazes the
+    # ground; between the two.
     footprint = hits.distance / focal / np.sqrt(-hits.directions[:, 2])
     albedo = ground.colors(points[:, :2], footprint) ** GAMMA
     normals = np.broadcast_to(np.array([0, 0, 1], np.float32), points.shape)
     return albedo * weather.lit(normals, _in_sun(points, normals, stage, weather))
 
 
-def _shaded_mesh(hits: Hits, stage: Stage, ground: Ground, weather: Weather, focal: float) -> np.ndarray:
+def _shaded_mesh(
+    hits: Hits, stage: Stage, ground: Ground, weather: Weather, focal: float
+) -> np.ndarray:
     normals = stage.caster.normals.astype(np.float32)[hits.triangle]
     away = np.einsum("nd,nd->n", normals, hits.directions) > 0
     normals[away] *= -1
@@ -119,7 +143,9 @@ def _in_sun(points: np.ndarray, normals: np.ndarray, stage: Stage, weather: Weat
     """Whether surfaces are turned to the sun and nothing is in between, (N,)."""
     facing = normals @ weather.sun > 0
     lit = np.zeros(len(points), bool)
-    lit[facing] = ~stage.caster.occluded(points[facing] + SHADOW_LIFT * normals[facing], weather.sun)
+    lit[facing] = ~stage.caster.occluded(
+        points[facing] + SHADOW_LIFT * normals[facing], weather.sun
+    )
     return lit
 
 
@@ -128,7 +154,14 @@ def _tones(colors: np.ndarray) -> np.ndarray:
     return _TONES[(np.clip(colors, 0, 1) * (len(_TONES) - 1)).astype(np.int16)]
 
 
-def _smoothed(image: np.ndarray, triangle: np.ndarray, view: View, stage: Stage, ground: Ground, weather: Weather) -> np.ndarray:
+def _smoothed(
+    image: np.ndarray,
+    triangle: np.ndarray,
+    view: View,
+    stage: Stage,
+    ground: Ground,
+    weather: Weather,
+) -> np.ndarray:
     """Edges averaged over four rays."""
     rows, columns = np.nonzero(_edges(image, triangle))
     middles = np.stack([columns + 0.5, rows + 0.5], axis=-1)
@@ -145,7 +178,9 @@ def _edges(image: np.ndarray, triangle: np.ndarray) -> np.ndarray:
     brightness = image[..., 1]
     edges = np.zeros(triangle.shape, bool)
     for axis in (0, 1):
-        differs = (np.diff(triangle, axis=axis) != 0) & (np.abs(np.diff(brightness, axis=axis)) > EDGE_CONTRAST)
+        differs = (np.diff(triangle, axis=axis) != 0) & (
+            np.abs(np.diff(brightness, axis=axis)) > EDGE_CONTRAST
+        )
         first, second = ([np.s_[:-1], np.s_[:]], [np.s_[1:], np.s_[:]])
         order = slice(None) if axis == 0 else slice(None, None, -1)
         edges[tuple(first[order])] |= differs

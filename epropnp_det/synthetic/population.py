@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import shapely
 
-from epropnp_det.nuscenes_classes import CLASSES, DETECTION_RANGE
+from epropnp_det.detection.data.nuscenes_classes import CLASSES, DETECTION_RANGE
 
 from .habits import HABITS, MARGIN, STANDING, Habit, Site
 from .motion import Motion, footprints
@@ -22,7 +22,8 @@ ATTEMPTS = 40
 ELBOW_ROOM = 0.25
 # Between the keyframes too nothing may pass through anything.
 STEP = 0.25
-# What is kept free around the vehicle with the sensors, from its rear axle: metres ahead, behind and to either side.
+# What is kept free around the vehicle with the sensors, from its rear axle: metres ahead, behind
+# and to either side.
 EGO_ROOM = (13.0, 5.0, 1.7)
 COUPLING = 0.5  # metres between what tows and what is towed
 # No more than this many are within this distance [m] of the vehicle at a time.
@@ -36,20 +37,35 @@ class _Room:
     def __init__(self, ego: Motion, times: np.ndarray, obstacles: list[np.ndarray]):
         """`obstacles`: polygons (n, 2) that stand there all the time."""
         self._times = times
-        self._obstacles = shapely.multipolygons([shapely.polygons(corners) for corners in obstacles])
+        self._obstacles = shapely.multipolygons(
+            [shapely.polygons(corners) for corners in obstacles]
+        )
         shapely.prepare(self._obstacles)
         self._ego = np.array([ego.position(t) for t in times])
         self._crowd = np.zeros(len(times), int)
         ahead, behind, aside = EGO_ROOM
         around = footprints(ego, (ahead + behind, 2 * aside, 0.0), times, 0.0)
         headings = np.array([ego.heading(t) for t in times])
-        around = around + (ahead - behind) / 2 * np.stack([np.cos(headings), np.sin(headings)], axis=-1)[:, None]
-        self._polygons, self._centers, self._radii = [shapely.polygons(around)], [around.mean(axis=1)], [ahead]
+        around = (
+            around
+            + (ahead - behind)
+            / 2
+            * np.stack([np.cos(headings), np.sin(headings)], axis=-1)[:, None]
+        )
+        self._polygons, self._centers, self._radii = (
+            [shapely.polygons(around)],
+            [around.mean(axis=1)],
+            [ahead],
+        )
 
     def take(self, *bodies: tuple[Motion, Size]) -> bool:
-        """Takes the ground under all the bodies if none of it is taken and no crowd arises, or nothing."""
+        """Takes the ground under all the bodies if none of it is taken and no crowd arises, or
+        nothing.
+        """
         drawn = [self._outline(motion, size) for motion, size in bodies]
-        near = sum(np.linalg.norm(centers - self._ego, axis=1) < CROWD_RANGE for _, centers, _ in drawn)
+        near = sum(
+            np.linalg.norm(centers - self._ego, axis=1) < CROWD_RANGE for _, centers, _ in drawn
+        )
         if (self._crowd + near > CROWD).any() or not all(self._free(*body) for body in drawn):
             return False
         self._crowd = self._crowd + near
@@ -61,7 +77,11 @@ class _Room:
 
     def _outline(self, motion: Motion, size: Size) -> tuple[np.ndarray, np.ndarray, float]:
         corners = footprints(motion, size, self._times, ELBOW_ROOM)
-        return shapely.polygons(corners), corners.mean(axis=1), math.hypot(*size[:2]) / 2 + 2 * ELBOW_ROOM
+        return (
+            shapely.polygons(corners),
+            corners.mean(axis=1),
+            math.hypot(*size[:2]) / 2 + 2 * ELBOW_ROOM,
+        )
 
     def _free(self, polygons: np.ndarray, centers: np.ndarray, radius: float) -> bool:
         if shapely.intersects(self._obstacles, polygons).any():
@@ -73,7 +93,9 @@ class _Room:
         return True
 
 
-def populate(site: Site, ego: Motion, obstacles: list[np.ndarray], keyframes: int, rng: np.random.Generator) -> tuple[Track, ...]:
+def populate(
+    site: Site, ego: Motion, obstacles: list[np.ndarray], keyframes: int, rng: np.random.Generator
+) -> tuple[Track, ...]:
     """All tracks of a scene. At no time does one stand in another, or in the vehicle's way."""
     room = _Room(ego, np.arange(0, site.duration + STEP, STEP), obstacles)
     tracks: list[Track] = []
@@ -86,13 +108,23 @@ def populate(site: Site, ego: Motion, obstacles: list[np.ndarray], keyframes: in
 
 
 def _at_least_one(
-    name: str, tracks: list[Track], site: Site, ego: Motion, room: _Room, keyframes: range, rng: np.random.Generator
+    name: str,
+    tracks: list[Track],
+    site: Site,
+    ego: Motion,
+    room: _Room,
+    keyframes: range,
+    rng: np.random.Generator,
 ) -> list[Track]:
     """What has to be added for a class to come into its detection range at some time."""
     habits = [habit for habit in HABITS if habit.kind.class_name == name]
     times, added = np.linspace(0, site.duration, len(keyframes)), []
     for habit in itertools.islice(itertools.cycle(habits), ATTEMPTS):
-        if any(_comes_near(track, ego, times) for track in tracks + added if track.kind.class_name == name):
+        if any(
+            _comes_near(track, ego, times)
+            for track in tracks + added
+            if track.kind.class_name == name
+        ):
             break
         added += _settled(habit, site, room, keyframes, rng)
     return added
@@ -108,15 +140,26 @@ def _count(habit: Habit, site: Site, rng: np.random.Generator) -> int:
     return int(expected + rng.random())
 
 
-def _settled(habit: Habit, site: Site, room: _Room, keyframes: range, rng: np.random.Generator) -> Iterator[Track]:
-    """The tracks of one habit's object (two if it tows something), none if there is no room for it."""
+def _settled(
+    habit: Habit, site: Site, room: _Room, keyframes: range, rng: np.random.Generator
+) -> Iterator[Track]:
+    """The tracks of one habit's object (two if it tows something), none if there is no room for
+    it.
+    """
     kinds = [habit.kind] if habit.towing is None else [habit.kind, habit.towing]
     sizes = [kind.draw_size(rng) for kind in kinds]
     for _ in range(ATTEMPTS):
         motions = list(_train(habit.place(site, rng), sizes))
         if room.take(*zip(motions, sizes)):
             for kind, size, motion in zip(kinds, sizes, motions):
-                yield Track(kind, size, kind.mesh(size, rng, habit.lamps), motion, habit.attribute, keyframes)
+                yield Track(
+                    kind,
+                    size,
+                    kind.mesh(size, rng, habit.lamps),
+                    motion,
+                    habit.attribute,
+                    keyframes,
+                )
             return
 
 

@@ -8,7 +8,16 @@ from dataclasses import dataclass, replace
 from epropnp_det.errors import UserError
 
 # The scenes of the devkit's mini_train and mini_val, in its order.
-MINI_TRAIN = ("scene-0061", "scene-0553", "scene-0655", "scene-0757", "scene-0796", "scene-1077", "scene-1094", "scene-1100")
+MINI_TRAIN = (
+    "scene-0061",
+    "scene-0553",
+    "scene-0655",
+    "scene-0757",
+    "scene-0796",
+    "scene-1077",
+    "scene-1094",
+    "scene-1100",
+)
 MINI_VAL = ("scene-0103", "scene-0916")
 
 
@@ -21,7 +30,9 @@ class Preset:
 PRESETS = {
     "full": Preset(MINI_TRAIN + MINI_VAL, 20),
     "test": Preset((MINI_TRAIN[0], MINI_VAL[0]), 2),
-    "varied": Preset(MINI_TRAIN, 2),  # to train on: as many different objects as its images can show
+    "varied": Preset(
+        MINI_TRAIN, 2
+    ),  # to train on: as many different objects as its images can show
 }
 
 
@@ -33,8 +44,16 @@ def preset_named(name: str) -> Preset:
 
 
 def with_scenes(preset: Preset, scenes: Sequence[str] | None) -> Preset:
-    """The preset with some of its scenes, in its own order; all if None. Raises UserError for one that it has not."""
+    """The preset with some of its scenes, in its own order; all if None. Raises UserError for one
+    that it has not.
+    """
     unknown = sorted(set(scenes or ()) - set(preset.scenes))
     if unknown:
-        raise UserError(f"the preset has no {', '.join(unknown)}; its scenes: {', '.join(preset.scenes)}")
-    return preset if scenes is None else replace(preset, scenes=tuple(name for name in preset.scenes if name in scenes))
+        raise UserError(
+            f"the preset has no {', '.join(unknown)}; its scenes: {', '.join(preset.scenes)}"
+        )
+    return (
+        preset
+        if scenes is None
+        else replace(preset, scenes=tuple(name for name in preset.scenes if name in scenes))
+    )

@@ -1,4 +1,6 @@
-"""First hits of rays with a triangle soup and the ground plane z = 0. Embree (through embreex) finds the triangle, NumPy the point."""
+"""First hits of rays with a triangle soup and the ground plane z = 0. Embree (through embreex)
+finds the triangle, NumPy the point.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ GROUND, SKY = -1, -2  # in place of a triangle's index
 
 @dataclass(frozen=True)
 class Hits:
-    """What rays from one origin hit: triangle indices (N,), GROUND or SKY, and distances (N,), infinite for the sky."""
+    """What rays from one origin hit: triangle indices (N,), GROUND or SKY, and distances (N,),
+    infinite for the sky.
+    """
 
     origin: np.ndarray
     directions: np.ndarray
@@ -37,7 +41,9 @@ class RayCaster:
         self._mesh = TriangleMesh(self._scene, triangles.astype(np.float32))
 
     def triangles_hit(self, origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
-        """Index (N,) of the first triangle along each ray, -1 for none. The ground does not count."""
+        """Index (N,) of the first triangle along each ray, -1 for none. The ground does not
+        count.
+        """
         return self._scene.run(*_rays(origin, directions), query="INTERSECT")
 
     def first_hits(self, origin: np.ndarray, directions: np.ndarray) -> Hits:
@@ -49,7 +55,9 @@ class RayCaster:
         triangle = np.where(distance < ground, found, np.where(down, GROUND, SKY)).astype(np.int32)
         return Hits(origin, directions, triangle, np.minimum(distance, ground))
 
-    def _distances(self, found: np.ndarray, origin: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    def _distances(
+        self, found: np.ndarray, origin: np.ndarray, directions: np.ndarray
+    ) -> np.ndarray:
         """To the planes of the triangles: more exact than what Embree's float32 gives."""
         height = (self._offsets - self.normals @ origin).astype(directions.dtype)
         closing = np.einsum("nd,nd->n", self.normals.astype(directions.dtype)[found], directions)

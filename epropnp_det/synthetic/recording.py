@@ -1,4 +1,6 @@
-"""One keyframe as the vehicle records it: six pictures and a sweep on disk, and what its annotations have to say."""
+"""One keyframe as the vehicle records it: six pictures and a sweep on disk, and what its
+annotations have to say.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ from .stage import set_stage
 from .world import Scene, make_scene, paint_ground, random_numbers
 
 JPEG_QUALITY = 90
-# Microseconds between the first keyframes of two scenes, and the first of all: a summer's day of 2018, as in nuScenes.
+# Microseconds between the first keyframes of two scenes, and the first of all: a summer's day of
+# 2018, as in nuScenes.
 SCENE_INTERVAL = 1_000_000_000
 FIRST_TIME = 1_532_402_900_000_000
 # Cameras fire a little earlier or later than they should [microseconds].
@@ -49,12 +52,20 @@ def _ground_of(preset: Preset, seed: int, name: str) -> Ground:
 
 def keyframe_stamp(preset: Preset, scene: Scene, keyframe: int) -> int:
     """Microseconds; the LiDAR's and the sample's."""
-    return FIRST_TIME + preset.scenes.index(scene.name) * SCENE_INTERVAL + round(scene.time(keyframe) * 1e6)
+    return (
+        FIRST_TIME
+        + preset.scenes.index(scene.name) * SCENE_INTERVAL
+        + round(scene.time(keyframe) * 1e6)
+    )
 
 
 def camera_lead(scene: Scene, keyframe: int, camera: Camera) -> int:
     """Microseconds by which a camera fires before the keyframe's time."""
-    return camera.lead + int(random_numbers(scene.seed, scene.name, keyframe, camera.channel, "jitter").integers(-JITTER, JITTER))
+    return camera.lead + int(
+        random_numbers(scene.seed, scene.name, keyframe, camera.channel, "jitter").integers(
+            -JITTER, JITTER
+        )
+    )
 
 
 def camera_view(scene: Scene, keyframe: int, camera: Camera) -> View:
@@ -75,12 +86,21 @@ def log_name(scene: str) -> str:
 
 def record(job: Job) -> dict[int, Seen]:
     """Writes the files of a keyframe; returns how each track that is there was seen, by index."""
-    scene, ground = scene_of(job.preset, job.seed, job.scene), _ground_of(job.preset, job.seed, job.scene)
+    scene, ground = (
+        scene_of(job.preset, job.seed, job.scene),
+        _ground_of(job.preset, job.seed, job.scene),
+    )
     stage, stamp = set_stage(scene, job.keyframe), keyframe_stamp(job.preset, scene, job.keyframe)
     views, owners = [], []
     for camera in CAMERAS:
         view = camera_view(scene, job.keyframe, camera)
-        photo = take(view, stage, ground, scene.weather, random_numbers(job.seed, job.scene, job.keyframe, camera.channel))
+        photo = take(
+            view,
+            stage,
+            ground,
+            scene.weather,
+            random_numbers(job.seed, job.scene, job.keyframe, camera.channel),
+        )
         fired = stamp - camera_lead(scene, job.keyframe, camera)
         _write_jpeg(job.root / file_name(job.scene, camera.channel, fired), photo.image)
         views.append(view)
@@ -89,12 +109,17 @@ def record(job: Job) -> dict[int, Seen]:
     points = sweep(lidar, scene.ego.matrix(scene.time(job.keyframe)) @ lidar.matrix, stage)
     points.points.tofile(job.root / file_name(job.scene, LIDAR, stamp))
     return {
-        index: Seen(visibility_token(visible_share(index, shape, views, owners)), int((points.owner == index).sum()))
+        index: Seen(
+            visibility_token(visible_share(index, shape, views, owners)),
+            int((points.owner == index).sum()),
+        )
         for index, shape in stage.shapes.items()
     }
 
 
 def _write_jpeg(path: Path, image: np.ndarray) -> None:
-    written = cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    written = cv2.imwrite(
+        str(path), np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
+    )
     if not written:
         raise OSError(f"{path} could not be written")

@@ -16,13 +16,15 @@ from .motion import rigid_matrix
 IMAGE_SIZE = (1600, 900)  # width, height
 LIDAR = "LIDAR_TOP"
 
-# Camera axes (right, down, forward) of a camera that looks straight ahead, as columns in the ego frame (forward, left, up).
+# Camera axes (right, down, forward) of a camera that looks straight ahead, as columns in the ego
+# frame (forward, left, up).
 _LOOKING_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Heading against the vehicle's and tilts in degrees (pitch: downwards), focal length and principal point in pixels.
+    """Heading against the vehicle's and tilts in degrees (pitch: downwards), focal length and
+    principal point in pixels.
 
     `lead`: microseconds by which it fires before the LiDAR.
     """
@@ -40,12 +42,16 @@ class Camera:
     def rotation(self) -> Quaternion:
         """Camera to ego."""
         heading = Quaternion(axis=(0.0, 0.0, 1.0), degrees=self.heading)
-        tilt = Quaternion(axis=(1.0, 0.0, 0.0), degrees=-self.pitch) * Quaternion(axis=(0.0, 0.0, 1.0), degrees=self.roll)
+        tilt = Quaternion(axis=(1.0, 0.0, 0.0), degrees=-self.pitch) * Quaternion(
+            axis=(0.0, 0.0, 1.0), degrees=self.roll
+        )
         return heading * Quaternion(matrix=_LOOKING_AHEAD) * tilt
 
     @property
     def intrinsic(self) -> np.ndarray:
-        return np.array([[self.focal, 0.0, self.center[0]], [0.0, self.focal, self.center[1]], [0.0, 0.0, 1.0]])
+        return np.array(
+            [[self.focal, 0.0, self.center[0]], [0.0, self.focal, self.center[1]], [0.0, 0.0, 1.0]]
+        )
 
     @property
     def matrix(self) -> np.ndarray:
@@ -55,7 +61,9 @@ class Camera:
 
 @dataclass(frozen=True)
 class Lidar:
-    """A spinning LiDAR, x to the right and y ahead as on nuScenes' vehicles; elevations in degrees, range in metres."""
+    """A spinning LiDAR, x to the right and y ahead as on nuScenes' vehicles; elevations in degrees,
+    range in metres.
+    """
 
     channel: str = LIDAR
     translation: tuple[float, float, float] = (0.94, 0.0, 1.84)
@@ -67,7 +75,9 @@ class Lidar:
     @property
     def rotation(self) -> Quaternion:
         """LiDAR to ego."""
-        return Quaternion(axis=(0.0, 0.0, 1.0), degrees=-90.2) * Quaternion(axis=(1.0, 0.0, 0.0), degrees=-0.5)
+        return Quaternion(axis=(0.0, 0.0, 1.0), degrees=-90.2) * Quaternion(
+            axis=(1.0, 0.0, 0.0), degrees=-0.5
+        )
 
     @property
     def matrix(self) -> np.ndarray:
@@ -75,12 +85,18 @@ class Lidar:
         return rigid_matrix(self.rotation, np.array(self.translation))
 
     def directions(self) -> tuple[np.ndarray, np.ndarray]:
-        """Unit vectors (steps x beams, 3) in the LiDAR frame, and the beam (ring, from below) of each."""
+        """Unit vectors (steps x beams, 3) in the LiDAR frame, and the beam (ring, from below) of
+        each.
+        """
         elevation = np.radians(np.linspace(*self.elevation, self.beams))
         azimuth = 2 * math.pi * np.arange(self.steps) / self.steps
-        azimuth, elevation = (grid.ravel() for grid in np.meshgrid(azimuth, elevation, indexing="ij"))
+        azimuth, elevation = (
+            grid.ravel() for grid in np.meshgrid(azimuth, elevation, indexing="ij")
+        )
         level = np.cos(elevation)
-        directions = np.stack([level * np.sin(azimuth), level * np.cos(azimuth), np.sin(elevation)], axis=-1)
+        directions = np.stack(
+            [level * np.sin(azimuth), level * np.cos(azimuth), np.sin(elevation)], axis=-1
+        )
         return directions, np.tile(np.arange(self.beams), self.steps)
 
 

@@ -1,6 +1,8 @@
-"""The road a scene plays on: an arc of constant curvature with lanes, parking strips and pavements, and a straight road across it.
+"""The road a scene plays on: an arc of constant curvature with lanes, parking strips and pavements,
+and a straight road across it.
 
-Road coordinates: s along the middle line from the vehicle's start, d to the left of it; metres. Traffic keeps to the right.
+Road coordinates: s along the middle line from the vehicle's start, d to the left of it; metres.
+    Traffic keeps to the right.
 """
 
 from __future__ import annotations
@@ -47,17 +49,25 @@ class Road:
         """(..., 2) in the scene frame, of road coordinates (...)."""
         s, d = np.broadcast_arrays(np.asarray(s, dtype=float), np.asarray(d, dtype=float))
         half_turn = self.curvature * s / 2
-        chord, mean_heading, heading = s * np.sinc(half_turn / math.pi), self.yaw + half_turn, self.heading(s)
+        chord, mean_heading, heading = (
+            s * np.sinc(half_turn / math.pi),
+            self.yaw + half_turn,
+            self.heading(s),
+        )
         x = chord * np.cos(mean_heading) - d * np.sin(heading)
         y = chord * np.sin(mean_heading) + d * np.cos(heading)
         return np.stack([x, y], axis=-1)
 
     def lane_center(self, lane: int) -> float:
-        """d of lane 0, 1, ... counted from the middle, of traffic that drives with growing s; negate it for the other way."""
+        """d of lane 0, 1, ... counted from the middle, of traffic that drives with growing s;
+        negate it for the other way.
+        """
         return -(lane + 0.5) * LANE
 
     def drive(self, s: float, d: float, speed: float) -> Motion:
-        """Keeps at distance d from the middle line, towards growing s for d < 0 and back for d > 0."""
+        """Keeps at distance d from the middle line, towards growing s for d < 0 and back for d >
+        0.
+        """
         x, y = self.point(s, d).tolist()
         direction = -1.0 if d > 0 else 1.0
         turn_rate = direction * speed * self.curvature / (1 - self.curvature * d)

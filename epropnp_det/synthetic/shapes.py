@@ -1,4 +1,6 @@
-"""Coloured solids to build objects from. Axes: x forward, y left, z up; metres. Colours are sRGB in [0, 1]."""
+"""Coloured solids to build objects from. Axes: x forward, y left, z up; metres. Colours are sRGB in
+[0, 1].
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from scipy.spatial import ConvexHull
 Color = tuple[float, float, float]
 Range = tuple[float, float]
 
-# How far a painted panel stands off the surface below it: more than float32 rounding at 100 m, less than a pixel at 10 m.
+# How far a painted panel stands off the surface below it: more than float32 rounding at 100 m, less
+# than a pixel at 10 m.
 PANEL_LIFT = 0.008
 
 _QUAD_TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -20,7 +23,9 @@ _QUAD_TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])
 
 @dataclass(frozen=True)
 class Shape:
-    """Triangles (F, 3, 3), their colours (F, 3), and glow (F,): the least light a triangle shows its colour in (lamps)."""
+    """Triangles (F, 3, 3), their colours (F, 3), and glow (F,): the least light a triangle shows
+    its colour in (lamps).
+    """
 
     triangles: np.ndarray
     colors: np.ndarray
@@ -40,15 +45,28 @@ class Shape:
     def fitted(self, size: tuple[float, float, float]) -> Shape:
         """Stretched to a bounding box of length, width and height `size`, centred on the origin."""
         low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
-        return Shape((self.triangles - (low + high) / 2) * (np.array(size) / (high - low)), self.colors, self.glow)
+        return Shape(
+            (self.triangles - (low + high) / 2) * (np.array(size) / (high - low)),
+            self.colors,
+            self.glow,
+        )
 
 
 def join(*shapes: Shape) -> Shape:
-    return Shape(*(np.concatenate([getattr(shape, name) for shape in shapes]) for name in ("triangles", "colors", "glow")))
+    return Shape(
+        *(
+            np.concatenate([getattr(shape, name) for shape in shapes])
+            for name in ("triangles", "colors", "glow")
+        )
+    )
 
 
 def _painted(triangles: np.ndarray, color: Color, glow: float) -> Shape:
-    return Shape(triangles, np.tile(np.array(color, dtype=float), (len(triangles), 1)), np.full(len(triangles), float(glow)))
+    return Shape(
+        triangles,
+        np.tile(np.array(color, dtype=float), (len(triangles), 1)),
+        np.full(len(triangles), float(glow)),
+    )
 
 
 def hull(points: np.ndarray, color: Color, glow: float = 0.0) -> Shape:
@@ -61,14 +79,23 @@ def box(x: Range, y: Range, z: Range, color: Color, glow: float = 0.0) -> Shape:
     return frustum(x, y, z, x, y, color, glow)
 
 
-def frustum(x: Range, y: Range, z: Range, top_x: Range, top_y: Range, color: Color, glow: float = 0.0) -> Shape:
+def frustum(
+    x: Range, y: Range, z: Range, top_x: Range, top_y: Range, color: Color, glow: float = 0.0
+) -> Shape:
     """Six-sided solid with level bottom and top: x, y at z[0] and top_x, top_y at z[1]."""
-    quads = [side(name, x, y, z, top_x, top_y) for name in ("front", "back", "left", "right", "top", "bottom")]
+    quads = [
+        side(name, x, y, z, top_x, top_y)
+        for name in ("front", "back", "left", "right", "top", "bottom")
+    ]
     return _painted(np.concatenate([quad[_QUAD_TRIANGLES] for quad in quads]), color, glow)
 
 
-def side(name: str, x: Range, y: Range, z: Range, top_x: Range | None = None, top_y: Range | None = None) -> np.ndarray:
-    """Corners (4, 3) of one side of a `frustum`, counter-clockwise seen from outside, from the lower left one; a `top` faces +x upwards."""
+def side(
+    name: str, x: Range, y: Range, z: Range, top_x: Range | None = None, top_y: Range | None = None
+) -> np.ndarray:
+    """Corners (4, 3) of one side of a `frustum`, counter-clockwise seen from outside, from the
+    lower left one; a `top` faces +x upwards.
+    """
     (u0, u1), (v0, v1) = top_x or x, top_y or y
     (x0, x1), (y0, y1), (z0, z1) = x, y, z
     corners = {
@@ -83,13 +110,19 @@ def side(name: str, x: Range, y: Range, z: Range, top_x: Range | None = None, to
 
 
 def panel(quad: np.ndarray, u: Range, v: Range, color: Color, glow: float = 0.0) -> Shape:
-    """A painted rectangle on a four-cornered side (4, 3): u from left to right, v from bottom to top, both in [0, 1]."""
+    """A painted rectangle on a four-cornered side (4, 3): u from left to right, v from bottom to
+    top, both in [0, 1].
+    """
     lower_left, lower_right, upper_right, upper_left = quad
     normal = np.cross(upper_right - lower_left, upper_left - lower_right)
     lift = PANEL_LIFT * normal / np.linalg.norm(normal)
 
     def point(s: float, t: float) -> np.ndarray:
-        return (1 - t) * ((1 - s) * lower_left + s * lower_right) + t * ((1 - s) * upper_left + s * upper_right) + lift
+        return (
+            (1 - t) * ((1 - s) * lower_left + s * lower_right)
+            + t * ((1 - s) * upper_left + s * upper_right)
+            + lift
+        )
 
     corners = np.array([point(u[0], v[0]), point(u[1], v[0]), point(u[1], v[1]), point(u[0], v[1])])
     return _painted(corners[_QUAD_TRIANGLES], color, glow)
@@ -100,7 +133,9 @@ def prism(profile: list[tuple[float, float]], y: Range, color: Color) -> Shape:
     return hull(np.array([(x, y_end, z) for (x, z), y_end in itertools.product(profile, y)]), color)
 
 
-def tube(start: np.ndarray, end: np.ndarray, radius: float | Range, color: Color, sides: int = 8) -> Shape:
+def tube(
+    start: np.ndarray, end: np.ndarray, radius: float | Range, color: Color, sides: int = 8
+) -> Shape:
     """A cylinder, or a cone with radii at start and end."""
     start, end = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
     radii = radius if isinstance(radius, tuple) else (radius, radius)
@@ -112,16 +147,26 @@ def tube(start: np.ndarray, end: np.ndarray, radius: float | Range, color: Color
     return hull(np.concatenate([start + radii[0] * ring, end + radii[1] * ring]), color)
 
 
-def path(points: list[tuple[float, float, float]], radius: float, color: Color, sides: int = 6) -> Shape:
+def path(
+    points: list[tuple[float, float, float]], radius: float, color: Color, sides: int = 6
+) -> Shape:
     """Tubes from point to point."""
-    return join(*(tube(start, end, radius, color, sides) for start, end in itertools.pairwise(points)))
+    return join(
+        *(tube(start, end, radius, color, sides) for start, end in itertools.pairwise(points))
+    )
 
 
-def ball(center: tuple[float, float, float], radii: tuple[float, float, float], color: Color) -> Shape:
+def ball(
+    center: tuple[float, float, float], radii: tuple[float, float, float], color: Color
+) -> Shape:
     """An ellipsoid of 40 faces or so."""
     rings = [(0.0, -1.0, 1), (0.8, -0.6, 8), (1.0, 0.0, 8), (0.8, 0.6, 8), (0.0, 1.0, 1)]
     points = [
-        (scale * math.cos(2 * math.pi * k / count), scale * math.sin(2 * math.pi * k / count), height)
+        (
+            scale * math.cos(2 * math.pi * k / count),
+            scale * math.sin(2 * math.pi * k / count),
+            height,
+        )
         for scale, height, count in rings
         for k in range(count)
     ]

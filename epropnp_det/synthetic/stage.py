@@ -1,4 +1,6 @@
-"""All triangles of one keyframe, ready for casting rays. Objects hold still while the sensors of a keyframe fire."""
+"""All triangles of one keyframe, ready for casting rays. Objects hold still while the sensors of a
+keyframe fire.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ GAMMA = 2.2
 
 @dataclass(frozen=True)
 class Stage:
-    """Linear colours (F, 3) and glow (F,) of the caster's triangles, and whose they are (F,): an index of a track, or SCENERY.
+    """Linear colours (F, 3) and glow (F,) of the caster's triangles, and whose they are (F,): an
+    index of a track, or SCENERY.
 
     `shapes` are the tracks that are there, by index, in the scene frame.
     """
@@ -33,9 +36,17 @@ class Stage:
 
 
 def set_stage(scene: Scene, keyframe: int) -> Stage:
-    shapes = {index: scene.tracks[index].shape_at(scene.time(keyframe)) for index in scene.present(keyframe)}
+    shapes = {
+        index: scene.tracks[index].shape_at(scene.time(keyframe))
+        for index in scene.present(keyframe)
+    }
     everything = join(scene.scenery.shape, *shapes.values())
-    counts = [len(scene.scenery.shape.triangles), *(len(shape.triangles) for shape in shapes.values())]
+    counts = [
+        len(scene.scenery.shape.triangles),
+        *(len(shape.triangles) for shape in shapes.values()),
+    ]
     owner = np.repeat(np.array([SCENERY, *shapes]), counts).astype(np.int32)
     colors = (everything.colors**GAMMA).astype(np.float32)
-    return Stage(RayCaster(everything.triangles), colors, everything.glow.astype(np.float32), owner, shapes)
+    return Stage(
+        RayCaster(everything.triangles), colors, everything.glow.astype(np.float32), owner, shapes
+    )

@@ -1,4 +1,6 @@
-"""The tables of the database, as the devkit reads them. Global frame: every scene lies on a plot of its own of one map."""
+"""The tables of the database, as the devkit reads them. Global frame: every scene lies on a plot of
+its own of one map.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from pyquaternion import Quaternion
 
-from epropnp_det.nuscenes_classes import ATTRIBUTES
+from epropnp_det.detection.data.nuscenes_classes import ATTRIBUTES
 
 from . import ground
 from .catalog import KINDS
@@ -46,7 +48,9 @@ MAP_FILE = f"maps/{token('map')}.png"
 def make_tables(preset: Preset, scenes: list[Scene], sightings: Mapping[str, Sightings]) -> Tables:
     tables = _fixed_tables(scenes)
     for scene in scenes:
-        _SceneWriter(tables, preset, scene, plot_offset(scenes.index(scene), scene)).write(sightings[scene.name])
+        _SceneWriter(tables, preset, scene, plot_offset(scenes.index(scene), scene)).write(
+            sightings[scene.name]
+        )
     return tables
 
 
@@ -76,32 +80,75 @@ def _fixed_tables(scenes: list[Scene]) -> Tables:
     lidar = Lidar()
     calibrated = [
         _calibration(LIDAR, lidar.translation, lidar.rotation, []),
-        *(_calibration(camera.channel, camera.translation, camera.rotation, camera.intrinsic.tolist()) for camera in CAMERAS),
+        *(
+            _calibration(
+                camera.channel, camera.translation, camera.rotation, camera.intrinsic.tolist()
+            )
+            for camera in CAMERAS
+        ),
     ]
     logs = [
-        dict(token=token("log", s.name), logfile=log_name(s.name), vehicle="synthetic", date_captured="2018-07-24", location=LOCATION)
+        dict(
+            token=token("log", s.name),
+            logfile=log_name(s.name),
+            vehicle="synthetic",
+            date_captured="2018-07-24",
+            location=LOCATION,
+        )
         for s in scenes
     ]
     categories = dict.fromkeys(kind.category for kind in KINDS)
     return dict(
-        category=[dict(token=token("category", name), name=name, description="", index=i) for i, name in enumerate(categories)],
-        attribute=[dict(token=token("attribute", name), name=name, description="") for name in ATTRIBUTES[:-1]],
-        visibility=[dict(token=str(number), level=level, description="") for number, level in VISIBILITY.items()],
+        category=[
+            dict(token=token("category", name), name=name, description="", index=i)
+            for i, name in enumerate(categories)
+        ],
+        attribute=[
+            dict(token=token("attribute", name), name=name, description="")
+            for name in ATTRIBUTES[:-1]
+        ],
+        visibility=[
+            dict(token=str(number), level=level, description="")
+            for number, level in VISIBILITY.items()
+        ],
         sensor=[
-            dict(token=token("sensor", channel), channel=channel, modality="lidar" if channel == LIDAR else "camera")
+            dict(
+                token=token("sensor", channel),
+                channel=channel,
+                modality="lidar" if channel == LIDAR else "camera",
+            )
             for channel in _CHANNELS
         ],
         calibrated_sensor=calibrated,
         log=logs,
-        map=[dict(token=token("map"), log_tokens=[log["token"] for log in logs], category="semantic_prior", filename=MAP_FILE)],
-        **{name: [] for name in ("scene", "sample", "sample_data", "ego_pose", "instance", "sample_annotation")},
+        map=[
+            dict(
+                token=token("map"),
+                log_tokens=[log["token"] for log in logs],
+                category="semantic_prior",
+                filename=MAP_FILE,
+            )
+        ],
+        **{
+            name: []
+            for name in (
+                "scene",
+                "sample",
+                "sample_data",
+                "ego_pose",
+                "instance",
+                "sample_annotation",
+            )
+        },
     )
 
 
 _CHANNELS = (LIDAR, *(camera.channel for camera in CAMERAS))
 
 
-def _calibration(channel: str, translation: tuple[float, float, float], rotation: Quaternion, intrinsic: list) -> Row:
+def _calibration(
+    channel: str, translation: tuple[float, float, float], rotation: Quaternion, intrinsic: list
+) -> Row:
     return dict(
         token=token("calibration", channel),
         sensor_token=token("sensor", channel),
@@ -130,7 +177,9 @@ class _SceneWriter:
 
     @property
     def _samples(self) -> list[str]:
-        return [token("sample", self.scene.name, keyframe) for keyframe in range(self.scene.keyframes)]
+        return [
+            token("sample", self.scene.name, keyframe) for keyframe in range(self.scene.keyframes)
+        ]
 
     def write(self, sightings: Sightings) -> None:
         name, samples = self.scene.name, self._samples
@@ -152,7 +201,9 @@ class _SceneWriter:
         for channel, leads in self._leads().items():
             self._write_sensor(channel, leads)
         for index, track in enumerate(self.scene.tracks):
-            self._write_track(index, track, {k: seen[index] for k, seen in enumerate(sightings) if index in seen})
+            self._write_track(
+                index, track, {k: seen[index] for k, seen in enumerate(sightings) if index in seen}
+            )
 
     def _description(self) -> str:
         road = self.scene.road
@@ -166,7 +217,9 @@ class _SceneWriter:
     def _leads(self) -> dict[str, list[int]]:
         """Microseconds by which each sensor fires before each keyframe's time."""
         keyframes = range(self.scene.keyframes)
-        return {LIDAR: [0 for _ in keyframes]} | {c.channel: [camera_lead(self.scene, k, c) for k in keyframes] for c in CAMERAS}
+        return {LIDAR: [0 for _ in keyframes]} | {
+            c.channel: [camera_lead(self.scene, k, c) for k in keyframes] for c in CAMERAS
+        }
 
     def _write_sensor(self, channel: str, leads: list[int]) -> None:
         """One file, and one pose of the vehicle, per keyframe."""
@@ -174,7 +227,9 @@ class _SceneWriter:
         tokens = [token("data", sample, channel) for sample in self._samples]
         for keyframe, lead in enumerate(leads):
             stamp = keyframe_stamp(self.preset, self.scene, keyframe) - lead
-            self.tables["ego_pose"].append(self._ego_pose(tokens[keyframe], stamp, self.scene.time(keyframe) - lead * 1e-6))
+            self.tables["ego_pose"].append(
+                self._ego_pose(tokens[keyframe], stamp, self.scene.time(keyframe) - lead * 1e-6)
+            )
             self.tables["sample_data"].append(
                 dict(
                     token=tokens[keyframe],
@@ -194,7 +249,12 @@ class _SceneWriter:
     def _ego_pose(self, name: str, stamp: int, time: float) -> Row:
         ego = self.scene.ego
         translation = (ego.translation(time) + self.offset).tolist()
-        return dict(token=name, timestamp=stamp, rotation=ego.rotation(time).elements.tolist(), translation=translation)
+        return dict(
+            token=name,
+            timestamp=stamp,
+            rotation=ego.rotation(time).elements.tolist(),
+            translation=translation,
+        )
 
     def _write_track(self, index: int, track: Track, seen: dict[int, Seen]) -> None:
         if not seen:
@@ -212,8 +272,14 @@ class _SceneWriter:
         )
         for position, keyframe in enumerate(seen):
             row = self._box(track, keyframe) | _chain(tokens, position)
-            row |= dict(token=tokens[position], instance_token=instance, visibility_token=str(seen[keyframe].visibility))
-            self.tables["sample_annotation"].append(row | dict(num_lidar_pts=seen[keyframe].lidar_points, num_radar_pts=0))
+            row |= dict(
+                token=tokens[position],
+                instance_token=instance,
+                visibility_token=str(seen[keyframe].visibility),
+            )
+            self.tables["sample_annotation"].append(
+                row | dict(num_lidar_pts=seen[keyframe].lidar_points, num_radar_pts=0)
+            )
 
     def _box(self, track: Track, keyframe: int) -> Row:
         time, (length, width, height) = self.scene.time(keyframe), track.size

@@ -1,7 +1,8 @@
-"""Cars, trucks, trailers and buses. Front and rear never look alike: windscreen, white lamps and grille ahead, red lamps behind.
+"""Cars, trucks, trailers and buses. Front and rear never look alike: windscreen, white lamps and
+grille ahead, red lamps behind.
 
-Builders take the size (length, width, height) in metres, random numbers and what the lamps show; what they return is about
-that large, and `Shape.fitted` makes it so exactly.
+Builders take the size (length, width, height) in metres, random numbers and what the lamps show;
+what they return is about that large, and `Shape.fitted` makes it so exactly.
 """
 
 from __future__ import annotations
@@ -33,13 +34,33 @@ CAR_PAINTS: tuple[Color, ...] = (
     (0.85, 0.55, 0.10),
     (0.30, 0.50, 0.72),
 )
-TRUCK_PAINTS: tuple[Color, ...] = ((0.88, 0.88, 0.88), (0.70, 0.12, 0.10), (0.12, 0.25, 0.55), (0.20, 0.42, 0.25), (0.80, 0.62, 0.15))
-CARGO_PAINTS: tuple[Color, ...] = ((0.92, 0.92, 0.90), (0.80, 0.80, 0.78), (0.62, 0.68, 0.72), (0.85, 0.78, 0.60), (0.35, 0.45, 0.60))
-BUS_PAINTS: tuple[Color, ...] = ((0.88, 0.86, 0.82), (0.75, 0.15, 0.15), (0.15, 0.40, 0.65), (0.90, 0.70, 0.15), (0.25, 0.55, 0.35))
+TRUCK_PAINTS: tuple[Color, ...] = (
+    (0.88, 0.88, 0.88),
+    (0.70, 0.12, 0.10),
+    (0.12, 0.25, 0.55),
+    (0.20, 0.42, 0.25),
+    (0.80, 0.62, 0.15),
+)
+CARGO_PAINTS: tuple[Color, ...] = (
+    (0.92, 0.92, 0.90),
+    (0.80, 0.80, 0.78),
+    (0.62, 0.68, 0.72),
+    (0.85, 0.78, 0.60),
+    (0.35, 0.45, 0.60),
+)
+BUS_PAINTS: tuple[Color, ...] = (
+    (0.88, 0.86, 0.82),
+    (0.75, 0.15, 0.15),
+    (0.15, 0.40, 0.65),
+    (0.90, 0.70, 0.15),
+    (0.25, 0.55, 0.35),
+)
 
 
 class Lamps(Enum):
-    """What the lamps tell: nothing when parked, head lamps when driving, brake lamps when stopped in traffic."""
+    """What the lamps tell: nothing when parked, head lamps when driving, brake lamps when stopped
+    in traffic.
+    """
 
     OFF = "off"
     DRIVING = "driving"
@@ -48,16 +69,26 @@ class Lamps(Enum):
 
 def paint(rng: np.random.Generator, colors: tuple[Color, ...]) -> Color:
     """One of the colours, a little lighter or darker."""
-    red, green, blue = np.clip(np.array(colors[rng.integers(len(colors))]) * rng.uniform(0.85, 1.1), 0, 1)
+    red, green, blue = np.clip(
+        np.array(colors[rng.integers(len(colors))]) * rng.uniform(0.85, 1.1), 0, 1
+    )
     return (red, green, blue)
 
 
 def head_lamp(lamps: Lamps) -> dict:
-    return dict(color=(0.58, 0.64, 0.70)) if lamps is Lamps.OFF else dict(color=(1.0, 1.0, 0.92), glow=1.0)
+    return (
+        dict(color=(0.58, 0.64, 0.70))
+        if lamps is Lamps.OFF
+        else dict(color=(1.0, 1.0, 0.92), glow=1.0)
+    )
 
 
 def tail_lamp(lamps: Lamps) -> dict:
-    return dict(color=(1.0, 0.10, 0.06), glow=1.0) if lamps is Lamps.BRAKING else dict(color=(0.62, 0.03, 0.04), glow=0.25)
+    return (
+        dict(color=(1.0, 0.10, 0.06), glow=1.0)
+        if lamps is Lamps.BRAKING
+        else dict(color=(0.62, 0.03, 0.04), glow=0.25)
+    )
 
 
 def axle(x: float, width: float, radius: float, tyre_width: float = 0.24) -> Shape:
@@ -89,7 +120,9 @@ def rear_face(face: np.ndarray, lamps: Lamps, low: float = 0.45, high: float = 0
 
 @dataclass(frozen=True)
 class CarBody:
-    """Side view of a car: heights as shares of the height, places along the car as shares of the length from the rear."""
+    """Side view of a car: heights as shares of the height, places along the car as shares of the
+    length from the rear.
+    """
 
     hood: float
     belt: float
@@ -100,15 +133,25 @@ class CarBody:
 
 
 CAR_BODIES = (
-    CarBody(hood=0.54, belt=0.63, rear_glass=0.13, roof_rear=0.28, roof_front=0.56, windscreen=0.73),  # saloon
-    CarBody(hood=0.52, belt=0.60, rear_glass=0.01, roof_rear=0.10, roof_front=0.58, windscreen=0.76),  # hatchback
-    CarBody(hood=0.57, belt=0.62, rear_glass=0.01, roof_rear=0.06, roof_front=0.60, windscreen=0.74),  # SUV
-    CarBody(hood=0.50, belt=0.58, rear_glass=0.005, roof_rear=0.02, roof_front=0.68, windscreen=0.90),  # van
+    CarBody(
+        hood=0.54, belt=0.63, rear_glass=0.13, roof_rear=0.28, roof_front=0.56, windscreen=0.73
+    ),  # saloon
+    CarBody(
+        hood=0.52, belt=0.60, rear_glass=0.01, roof_rear=0.10, roof_front=0.58, windscreen=0.76
+    ),  # hatchback
+    CarBody(
+        hood=0.57, belt=0.62, rear_glass=0.01, roof_rear=0.06, roof_front=0.60, windscreen=0.74
+    ),  # SUV
+    CarBody(
+        hood=0.50, belt=0.58, rear_glass=0.005, roof_rear=0.02, roof_front=0.68, windscreen=0.90
+    ),  # van
 )
 
 
 def car(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
-    return _car_with_body(size, CAR_BODIES[rng.integers(len(CAR_BODIES))], paint(rng, CAR_PAINTS), lamps)
+    return _car_with_body(
+        size, CAR_BODIES[rng.integers(len(CAR_BODIES))], paint(rng, CAR_PAINTS), lamps
+    )
 
 
 def _car_with_body(size: Size, body: CarBody, color: Color, lamps: Lamps) -> Shape:
@@ -136,7 +179,9 @@ def _car_with_body(size: Size, body: CarBody, color: Color, lamps: Lamps) -> Sha
         _cabin(x, body, width, height, color),
         front_face(front, lamps, 0.52, 0.92),
         rear_face(back, lamps, 0.58, 0.95),
-        box((x(0.01), x(0.99)), (-0.48 * width, 0.48 * width), (0.13 * height, 0.21 * height), TRIM),
+        box(
+            (x(0.01), x(0.99)), (-0.48 * width, 0.48 * width), (0.13 * height, 0.21 * height), TRIM
+        ),
         axle(x(0.19), width + 0.04, wheel),
         axle(x(0.81), width + 0.04, wheel),
     )
@@ -151,7 +196,10 @@ def _cabin(x, body: CarBody, width: float, height: float, color: Color) -> Shape
     bottom, top = (x(body.rear_glass), x(body.windscreen)), (x(body.roof_rear), x(body.roof_front))
     low, high = (-0.48 * width, 0.48 * width), (-0.40 * width, 0.40 * width)
     sides = dict(x=bottom, y=low, z=(body.belt * height - 0.03, height), top_x=top, top_y=high)
-    windows = [((0.04, 0.46), (0.50, 0.78)), ((0.22, 0.50), (0.54, 0.96))]  # left and right sides run in opposite senses
+    windows = [
+        ((0.04, 0.46), (0.50, 0.78)),
+        ((0.22, 0.50), (0.54, 0.96)),
+    ]  # left and right sides run in opposite senses
     return join(
         frustum(color=color, **sides),
         panel(side("front", **sides), (0.05, 0.95), (0.08, 0.92), GLASS),
@@ -165,8 +213,12 @@ def pickup(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A light truck with an open bed."""
     length, width, height = size
     x, color = _along(length), paint(rng, CAR_PAINTS)
-    body = CarBody(hood=0.56, belt=0.60, rear_glass=0.38, roof_rear=0.42, roof_front=0.62, windscreen=0.75)
-    bed = box((x(0.03), x(0.36)), (-0.42 * width, 0.42 * width), (0.60 * height, 0.61 * height), TRIM)
+    body = CarBody(
+        hood=0.56, belt=0.60, rear_glass=0.38, roof_rear=0.42, roof_front=0.62, windscreen=0.75
+    )
+    bed = box(
+        (x(0.03), x(0.36)), (-0.42 * width, 0.42 * width), (0.60 * height, 0.61 * height), TRIM
+    )
     return join(_car_with_body(size, body, color, lamps), bed)
 
 
@@ -228,7 +280,9 @@ def tractor(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     length, width, height = size
     x = _along(length)
     cab = 0.46 * length
-    frame = dict(x=(x(0), x(1) - cab), y=(-0.35 * width, 0.35 * width), z=(0.22 * height, 0.33 * height))
+    frame = dict(
+        x=(x(0), x(1) - cab), y=(-0.35 * width, 0.35 * width), z=(0.22 * height, 0.33 * height)
+    )
     return join(
         _cab((x(1) - cab, x(1)), width, height, paint(rng, TRUCK_PAINTS), lamps),
         box(**frame, color=TRIM),
@@ -250,20 +304,32 @@ def _cab(x: Range, width: float, height: float, color: Color, lamps: Lamps) -> S
         panel(front, (0.20, 0.80), (0.28, 0.45), TRIM),
         panel(side("left", **sides), (0.12, 0.62), (0.52, 0.86), GLASS),
         panel(side("right", **sides), (0.38, 0.88), (0.52, 0.86), GLASS),
-        mirrored(box((x[1] - 0.25, x[1] - 0.12), (0.48 * width, 0.5 * width), (0.55 * height, 0.78 * height), TRIM)),
+        mirrored(
+            box(
+                (x[1] - 0.25, x[1] - 0.12),
+                (0.48 * width, 0.5 * width),
+                (0.55 * height, 0.78 * height),
+                TRIM,
+            )
+        ),
     )
 
 
 def _chassis(x, length: float, width: float, height: float) -> Shape:
     wheel = min(0.5, 0.17 * height)
     rear = [0.14, 0.28] if length > 8.5 else [0.18]
-    frame = box((x(0.01), x(0.93)), (-0.38 * width, 0.38 * width), (0.15 * height, 0.30 * height), TRIM)
+    frame = box(
+        (x(0.01), x(0.93)), (-0.38 * width, 0.38 * width), (0.15 * height, 0.30 * height), TRIM
+    )
     return join(frame, *(axle(x(share), width, wheel, 0.35) for share in [*rear, 0.84]))
 
 
 def _rear_doors(face: np.ndarray, lamps: Lamps) -> Shape:
     """Two leaves with bars, red and white warning stripes and the lamps below."""
-    stripes = [panel(face, (0.04 + 0.115 * i, 0.155 + 0.115 * i), (0.09, 0.14), _WARNING[i % 2]) for i in range(8)]
+    stripes = [
+        panel(face, (0.04 + 0.115 * i, 0.155 + 0.115 * i), (0.09, 0.14), _WARNING[i % 2])
+        for i in range(8)
+    ]
     return join(
         panel(face, (0.49, 0.51), (0.18, 0.97), TRIM),
         panel(face, (0.25, 0.27), (0.18, 0.97), STEEL),
@@ -282,29 +348,46 @@ def trailer(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     length, width, height = size
     x = _along(length)
     cargo = dict(x=(x(0), x(1) - 0.35), y=(-width / 2, width / 2), z=(0.28 * height, height))
-    cooler = dict(x=(x(1) - 0.35, x(1)), y=(-0.35 * width, 0.35 * width), z=(0.58 * height, 0.95 * height))
+    cooler = dict(
+        x=(x(1) - 0.35, x(1)), y=(-0.35 * width, 0.35 * width), z=(0.58 * height, 0.95 * height)
+    )
     wheel = min(0.5, 0.15 * height)
     stripe = paint(rng, TRUCK_PAINTS)
-    legs = mirrored(box((x(0.76), x(0.76) + 0.25), (0.25 * width, 0.34 * width), (0.0, 0.3 * height), STEEL))
+    legs = mirrored(
+        box((x(0.76), x(0.76) + 0.25), (0.25 * width, 0.34 * width), (0.0, 0.3 * height), STEEL)
+    )
     return join(
         box(**cargo, color=paint(rng, CARGO_PAINTS)),
         box(**cooler, color=STEEL),
         panel(side("front", **cooler), (0.15, 0.85), (0.15, 0.6), TRIM),
-        panel(side("left", **cargo), (0.04, 0.30), (0.30, 0.85), stripe),  # the logo sits towards the front
+        panel(
+            side("left", **cargo), (0.04, 0.30), (0.30, 0.85), stripe
+        ),  # the logo sits towards the front
         panel(side("right", **cargo), (0.70, 0.96), (0.30, 0.85), stripe),
         _rear_doors(side("back", **cargo), lamps),
         box((x(0.02), x(0.95)), (-0.3 * width, 0.3 * width), (0.20 * height, 0.29 * height), TRIM),
         legs,
-        *(axle(x(share), width, wheel, 0.4) for share in (0.10, 0.10 + 1.25 / length, 0.10 + 2.5 / length)),
+        *(
+            axle(x(share), width, wheel, 0.4)
+            for share in (0.10, 0.10 + 1.25 / length, 0.10 + 2.5 / length)
+        ),
     )
 
 
 def bus(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
-    """A large windscreen and a lit sign ahead, doors on the right, a row of windows, the engine's grille behind."""
+    """A large windscreen and a lit sign ahead, doors on the right, a row of windows, the engine's
+    grille behind.
+    """
     length, width, height = size
     x, color = _along(length), paint(rng, BUS_PAINTS)
     y = (-width / 2, width / 2)
-    sides = dict(x=(x(0), x(1)), y=y, z=(0.11 * height, height), top_x=(x(0) + 0.08, x(1) - 0.12), top_y=(-0.47 * width, 0.47 * width))
+    sides = dict(
+        x=(x(0), x(1)),
+        y=y,
+        z=(0.11 * height, height),
+        top_x=(x(0) + 0.08, x(1) - 0.12),
+        top_y=(-0.47 * width, 0.47 * width),
+    )
     front, back, left, right = (side(name, **sides) for name in ("front", "back", "left", "right"))
     count = max(4, round(length / 1.8))
     spans = [((i + 0.08) / count, (i + 0.92) / count) for i in range(count)]

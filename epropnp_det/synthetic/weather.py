@@ -14,7 +14,9 @@ _CLOUD_TILE = 256
 
 @dataclass(frozen=True)
 class Weather:
-    """`sun` (3,) points to the sun; `haze` is the distance in metres at which 63 % of the light is the air's own."""
+    """`sun` (3,) points to the sun; `haze` is the distance in metres at which 63 % of the light is
+    the air's own.
+    """
 
     sun: np.ndarray
     sunlight: np.ndarray
@@ -28,10 +30,14 @@ class Weather:
         """Light (N, 3) on surfaces with unit normals (N, 3)."""
         direct = np.maximum(normals @ self.sun.astype(np.float32), 0) * in_sun
         sky = 0.7 + 0.3 * normals[:, 2]
-        return direct[:, None] * self.sunlight.astype(np.float32) + sky[:, None] * self.skylight.astype(np.float32)
+        return direct[:, None] * self.sunlight.astype(np.float32) + sky[
+            :, None
+        ] * self.skylight.astype(np.float32)
 
     def sky(self, directions: np.ndarray) -> np.ndarray:
-        """Colours (N, 3) of the sky in unit directions (N, 3): paler towards the horizon, with clouds and a glow around the sun."""
+        """Colours (N, 3) of the sky in unit directions (N, 3): paler towards the horizon, with
+        clouds and a glow around the sun.
+        """
         up = np.maximum(directions[:, 2], 0)
         blue = np.sqrt(up)[:, None]
         color = (1 - blue) * self.horizon.astype(np.float32) + blue * self.zenith.astype(np.float32)
@@ -53,7 +59,13 @@ class Weather:
 def drawn(rng: np.random.Generator) -> Weather:
     """Anything from a clear to a dull day."""
     azimuth, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(28, 62))
-    sun = np.array([math.cos(azimuth) * math.cos(elevation), math.sin(azimuth) * math.cos(elevation), math.sin(elevation)])
+    sun = np.array(
+        [
+            math.cos(azimuth) * math.cos(elevation),
+            math.sin(azimuth) * math.cos(elevation),
+            math.sin(elevation),
+        ]
+    )
     clear = rng.uniform(0.25, 1.0)
     exposure = rng.uniform(0.9, 1.15)
     warmth = rng.uniform(0.0, 0.14)

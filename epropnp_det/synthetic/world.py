@@ -23,13 +23,16 @@ from .tracks import Track
 from .weather import Weather
 
 KEYFRAME_SECONDS = 0.5
-# Objects beyond this distance from the vehicle [m] are neither drawn nor annotated: whatever is drawn has its box.
+# Objects beyond this distance from the vehicle [m] are neither drawn nor annotated: whatever is
+# drawn has its box.
 ANNOTATED_RANGE = 65.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything about a scene but its pictures. Scene frame: metres, z up, the road's middle line starts at the origin."""
+    """Everything about a scene but its pictures. Scene frame: metres, z up, the road's middle line
+    starts at the origin.
+    """
 
     name: str
     keyframes: int
@@ -54,7 +57,8 @@ class Scene:
         return [
             index
             for index, track in enumerate(self.tracks)
-            if keyframe in track.keyframes and math.dist(track.motion.position(time), here) <= ANNOTATED_RANGE
+            if keyframe in track.keyframes
+            and math.dist(track.motion.position(time), here) <= ANNOTATED_RANGE
         ]
 
 
@@ -84,7 +88,9 @@ def make_scene(name: str, keyframes: int, seed: int) -> Scene:
     return Scene(name, keyframes, road, ego, setting, tracks, weather.drawn(rng), seed)
 
 
-def _roadworks(road: Road, length: float, rng: np.random.Generator) -> tuple[tuple[float, float], ...]:
+def _roadworks(
+    road: Road, length: float, rng: np.random.Generator
+) -> tuple[tuple[float, float], ...]:
     """In each third of the drive, on either side, clear of the junction."""
     works = []
     bounds = np.linspace(-30.0, length + 30.0, 4)
@@ -98,4 +104,6 @@ def _roadworks(road: Road, length: float, rng: np.random.Generator) -> tuple[tup
 
 def paint_ground(scene: Scene) -> Ground:
     lots = [scene.road.outline(lot.s, lot.d) for lot in scene.scenery.lots]
-    return ground.painted(scene.road, scene.length, lots, random_numbers(scene.seed, scene.name, "ground"))
+    return ground.painted(
+        scene.road, scene.length, lots, random_numbers(scene.seed, scene.name, "ground")
+    )

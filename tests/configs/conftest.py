@@ -1,4 +1,3 @@
 """Registers the plugin, before the tests import mmdet3d."""
 
-import epropnp_det.datasets
-import epropnp_det.models  # noqa: F401
+from epropnp_det import detection  # noqa: F401

@@ -1,6 +1,8 @@
-"""The commands one after another, as a user runs them: annotation file, training, test, submission, pictures, demo.
+"""The commands one after another, as a user runs them: annotation file, training, test, submission,
+pictures, demo.
 
-A detector too small to find anything, on two keyframes of plain colours: what counts is that the pieces fit, that a number of
+A detector too small to find anything, on two keyframes of plain colours: what counts is that the
+    pieces fit, that a number of
 processes changes nothing, and that an interrupted training goes on.
 """
 
@@ -64,8 +66,17 @@ log_config = dict(interval=1)
 def run(*arguments: object, code: int = 0) -> str:
     """Output of a command of the project, run as from a terminal; checks its exit code."""
     interpreter = [] if str(arguments[0]).endswith(".sh") else [sys.executable]
-    environment = dict(os.environ, OMP_NUM_THREADS="1", PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    done = subprocess.run([*interpreter, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=280, env=environment)
+    environment = dict(
+        os.environ, OMP_NUM_THREADS="1", PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    )
+    done = subprocess.run(
+        [*interpreter, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        env=environment,
+    )
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
 
@@ -80,7 +91,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def config(data: Path) -> Path:
     path = data.parent / "small.py"
-    path.write_text(CONFIG.replace("BASE", str(ROOT / "configs/debug/one_frame.py")).replace("DATA", str(data)))
+    path.write_text(
+        CONFIG.replace("BASE", str(ROOT / "configs/detection/debug/one_frame.py")).replace(
+            "DATA", str(data)
+        )
+    )
     return path
 
 
@@ -96,7 +111,16 @@ def trained(config: Path) -> Path:
 def tested(config: Path, trained: Path) -> Path:
     folder = config.parent / "tested"
     pictures = ("--show-dir", folder / "pictures", "--background", "none", "--score-thr", 0)
-    run("tools/test.py", config, trained / "iter_2.pth", "--eval", "bbox", "--out-dir", folder, *pictures)
+    run(
+        "tools/test.py",
+        config,
+        trained / "iter_2.pth",
+        "--eval",
+        "bbox",
+        "--out-dir",
+        folder,
+        *pictures,
+    )
     return folder
 
 
@@ -115,7 +139,9 @@ def test_evaluation_while_training_is_that_of_the_checkpoint(trained: Path, test
     metrics = json.loads((tested / "metrics.json").read_text())
     shared = {key for key, value in metrics.items() if key in logged and value is not None}
     assert len(shared) > 5
-    assert all(logged[key] == pytest.approx(metrics[key], abs=1e-4) for key in shared)  # the log rounds to four or five digits
+    assert all(
+        logged[key] == pytest.approx(metrics[key], abs=1e-4) for key in shared
+    )  # the log rounds to four or five digits
 
 
 def test_submission_has_every_sample(data: Path, tested: Path) -> None:
@@ -128,15 +154,28 @@ def test_submission_has_every_sample(data: Path, tested: Path) -> None:
 
 def test_pictures_of_every_image(data: Path, tested: Path) -> None:
     images = json.loads((data / "nuscenes_mini_infos_train_mono3d.coco.json").read_text())["images"]
-    assert {path.stem for path in (tested / "pictures").glob("*.png")} == {Path(image["file_name"]).stem for image in images}
+    assert {path.stem for path in (tested / "pictures").glob("*.png")} == {
+        Path(image["file_name"]).stem for image in images
+    }
     picture = cv2.imread(str(next((tested / "pictures").glob("*.png"))))
     assert picture.shape == (900, 1600 + 720, 3)
-    assert len(set(map(tuple, picture[::9, :1600:9].reshape(-1, 3).tolist()))) > 3  # boxes on the plain ground
+    assert (
+        len(set(map(tuple, picture[::9, :1600:9].reshape(-1, 3).tolist()))) > 3
+    )  # boxes on the plain ground
 
 
 def test_two_processes_give_the_results_of_one(config: Path, trained: Path, tested: Path) -> None:
     folder = config.parent / "tested_by_two"
-    run("tools/dist_test.sh", config, trained / "iter_2.pth", 2, "--eval", "bbox", "--out-dir", folder)
+    run(
+        "tools/dist_test.sh",
+        config,
+        trained / "iter_2.pth",
+        2,
+        "--eval",
+        "bbox",
+        "--out-dir",
+        folder,
+    )
     for name in ("results_nusc.json", "metrics.json"):
         assert (folder / name).read_text() == (tested / name).read_text()
 
@@ -153,18 +192,40 @@ def test_resume_goes_on_where_the_training_stopped(config: Path, trained: Path) 
     folder = config.parent / "resumed"
     folder.mkdir()
     (folder / "iter_2.pth").write_bytes((trained / "iter_2.pth").read_bytes())
-    run("tools/train.py", config, "--work-dir", folder, "--resume", "--no-validate", "--cfg-options", "runner.max_iters=3")
+    run(
+        "tools/train.py",
+        config,
+        "--work-dir",
+        folder,
+        "--resume",
+        "--no-validate",
+        "--cfg-options",
+        "runner.max_iters=3",
+    )
     before, after = (read_checkpoint(folder / f"iter_{number}.pth") for number in (2, 3))
     steps = [checkpoint["optimizer"]["state"][0]["step"].item() for checkpoint in (before, after)]
     assert steps == [2.0, 3.0]
-    assert not all(torch.equal(value, after["state_dict"][key]) for key, value in before["state_dict"].items())
+    assert not all(
+        torch.equal(value, after["state_dict"][key]) for key, value in before["state_dict"].items()
+    )
 
 
 def test_demo_writes_pictures_and_numbers(config: Path, trained: Path, data: Path) -> None:
     intrinsics, out = data / "nuscenes_mini_infos_train_mono3d.coco.json", config.parent / "found"
     records = json.loads(intrinsics.read_text())["images"]
-    images = [data / record["file_name"] for record in records if "/CAM_FRONT/" in record["file_name"]]
-    arguments = ("--config", config, "--checkpoint", trained / "iter_2.pth", "--out", out, "--score-thr", 0)
+    images = [
+        data / record["file_name"] for record in records if "/CAM_FRONT/" in record["file_name"]
+    ]
+    arguments = (
+        "--config",
+        config,
+        "--checkpoint",
+        trained / "iter_2.pth",
+        "--out",
+        out,
+        "--score-thr",
+        0,
+    )
     run("demo/detect.py", *images, "--intrinsics", intrinsics, *arguments)
     assert len(images) > 0
     for image in images:
@@ -174,12 +235,26 @@ def test_demo_writes_pictures_and_numbers(config: Path, trained: Path, data: Pat
         scores = [found["score"] for found in content["detections"]]
         assert scores == sorted(scores, reverse=True) and len(scores) > 0
         first = content["detections"][0]
-        assert (len(first["pose"]), len(first["size"]), len(first["velocity"]), len(first["covariance"])) == (4, 3, 2, 4)
+        assert (
+            len(first["pose"]),
+            len(first["size"]),
+            len(first["velocity"]),
+            len(first["covariance"]),
+        ) == (4, 3, 2, 4)
 
 
 def test_report_is_one_page_with_the_metrics(config: Path, trained: Path, tested: Path) -> None:
     page = config.parent / "page.html"
-    arguments = ("--images", 1, "--score-thr", 0, "--mc-samples", 16, "--metrics", tested / "metrics.json")
+    arguments = (
+        "--images",
+        1,
+        "--score-thr",
+        0,
+        "--mc-samples",
+        16,
+        "--metrics",
+        tested / "metrics.json",
+    )
     output = run("tools/make_report.py", config, trained / "iter_2.pth", page, *arguments)
     assert "NDS " in output and f"page: {page}" in output
     text = page.read_text()
@@ -188,28 +263,49 @@ def test_report_is_one_page_with_the_metrics(config: Path, trained: Path, tested
 
 def test_calibration_of_what_finds_nothing_is_one_line(config: Path, trained: Path) -> None:
     arguments = ("--score-thr", 1, "--mc-samples", 16)
-    output = run("tools/plot_calibration.py", config, trained / "iter_2.pth", config.parent / "calibration.png", *arguments, code=2)
+    output = run(
+        "tools/plot_calibration.py",
+        config,
+        trained / "iter_2.pth",
+        config.parent / "calibration.png",
+        *arguments,
+        code=2,
+    )
     assert "has a detection of score 1.0 or more; is the model trained?" in output.splitlines()[-1]
 
 
-def test_demo_refuses_a_truncated_image(config: Path, trained: Path, data: Path, tmp_path: Path) -> None:
+def test_demo_refuses_a_truncated_image(
+    config: Path, trained: Path, data: Path, tmp_path: Path
+) -> None:
     whole = next((data / "samples" / "CAM_FRONT").glob("*.jpg")).read_bytes()
     (tmp_path / "half.jpg").write_bytes(whole[: len(whole) // 2])
     arguments = ("--config", config, "--checkpoint", trained / "iter_2.pth", "--out", tmp_path)
-    output = run("demo/detect.py", tmp_path / "half.jpg", "--intrinsics", "1266,1266,800,450", *arguments, code=2)
+    output = run(
+        "demo/detect.py",
+        tmp_path / "half.jpg",
+        "--intrinsics",
+        "1266,1266,800,450",
+        *arguments,
+        code=2,
+    )
     assert "is truncated or not an image" in output.splitlines()[-1]
     assert "Traceback" not in output
 
 
 def test_checkpoint_of_another_architecture(config: Path, trained: Path) -> None:
-    from epropnp_det.apis import init_model
+    from epropnp_det.engine.model import init_model
 
     other = load_config(config, {"model.bbox_head.objects.ffn_channels": 64})
-    with pytest.raises(UserError, match=r"another architecture.* of another shape \(bbox_head\.objects"):
+    with pytest.raises(
+        UserError, match=r"another architecture.* of another shape \(bbox_head\.objects"
+    ):
         init_model(other, trained / "iter_2.pth")
 
 
-@pytest.mark.parametrize("key", ["model.train_cfg.pnp.mc_sample", "model.test_cfg.pnp.init.proposal", "model.test_cfg.nms"])
+@pytest.mark.parametrize(
+    "key",
+    ["model.train_cfg.pnp.mc_sample", "model.test_cfg.pnp.init.proposal", "model.test_cfg.nms"],
+)
 def test_unknown_setting_is_named(config: Path, key: str) -> None:
     with pytest.raises(UserError, match=rf"\b{key.rsplit('.', 1)[-1]}\b"):
         build_model(load_config(config, {key: 3}))

@@ -1,18 +1,25 @@
-"""Hard problems, and how the results of an implementation are compared with those of plain torch."""
+"""Hard problems, and how the results of an implementation are compared with those of plain
+torch.
+"""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Correspondences, PnPProblem, kernels
-from epropnp_det.pnp.space import PoseSpace
-from tests.pnp import scenes
-from tests.pnp.scenes import seeded, uniform
+from epropnp_det.pnp import Correspondences, PnPProblem, ops
+from epropnp_det.pnp.spaces.base import PoseSpace
+
+from . import scenes
+from .scenes import seeded, uniform
 
 
-def hard(space: type[PoseSpace], robust: str = "huber", corner: bool = False, samples: int = 37) -> tuple[PnPProblem, Tensor]:
-    """Outliers, projections outside the limits and points nearer than the near plane; poses (samples, 5, D)."""
+def hard(
+    space: type[PoseSpace], robust: str = "huber", corner: bool = False, samples: int = 37
+) -> tuple[PnPProblem, Tensor]:
+    """Outliers, projections outside the limits and points nearer than the near plane; poses
+    (samples, 5, D).
+    """
     problem, pose = scenes.problem((5,), number=41, noise=20.0, space=space)
     pose = space.retract(pose, uniform((samples, 5, space.tangent_dim), -1.0, 1.0, seeded(5)))
     pose[2, :, 0] += 15.0
@@ -22,25 +29,41 @@ def hard(space: type[PoseSpace], robust: str = "huber", corner: bool = False, sa
     return PnPProblem.adaptive(problem.points, camera, robust=robust), pose
 
 
-def of_inputs(problem: PnPProblem, dtype: torch.dtype = torch.float64) -> tuple[PnPProblem, list[Tensor]]:
+def of_inputs(
+    problem: PnPProblem, dtype: torch.dtype = torch.float64
+) -> tuple[PnPProblem, list[Tensor]]:
     """The problem again, and its points and threshold as leaves."""
     points = problem.points
-    leaves = [value.detach().to(dtype).requires_grad_() for value in (points.x3d, points.x2d, points.w2d, problem.delta)]
+    leaves = [
+        value.detach().to(dtype).requires_grad_()
+        for value in (points.x3d, points.x2d, points.w2d, problem.delta)
+    ]
     camera = problem.camera.to(dtype)
-    return PnPProblem(Correspondences(*leaves[:3], points.mask), camera, leaves[3], problem.robust), leaves
+    return PnPProblem(
+        Correspondences(*leaves[:3], points.mask), camera, leaves[3], problem.robust
+    ), leaves
 
 
-def of(name: str) -> kernels.Implementation:
-    return next(one for one in kernels._implementations if one.name == name)
+def of(name: str) -> ops.Implementation:
+    return next(one for one in ops._implementations if one.name == name)
 
 
-def costs_and_gradients(name: str, problem: PnPProblem, pose: Tensor, dtype: torch.dtype = torch.float64) -> list[Tensor]:
-    """Costs, and the gradients of their sum with the weights 0, 1, 2, ... in x3d, x2d, w2d and delta."""
+def costs_and_gradients(
+    name: str, problem: PnPProblem, pose: Tensor, dtype: torch.dtype = torch.float64
+) -> list[Tensor]:
+    """Costs, and the gradients of their sum with the weights 0, 1, 2, ... in x3d, x2d, w2d and
+    delta.
+    """
     again, leaves = of_inputs(problem, dtype)
-    with kernels.only(name):
+    with ops.only(name):
         cost = again.cost(pose.to(dtype))
-    weight = torch.arange(len(pose), dtype=dtype, device=cost.device).reshape(-1, *(1,) * (cost.ndim - 1))
-    return [cost.detach(), *torch.autograd.grad((weight * cost).sum(), leaves, materialize_grads=True)]
+    weight = torch.arange(len(pose), dtype=dtype, device=cost.device).reshape(
+        -1, *(1,) * (cost.ndim - 1)
+    )
+    return [
+        cost.detach(),
+        *torch.autograd.grad((weight * cost).sum(), leaves, materialize_grads=True),
+    ]
 
 
 def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float) -> None:
@@ -48,4 +71,6 @@ def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float)
     for first, second in zip(actual, expected):
         second = second.to(torch.float64)
         largest = float(second.abs().max()) if second.numel() else 0.0
-        torch.testing.assert_close(first.to(torch.float64), second, rtol=0, atol=tolerance * max(largest, 1.0))
+        torch.testing.assert_close(
+            first.to(torch.float64), second, rtol=0, atol=tolerance * max(largest, 1.0)
+        )

@@ -6,13 +6,13 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from epropnp_det.pnp import kernels
+from epropnp_det.pnp import ops
 
 
 @pytest.fixture(autouse=True)
 def chosen_kernels(request: pytest.FixtureRequest) -> Iterator[None]:
     name = request.config.getoption("--kernels")
-    with kernels.only(name) if name else nullcontext():
+    with ops.only(name) if name else nullcontext():
         yield
 
 

@@ -8,10 +8,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, EProPnP6DoF, PnPProblem, SE3Pose, YawPose
+from epropnp_det.pnp import (
+    Camera,
+    Correspondences,
+    EProPnP4DoF,
+    EProPnP6DoF,
+    PnPProblem,
+    SE3Pose,
+    YawPose,
+)
 from epropnp_det.pnp.layer import EProPnP
-from epropnp_det.pnp.pose import pose_space
-from epropnp_det.pnp.space import PoseSpace
+from epropnp_det.pnp.spaces import pose_space
+from epropnp_det.pnp.spaces.base import PoseSpace
 
 SPACES = pytest.mark.parametrize("space", [YawPose, SE3Pose], ids=["4dof", "6dof"])
 
@@ -28,8 +36,16 @@ def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def uniform(shape: tuple[int, ...], low: float, high: float, generator: torch.Generator, dtype: torch.dtype = torch.float64) -> Tensor:
-    return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64).to(dtype)
+def uniform(
+    shape: tuple[int, ...],
+    low: float,
+    high: float,
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+) -> Tensor:
+    return low + (high - low) * torch.rand(shape, generator=generator, dtype=torch.float64).to(
+        dtype
+    )
 
 
 def camera(dtype: torch.dtype = torch.float64) -> Camera:
@@ -37,7 +53,10 @@ def camera(dtype: torch.dtype = torch.float64) -> Camera:
 
 
 def poses(
-    shape: tuple[int, ...], generator: torch.Generator, dtype: torch.dtype = torch.float64, space: type[PoseSpace] = YawPose
+    shape: tuple[int, ...],
+    generator: torch.Generator,
+    dtype: torch.dtype = torch.float64,
+    space: type[PoseSpace] = YawPose,
 ) -> Tensor:
     """Poses (*shape, D) of cars in view, turned anyhow."""
     z = uniform(shape, 10.0, 30.0, generator, dtype)
@@ -50,9 +69,16 @@ def poses(
 
 
 def points(
-    pose: Tensor, number: int = 24, noise: float = 2.0, weight: float = 8.0, view: Camera | None = None, seed: int = 0
+    pose: Tensor,
+    number: int = 24,
+    noise: float = 2.0,
+    weight: float = 8.0,
+    view: Camera | None = None,
+    seed: int = 0,
 ) -> Correspondences:
-    """Points of cars at `pose` (..., D): weights of each axis sum to `weight`; image noise in pixels."""
+    """Points of cars at `pose` (..., D): weights of each axis sum to `weight`; image noise in
+    pixels.
+    """
     generator, dtype = seeded(seed), pose.dtype
     size = torch.tensor((4.6, 1.7, 1.9), dtype=dtype)
     x3d = uniform((*pose.shape[:-1], number, 3), -0.5, 0.5, generator, dtype) * size

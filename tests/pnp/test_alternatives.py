@@ -24,12 +24,13 @@ from epropnp_det.pnp import (
     pose_distance,
     reprojection_loss,
 )
-from epropnp_det.pnp.alternatives import exact_hessian
-from epropnp_det.pnp.pose import pose_space
+from epropnp_det.pnp.losses.baselines import exact_hessian
 from epropnp_det.pnp.solver import estimate_at
-from tests.pnp import scenes
-from tests.pnp.scenes import seeded
+from epropnp_det.pnp.spaces import pose_space
 from tests.tolerances import EXACT, FINITE_DIFFERENCE, SIGMAS
+
+from . import scenes
+from .scenes import seeded
 
 LAYERS = {4: EProPnP4DoF, 7: EProPnP6DoF}
 # Central differences of a float64 solution, whose own error is about 1e-12.
@@ -42,7 +43,9 @@ def dim(request: pytest.FixtureRequest) -> int:
 
 
 def problem_of(dim: int, shape: tuple[int, ...] = (3,), **kwargs) -> tuple[PnPProblem, Tensor]:
-    """A problem with noise, some of it beyond the Huber threshold, and its true pose (*shape, dim)."""
+    """A problem with noise, some of it beyond the Huber threshold, and its true pose (*shape,
+    dim).
+    """
     problem, pose = scenes.problem(shape, **{"number": 12, "noise": 6.0, **kwargs})
     problem = replace(problem, delta=0.15 * problem.delta)
     return (problem, pose) if dim == YawPose.dim else turned(problem, pose)
@@ -50,23 +53,35 @@ def problem_of(dim: int, shape: tuple[int, ...] = (3,), **kwargs) -> tuple[PnPPr
 
 def turned(problem: PnPProblem, pose: Tensor) -> tuple[PnPProblem, Tensor]:
     """The same problem in object axes of any direction, and its true 6DoF pose (..., 7)."""
-    tilted = torch.cat((pose[..., :3], SE3Pose.random_rotation(tuple(pose.shape[:-1]), pose, seeded(7))[..., 3:]), dim=-1)
+    tilted = torch.cat(
+        (pose[..., :3], SE3Pose.random_rotation(tuple(pose.shape[:-1]), pose, seeded(7))[..., 3:]),
+        dim=-1,
+    )
     x3d = problem.points.x3d @ YawPose.rotation(pose).mT @ SE3Pose.rotation(tilted)
     return replace(problem, points=replace(problem.points, x3d=x3d)), tilted
 
 
 def converged(problem: PnPProblem, pose: Tensor) -> PoseEstimate:
-    """The minimum to the last digits: Levenberg-Marquardt ends where costs differ by rounding, Newton goes on by the gradient."""
+    """The minimum to the last digits: Levenberg-Marquardt ends where costs differ by rounding,
+    Newton goes on by the gradient.
+    """
     pose = levenberg_marquardt(problem, pose, 60).pose
     for _ in range(4):
         gradient = problem.linearize(pose).gradient
-        pose = pose_space(pose).retract(pose, -torch.linalg.solve(exact_hessian(problem, pose), gradient)).detach()
+        pose = (
+            pose_space(pose)
+            .retract(pose, -torch.linalg.solve(exact_hessian(problem, pose), gradient))
+            .detach()
+        )
     return estimate_at(problem, pose)
 
 
 def leaves(problem: PnPProblem) -> tuple[Tensor, ...]:
     points = problem.points
-    return tuple(value.detach().clone().requires_grad_() for value in (points.x3d, points.x2d, points.w2d, problem.delta))
+    return tuple(
+        value.detach().clone().requires_grad_()
+        for value in (points.x3d, points.x2d, points.w2d, problem.delta)
+    )
 
 
 def rebuilt(problem: PnPProblem, values: tuple[Tensor, ...]) -> PnPProblem:
@@ -74,7 +89,9 @@ def rebuilt(problem: PnPProblem, values: tuple[Tensor, ...]) -> PnPProblem:
 
 
 def directions(values: tuple[Tensor, ...], seed: int) -> list[Tensor]:
-    """One direction that moves everything; weights and thresholds by a share of themselves, so that they stay positive."""
+    """One direction that moves everything; weights and thresholds by a share of themselves, so that
+    they stay positive.
+    """
     generator = seeded(seed)
     drawn = [torch.randn(value.shape, generator=generator, dtype=value.dtype) for value in values]
     return [drawn[0], drawn[1] * 10, drawn[2] * values[2].detach(), drawn[3] * values[3].detach()]
@@ -104,27 +121,41 @@ def test_hessian_is_the_derivative_of_the_cost(dim: int) -> None:
     pose, space = converged(problem, pose).pose, pose_space(pose)
     tangent = torch.zeros(*pose.shape[:-1], space.tangent_dim, dtype=torch.float64)
     expected = torch.stack(
-        [torch.autograd.functional.hessian(lambda t, i=i: problem[i].cost(space.retract(pose[i], t)), tangent[i]) for i in range(len(pose))]
+        [
+            torch.autograd.functional.hessian(
+                lambda t, i=i: problem[i].cost(space.retract(pose[i], t)), tangent[i]
+            )
+            for i in range(len(pose))
+        ]
     )
     scale = expected.diagonal(dim1=-2, dim2=-1).rsqrt()
     unit = (exact_hessian(problem, pose) - expected) * scale[..., None] * scale[..., None, :]
     assert unit.abs().max() < 1e-7
-    gauss_newton = (problem.linearize(pose).hessian - expected) * scale[..., None] * scale[..., None, :]
+    gauss_newton = (
+        (problem.linearize(pose).hessian - expected) * scale[..., None] * scale[..., None, :]
+    )
     assert gauss_newton.abs().max() > 1e-2
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_solution_moves_with_the_points_as_the_gradient_says(dim: int, seed: int) -> None:
-    """Against solving again: the derivative of every pose number along a direction that moves points, weights and threshold."""
+    """Against solving again: the derivative of every pose number along a direction that moves
+    points, weights and threshold.
+    """
     problem, pose = problem_of(dim, seed=seed)
     estimate = converged(problem, pose)
     values = leaves(problem)
     along = directions(values, seed)
-    ends = [converged(rebuilt(problem, moved(values, along, step)), estimate.pose).pose for step in (-STEP, STEP)]
+    ends = [
+        converged(rebuilt(problem, moved(values, along, step)), estimate.pose).pose
+        for step in (-STEP, STEP)
+    ]
     expected = (ends[1] - ends[0]) / (2 * STEP)
     solution = implicit_pose(rebuilt(problem, values), estimate)
     got = [slope_of(values, along, solution[..., number]) for number in range(dim)]
-    torch.testing.assert_close(torch.stack(got, -1), expected, rtol=FINITE_DIFFERENCE, atol=FINITE_DIFFERENCE)
+    torch.testing.assert_close(
+        torch.stack(got, -1), expected, rtol=FINITE_DIFFERENCE, atol=FINITE_DIFFERENCE
+    )
 
 
 def slope_of(values: tuple[Tensor, ...], along: list[Tensor], result: Tensor) -> Tensor:
@@ -132,19 +163,27 @@ def slope_of(values: tuple[Tensor, ...], along: list[Tensor], result: Tensor) ->
     gradients = torch.autograd.grad(result.sum(), values, retain_graph=True)
     batch = result.ndim
     return torch.stack(
-        [(gradient * part).flatten(batch).sum(-1) if gradient.ndim > batch else gradient * part for gradient, part in zip(gradients, along)]
+        [
+            (gradient * part).flatten(batch).sum(-1) if gradient.ndim > batch else gradient * part
+            for gradient, part in zip(gradients, along)
+        ]
     ).sum(0)
 
 
 def test_the_gauss_newton_step_is_only_near_it(dim: int) -> None:
-    """The step of Eq. (9) leaves out the second derivatives: similar (Section 3.4), not the same."""
+    """The step of Eq. (9) leaves out the second derivatives: similar (Section 3.4), not the
+    same.
+    """
     problem, pose = problem_of(dim)
     estimate = converged(problem, pose)
     values = leaves(problem)
     along = directions(values, 0)
     exact, near = (
         slope(values, along, make(rebuilt(problem, values)))
-        for make in (lambda problem: implicit_pose(problem, estimate), lambda problem: gauss_newton_step(problem, estimate.pose))
+        for make in (
+            lambda problem: implicit_pose(problem, estimate),
+            lambda problem: gauss_newton_step(problem, estimate.pose),
+        )
     )
     assert 1e-3 < abs(exact - near) / abs(exact) < 0.5
 
@@ -158,7 +197,12 @@ def test_solution_keeps_its_value(dim: int) -> None:
 def test_implicit_loss_is_the_distance_to_the_target(dim: int) -> None:
     problem, pose = problem_of(dim)
     estimate = converged(problem, pose)
-    torch.testing.assert_close(implicit_pose_loss(problem, estimate, pose), pose_distance(estimate.pose, pose), rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        implicit_pose_loss(problem, estimate, pose),
+        pose_distance(estimate.pose, pose),
+        rtol=EXACT,
+        atol=EXACT,
+    )
 
 
 def test_descent_on_the_implicit_loss_brings_the_solution_home(dim: int) -> None:
@@ -184,12 +228,30 @@ def test_distance_of_poses() -> None:
     assert pose_distance(pose, pose).max() < 1e-11
     turned = pose + torch.tensor([0.0, 0.0, 0.0, 0.7], dtype=torch.float64)
     torch.testing.assert_close(
-        pose_distance(turned, pose), torch.full((5,), 1 - math.cos(0.7), dtype=torch.float64), rtol=EXACT, atol=EXACT
+        pose_distance(turned, pose),
+        torch.full((5,), 1 - math.cos(0.7), dtype=torch.float64),
+        rtol=EXACT,
+        atol=EXACT,
     )
-    near, far = (pose + torch.tensor([0.0, 0.6, 0.8, 0.0], dtype=torch.float64) * length for length in (0.5, 3.0))
-    torch.testing.assert_close(pose_distance(near, pose), torch.full((5,), 0.125, dtype=torch.float64), rtol=EXACT, atol=EXACT)
-    torch.testing.assert_close(pose_distance(far, pose), torch.full((5,), 2.5, dtype=torch.float64), rtol=EXACT, atol=EXACT)
-    torch.testing.assert_close(pose_distance(far, pose, beta=4.0), torch.full((5,), 1.125, dtype=torch.float64), rtol=EXACT, atol=EXACT)
+    near, far = (
+        pose + torch.tensor([0.0, 0.6, 0.8, 0.0], dtype=torch.float64) * length
+        for length in (0.5, 3.0)
+    )
+    torch.testing.assert_close(
+        pose_distance(near, pose),
+        torch.full((5,), 0.125, dtype=torch.float64),
+        rtol=EXACT,
+        atol=EXACT,
+    )
+    torch.testing.assert_close(
+        pose_distance(far, pose), torch.full((5,), 2.5, dtype=torch.float64), rtol=EXACT, atol=EXACT
+    )
+    torch.testing.assert_close(
+        pose_distance(far, pose, beta=4.0),
+        torch.full((5,), 1.125, dtype=torch.float64),
+        rtol=EXACT,
+        atol=EXACT,
+    )
 
 
 def test_distance_knows_no_winding() -> None:
@@ -206,7 +268,9 @@ def test_distance_knows_no_winding() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_laplace_is_monte_carlo_where_the_problem_is_nearly_linear(dim: int, seed: int) -> None:
-    """Weights so large that the posterior is a Gaussian of millimetres; the constant log S is the difference."""
+    """Weights so large that the posterior is a Gaussian of millimetres; the constant log S is the
+    difference.
+    """
     problem, pose = problem_of(dim, (4,), noise=0.5, weight=400.0, number=24, seed=seed)
     problem = replace(problem, delta=torch.full_like(problem.delta, 1e4))
     estimate = converged(problem, pose)
@@ -224,7 +288,11 @@ def test_laplace_is_not_monte_carlo_where_the_posterior_is_wide(dim: int) -> Non
     estimate = LAYERS[dim]().solve(problem, generator=seeded(0))
     samples = LAYERS[dim](mc_samples=4096).sample(problem, estimate, seeded(0))
     target_cost = problem.cost(pose)
-    gap = monte_carlo_pose_loss(samples, target_cost) - math.log(4096) - laplace_pose_loss(problem, estimate, target_cost)
+    gap = (
+        monte_carlo_pose_loss(samples, target_cost)
+        - math.log(4096)
+        - laplace_pose_loss(problem, estimate, target_cost)
+    )
     assert gap[estimate.valid].abs().median() > 0.2
 
 
@@ -238,8 +306,12 @@ def test_gradient_of_the_laplace_loss(dim: int) -> None:
         current = rebuilt(problem, values)
         return laplace_pose_loss(current, converged(current, pose), current.cost(pose)).sum()
 
-    expected = (loss(moved(values, along, STEP)) - loss(moved(values, along, -STEP))).detach() / (2 * STEP)
-    torch.testing.assert_close(slope(values, along, loss(values)), expected, rtol=FINITE_DIFFERENCE, atol=FINITE_DIFFERENCE)
+    expected = (loss(moved(values, along, STEP)) - loss(moved(values, along, -STEP))).detach() / (
+        2 * STEP
+    )
+    torch.testing.assert_close(
+        slope(values, along, loss(values)), expected, rtol=FINITE_DIFFERENCE, atol=FINITE_DIFFERENCE
+    )
 
 
 # --- reprojection ---
@@ -251,12 +323,16 @@ def test_reprojection_is_the_cost_at_the_target(dim: int) -> None:
 
 
 def test_reprojection_alone_is_pleased_by_points_that_say_nothing(dim: int) -> None:
-    """Why it needs supervision: all points at the object's centre cost nothing at the true pose, and nothing at any rotation."""
+    """Why it needs supervision: all points at the object's centre cost nothing at the true pose,
+    and nothing at any rotation.
+    """
     problem, pose = problem_of(dim)
     x3d = torch.zeros_like(problem.points.x3d)
     x2d = problem.camera.each_point().project(pose[..., None, :3]).expand_as(problem.points.x2d)
     collapsed = replace(problem, points=replace(problem.points, x3d=x3d, x2d=x2d))
-    assert (reprojection_loss(collapsed, pose) < 1e-12).all() and (reprojection_loss(problem, pose) > 1e-2).all()
+    assert (reprojection_loss(collapsed, pose) < 1e-12).all() and (
+        reprojection_loss(problem, pose) > 1e-2
+    ).all()
     assert not collapsed.usable.any()
 
 
@@ -274,18 +350,27 @@ def losses_of(problem: PnPProblem, estimate: PoseEstimate, pose: Tensor) -> list
 
 def test_broken_objects_are_zero_without_gradient_and_leave_the_others_alone(dim: int) -> None:
     problem, pose = problem_of(dim, (4,))
-    x3d, x2d, w2d = (value.clone() for value in (problem.points.x3d, problem.points.x2d, problem.points.w2d))
+    x3d, x2d, w2d = (
+        value.clone() for value in (problem.points.x3d, problem.points.x2d, problem.points.w2d)
+    )
     x3d[1, 2, 0], w2d[2] = torch.nan, 0.0
     values = tuple(value.requires_grad_() for value in (x3d, x2d, w2d))
     broken = PnPProblem(Correspondences(*values), problem.camera, problem.delta)
     estimate = LAYERS[dim]().solve(broken, generator=seeded(0))
     assert estimate.valid.tolist() == [True, False, False, True]
     healthy = [0, 3]
-    for loss, alone in zip(losses_of(broken, estimate, pose), losses_of(problem[healthy], estimate[healthy], pose[healthy])):
+    for loss, alone in zip(
+        losses_of(broken, estimate, pose),
+        losses_of(problem[healthy], estimate[healthy], pose[healthy]),
+    ):
         torch.testing.assert_close(loss[healthy], alone, rtol=EXACT, atol=EXACT)
         assert (loss[[1, 2]] == 0).all()
         for gradient in torch.autograd.grad(loss.sum(), values, retain_graph=True):
-            assert gradient.isfinite().all() and (gradient[[1, 2]] == 0).all() and (gradient[healthy] != 0).any()
+            assert (
+                gradient.isfinite().all()
+                and (gradient[[1, 2]] == 0).all()
+                and (gradient[healthy] != 0).any()
+            )
 
 
 def test_poses_that_are_not_finite_are_zero_without_gradient(dim: int) -> None:
@@ -293,7 +378,9 @@ def test_poses_that_are_not_finite_are_zero_without_gradient(dim: int) -> None:
     values = leaves(problem)
     current = rebuilt(problem, values)
     estimate = converged(problem, pose)
-    lost = replace(estimate, pose=torch.full_like(pose, torch.nan), valid=torch.zeros_like(estimate.valid))
+    lost = replace(
+        estimate, pose=torch.full_like(pose, torch.nan), valid=torch.zeros_like(estimate.valid)
+    )
     total = sum(loss.sum() for loss in losses_of(current, lost, torch.full_like(pose, torch.inf)))
     assert total == 0
     assert all((gradient == 0).all() for gradient in torch.autograd.grad(total, values))
@@ -327,7 +414,9 @@ def test_float32_agrees_with_float64(dim: int) -> None:
         half = slope(
             single,
             [part.float() for part in along],
-            make(rebuilt(problem.to(torch.float32), single), estimate.to(torch.float32), goal.float()),
+            make(
+                rebuilt(problem.to(torch.float32), single), estimate.to(torch.float32), goal.float()
+            ),
         )
         torch.testing.assert_close(half.double(), double, rtol=1e-2, atol=1e-2)
 
@@ -346,4 +435,6 @@ def test_yaw_is_the_only_rotation_of_the_distance() -> None:
     other = scenes.poses((5,), seeded(2))
     assert pose_space(pose) is YawPose
     flat = torch.cat((pose[:, :3], other[:, 3:]), dim=-1)
-    torch.testing.assert_close(pose_distance(flat, pose), 1 - (other[:, 3] - pose[:, 3]).cos(), rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        pose_distance(flat, pose), 1 - (other[:, 3] - pose[:, 3]).cos(), rtol=EXACT, atol=EXACT
+    )

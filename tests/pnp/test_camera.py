@@ -9,21 +9,30 @@ import torch
 from torch import Tensor
 
 from epropnp_det.pnp import Camera
-from tests.pnp.scenes import MATRIX, SIZE, camera, seeded, uniform
 from tests.tolerances import EXACT
+
+from .scenes import MATRIX, SIZE, camera, seeded, uniform
 
 
 @pytest.fixture
 def xyz() -> Tensor:
     """Points in view, beside the view, nearer than the near plane and behind the camera."""
     generator = seeded(0)
-    return torch.stack([uniform((400,), *limits, generator) for limits in ((-20.0, 20.0), (-8.0, 8.0), (-5.0, 30.0))], dim=-1)
+    return torch.stack(
+        [
+            uniform((400,), *limits, generator)
+            for limits in ((-20.0, 20.0), (-8.0, 8.0), (-5.0, 30.0))
+        ],
+        dim=-1,
+    )
 
 
 def test_projection_of_points_in_view() -> None:
     (fx, _, cx), (_, fy, cy), _ = MATRIX
     pixel = camera().project(torch.tensor([1.0, -2.0, 10.0], dtype=torch.float64))
-    torch.testing.assert_close(pixel, torch.tensor([fx / 10 + cx, -2 * fy / 10 + cy], dtype=torch.float64))
+    torch.testing.assert_close(
+        pixel, torch.tensor([fx / 10 + cx, -2 * fy / 10 + cy], dtype=torch.float64)
+    )
 
 
 def test_limits_and_near_plane(xyz: Tensor) -> None:
@@ -32,7 +41,9 @@ def test_limits_and_near_plane(xyz: Tensor) -> None:
     near = xyz[xyz[:, 2] < 0.1]
     assert len(near) > 20
     image = near @ camera().matrix.mT
-    torch.testing.assert_close(camera().project(near), clipped(image[:, :2] / 0.1), rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        camera().project(near), clipped(image[:, :2] / 0.1), rtol=EXACT, atol=EXACT
+    )
 
 
 def clipped(pixel: Tensor) -> Tensor:
@@ -41,7 +52,9 @@ def clipped(pixel: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("tilt", [0.0, 0.2])
 def test_points_on_the_ray_of_a_pixel_project_to_it(tilt: float) -> None:
-    turn = torch.tensor([[1.0, 0, 0], [0, math.cos(tilt), -math.sin(tilt)], [0, math.sin(tilt), math.cos(tilt)]]).double()
+    turn = torch.tensor(
+        [[1.0, 0, 0], [0, math.cos(tilt), -math.sin(tilt)], [0, math.sin(tilt), math.cos(tilt)]]
+    ).double()
     view = camera().rotate(turn).flip(1600.0).crop(30.0, 228.0)
     pixel = uniform((50, 2), 0.0, 600.0, seeded(0))
     ray = view.each_point().ray(pixel)
@@ -49,14 +62,32 @@ def test_points_on_the_ray_of_a_pixel_project_to_it(tilt: float) -> None:
     torch.testing.assert_close(view.each_point().project(7.5 * ray), pixel, rtol=EXACT, atol=EXACT)
 
 
-def augmentations() -> dict[str, tuple[Callable[[Camera], Camera], Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]]:
+def augmentations() -> dict[
+    str, tuple[Callable[[Camera], Camera], Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]
+]:
     """Name -> the camera's change, what it does to pixels, and what it does to the world."""
     flipped, world = torch.tensor([-1.0, 1.0]).double(), torch.tensor([-1.0, 1.0, 1.0]).double()
-    factors, corner, edge = torch.tensor([0.5, 0.4], dtype=torch.float64), torch.tensor([30.0, 228.0]).double(), torch.tensor([1600.0, 0.0])
+    factors, corner, edge = (
+        torch.tensor([0.5, 0.4], dtype=torch.float64),
+        torch.tensor([30.0, 228.0]).double(),
+        torch.tensor([1600.0, 0.0]),
+    )
     return {
-        "crop": (lambda view: view.crop(30.0, 228.0), lambda pixel: pixel - corner, lambda xyz: xyz),
-        "scale": (lambda view: view.scale(0.5, 0.4), lambda pixel: pixel * factors, lambda xyz: xyz),
-        "flip": (lambda view: view.flip(1600.0), lambda pixel: edge + flipped * pixel, lambda xyz: xyz * world),
+        "crop": (
+            lambda view: view.crop(30.0, 228.0),
+            lambda pixel: pixel - corner,
+            lambda xyz: xyz,
+        ),
+        "scale": (
+            lambda view: view.scale(0.5, 0.4),
+            lambda pixel: pixel * factors,
+            lambda xyz: xyz,
+        ),
+        "flip": (
+            lambda view: view.flip(1600.0),
+            lambda pixel: edge + flipped * pixel,
+            lambda xyz: xyz * world,
+        ),
         "all": (
             lambda view: view.crop(30.0, 228.0).scale(0.5, 0.4).flip(700.0),
             lambda pixel: torch.tensor([700.0, 0.0]) + flipped * (pixel - corner) * factors,
@@ -70,7 +101,9 @@ def augmentations() -> dict[str, tuple[Callable[[Camera], Camera], Callable[[Ten
 def test_augmentations_commute_with_projection(name: str, tilt: float, xyz: Tensor) -> None:
     change, on_pixels, on_world = augmentations()[name]
     view = camera().rotate(pitch(tilt))
-    torch.testing.assert_close(change(view).project(on_world(xyz)), on_pixels(view.project(xyz)), rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        change(view).project(on_world(xyz)), on_pixels(view.project(xyz)), rtol=EXACT, atol=EXACT
+    )
 
 
 @pytest.mark.parametrize("name", ["crop", "scale", "flip", "all"])
@@ -82,7 +115,12 @@ def test_augmentations_leave_the_camera_alone(name: str) -> None:
 
 
 def test_flip_twice_is_nothing(xyz: Tensor) -> None:
-    torch.testing.assert_close(camera().flip(1600.0).flip(1600.0).project(xyz), camera().project(xyz), rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        camera().flip(1600.0).flip(1600.0).project(xyz),
+        camera().project(xyz),
+        rtol=EXACT,
+        atol=EXACT,
+    )
 
 
 def test_flip_keeps_the_focal_length_positive() -> None:
@@ -92,13 +130,26 @@ def test_flip_keeps_the_focal_length_positive() -> None:
 
 def pitch(angle: float) -> Tensor:
     cos, sin = torch.tensor(angle).double().cos(), torch.tensor(angle).double().sin()
-    return torch.stack([torch.tensor([1.0, 0.0, 0.0]).double(), torch.stack((0 * cos, cos, -sin)), torch.stack((0 * cos, sin, cos))])
+    return torch.stack(
+        [
+            torch.tensor([1.0, 0.0, 0.0]).double(),
+            torch.stack((0 * cos, cos, -sin)),
+            torch.stack((0 * cos, sin, cos)),
+        ]
+    )
 
 
 def test_a_tilted_camera_folds_its_rotation_into_the_matrix(xyz: Tensor) -> None:
     rotation = pitch(0.3)
-    torch.testing.assert_close(camera().rotate(rotation).project(xyz), camera().project(xyz @ rotation.mT), rtol=EXACT, atol=EXACT)
-    torch.testing.assert_close(camera().rotate(rotation).depth(xyz), (xyz @ rotation.mT)[:, 2], rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        camera().rotate(rotation).project(xyz),
+        camera().project(xyz @ rotation.mT),
+        rtol=EXACT,
+        atol=EXACT,
+    )
+    torch.testing.assert_close(
+        camera().rotate(rotation).depth(xyz), (xyz @ rotation.mT)[:, 2], rtol=EXACT, atol=EXACT
+    )
 
 
 @pytest.mark.parametrize("tilt", [0.0, 0.3])
@@ -106,7 +157,10 @@ def test_jacobian_against_autograd(tilt: float, xyz: Tensor) -> None:
     view = camera().rotate(pitch(tilt))
     xyz = xyz.clone().requires_grad_()
     pixel, jacobian = view.project_with_jacobian(xyz)
-    expected = torch.stack([torch.autograd.grad(pixel[:, axis].sum(), xyz, retain_graph=True)[0] for axis in (0, 1)], dim=-2)
+    expected = torch.stack(
+        [torch.autograd.grad(pixel[:, axis].sum(), xyz, retain_graph=True)[0] for axis in (0, 1)],
+        dim=-2,
+    )
     clipped = (pixel == view.clip_min) | (pixel == view.clip_max)
     assert clipped.any() and (~clipped).any()
     torch.testing.assert_close(jacobian, expected, rtol=EXACT, atol=EXACT)
@@ -115,14 +169,21 @@ def test_jacobian_against_autograd(tilt: float, xyz: Tensor) -> None:
 
 def test_unclipped_jacobian_keeps_all_rows(xyz: Tensor) -> None:
     wide = Camera(camera().matrix, camera().clip_min - 1e9, camera().clip_max + 1e9)
-    torch.testing.assert_close(camera().project_with_jacobian(xyz, zero_clipped=False)[1], wide.project_with_jacobian(xyz)[1])
+    torch.testing.assert_close(
+        camera().project_with_jacobian(xyz, zero_clipped=False)[1],
+        wide.project_with_jacobian(xyz)[1],
+    )
 
 
 def test_batches_of_cameras() -> None:
     views = [camera(), camera().crop(10.0, 20.0), camera().scale(0.5, 0.5)]
-    xyz = torch.cat((uniform((3, 7, 2), -3.0, 3.0, seeded(1)), uniform((3, 7, 1), 5.0, 20.0, seeded(2))), dim=-1)
+    xyz = torch.cat(
+        (uniform((3, 7, 2), -3.0, 3.0, seeded(1)), uniform((3, 7, 1), 5.0, 20.0, seeded(2))), dim=-1
+    )
     together = Camera.stack(views).each_point().project(xyz)
-    torch.testing.assert_close(together, torch.stack([view.project(points) for view, points in zip(views, xyz)]))
+    torch.testing.assert_close(
+        together, torch.stack([view.project(points) for view, points in zip(views, xyz)])
+    )
     torch.testing.assert_close(Camera.stack(views)[1].matrix, views[1].matrix)
     assert Camera.stack(views)[torch.tensor([0, 2])].shape == (2,)
 
@@ -142,7 +203,11 @@ def test_pickles_and_casts() -> None:
     assert view.to(torch.float32).clip_min.dtype == torch.float32
 
 
-@pytest.mark.parametrize("matrix", [[1260.0, 1250.0, 816.0], [[1.0, 0.0], [0.0, 1.0]], torch.zeros(3, 4)], ids=["list", "2x2", "3x4"])
+@pytest.mark.parametrize(
+    "matrix",
+    [[1260.0, 1250.0, 816.0], [[1.0, 0.0], [0.0, 1.0]], torch.zeros(3, 4)],
+    ids=["list", "2x2", "3x4"],
+)
 def test_intrinsics_that_are_not_3x3_are_refused(matrix: object) -> None:
     with pytest.raises(ValueError, match="3x3"):
         Camera.for_image(matrix, SIZE)

@@ -19,18 +19,25 @@ from epropnp_det.pnp import (
     RandomSampleInit,
     YawPose,
     gauss_newton_step,
-    kernels,
     monte_carlo_pose_loss,
+    ops,
 )
-from epropnp_det.pnp.kernels.cuda import fused
-from epropnp_det.pnp.space import PoseSpace
-from tests.pnp import scenes
-from tests.pnp.scenes import SPACES
+from epropnp_det.pnp.ops.triton import fused
+from epropnp_det.pnp.spaces.base import PoseSpace
 from tests.tolerances import EXACT_FLOAT32
 
-TRITON = pytest.mark.skipif(not fused.INSTALLED or fused.DEVICE == "cpu", reason="needs triton and a C compiler, and no interpreter")
-IMPLEMENTATIONS = pytest.mark.parametrize("implementation", ["eager", pytest.param("triton", marks=TRITON)])
-# Little enough to trace in seconds, as every iteration is traced; and as much as it takes to converge.
+from . import scenes
+from .scenes import SPACES
+
+TRITON = pytest.mark.skipif(
+    not fused.INSTALLED or fused.DEVICE == "cpu",
+    reason="needs triton and a C compiler, and no interpreter",
+)
+IMPLEMENTATIONS = pytest.mark.parametrize(
+    "implementation", ["eager", pytest.param("triton", marks=TRITON)]
+)
+# Little enough to trace in seconds, as every iteration is traced; and as much as it takes to
+# converge.
 SHORT = dict(mc_samples=32, amis_rounds=2, lm_iterations=1, init=RandomSampleInit(4, 6, 1))
 WHOLE = dict(mc_samples=128)
 
@@ -43,20 +50,46 @@ class Inference(torch.nn.Module):
         self.layer = scenes.layer(space, **settings)
 
     @torch.no_grad()
-    def forward(self, x3d: Tensor, x2d: Tensor, w2d: Tensor, mask: Tensor, matrix: Tensor) -> tuple[Tensor, ...]:
-        limits = torch.full_like(matrix[..., 0, :2], -200), torch.full_like(matrix[..., 0, :2], 1800)
+    def forward(
+        self, x3d: Tensor, x2d: Tensor, w2d: Tensor, mask: Tensor, matrix: Tensor
+    ) -> tuple[Tensor, ...]:
+        limits = (
+            torch.full_like(matrix[..., 0, :2], -200),
+            torch.full_like(matrix[..., 0, :2], 1800),
+        )
         problem = PnPProblem.adaptive(Correspondences(x3d, x2d, w2d, mask), Camera(matrix, *limits))
         estimate, samples = self.layer(problem)
-        told = (estimate.valid, estimate.matrix(), samples.mean, samples.quantiles([0.5]), samples.effective_sample_size)
+        told = (
+            estimate.valid,
+            estimate.matrix(),
+            samples.mean,
+            samples.quantiles([0.5]),
+            samples.effective_sample_size,
+        )
         return estimate.pose, estimate.covariance, samples.pose, samples.log_weights, *told
 
 
-def inputs(space: type[PoseSpace], device: str = "cpu", call: type = Inference, number: int = 5, seed: int = 0) -> tuple[Tensor, ...]:
+def inputs(
+    space: type[PoseSpace],
+    device: str = "cpu",
+    call: type = Inference,
+    number: int = 5,
+    seed: int = 0,
+) -> tuple[Tensor, ...]:
     problem, pose = scenes.problem((number,), dtype=torch.float32, space=space, seed=seed)
     points = problem.points
     mask = (torch.arange(24) < 20).expand(number, -1)
-    values = (points.x3d, points.x2d, points.w2d, mask, scenes.camera(torch.float32).matrix.expand(number, 3, 3))
-    return tuple(value.contiguous().to(device) for value in ((*values, pose) if issubclass(call, Training) else values))
+    values = (
+        points.x3d,
+        points.x2d,
+        points.w2d,
+        mask,
+        scenes.camera(torch.float32).matrix.expand(number, 3, 3),
+    )
+    return tuple(
+        value.contiguous().to(device)
+        for value in ((*values, pose) if issubclass(call, Training) else values)
+    )
 
 
 class Training(torch.nn.Module):
@@ -67,19 +100,36 @@ class Training(torch.nn.Module):
         self.layer = scenes.layer(space, **settings)
 
     def forward(
-        self, x3d: Tensor, x2d: Tensor, w2d: Tensor, *others: Tensor, generator: torch.Generator | None = None
+        self,
+        x3d: Tensor,
+        x2d: Tensor,
+        w2d: Tensor,
+        *others: Tensor,
+        generator: torch.Generator | None = None,
     ) -> tuple[Tensor, ...]:
         values = [value.detach().requires_grad_() for value in (x3d, x2d, w2d)]
         loss, pose = self.loss(*values, *others, generator)
         return *torch.autograd.grad(loss, values), pose
 
     def loss(
-        self, x3d: Tensor, x2d: Tensor, w2d: Tensor, mask: Tensor, matrix: Tensor, pose: Tensor, generator: torch.Generator | None = None
+        self,
+        x3d: Tensor,
+        x2d: Tensor,
+        w2d: Tensor,
+        mask: Tensor,
+        matrix: Tensor,
+        pose: Tensor,
+        generator: torch.Generator | None = None,
     ) -> tuple[Tensor, Tensor]:
-        limits = torch.full_like(matrix[..., 0, :2], -200), torch.full_like(matrix[..., 0, :2], 1800)
+        limits = (
+            torch.full_like(matrix[..., 0, :2], -200),
+            torch.full_like(matrix[..., 0, :2], 1800),
+        )
         problem = PnPProblem.adaptive(Correspondences(x3d, x2d, w2d, mask), Camera(matrix, *limits))
         estimate, samples = self.layer(problem, pose, generator)
-        loss = monte_carlo_pose_loss(samples, problem.cost(pose)) + gauss_newton_step(problem, estimate.pose).sum(-1)
+        loss = monte_carlo_pose_loss(samples, problem.cost(pose)) + gauss_newton_step(
+            problem, estimate.pose
+        ).sum(-1)
         return loss.sum(), estimate.pose
 
 
@@ -98,7 +148,7 @@ def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
     torch._dynamo.reset()
     inference, given = Inference(space, SHORT), inputs(space)
     # The compiler traces the plain implementation.
-    with torch.no_grad(), torch.random.fork_rng(), kernels.only("eager"):
+    with torch.no_grad(), torch.random.fork_rng(), ops.only("eager"):
         torch.manual_seed(0)
         expected = inference(*given)
         torch.manual_seed(0)
@@ -109,7 +159,9 @@ def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
 
 
 class Launches(TorchDispatchMode):
-    """Names of the operations that were asked for, less those that only look at a tensor in another way; refuses copies between devices."""
+    """Names of the operations that were asked for, less those that only look at a tensor in another
+    way; refuses copies between devices.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,17 +171,27 @@ class Launches(TorchDispatchMode):
         told = func(*args, **(kwargs or {}))
         if not func.is_view:
             self.names.append(str(func))
-        arrays = [value for value in tree_leaves((args, kwargs, told)) if isinstance(value, Tensor) and value.ndim]
+        arrays = [
+            value
+            for value in tree_leaves((args, kwargs, told))
+            if isinstance(value, Tensor) and value.ndim
+        ]
         if len({value.device.type for value in arrays}) > 1:
             raise AssertionError(f"{func} of tensors on several devices copies between them")
         return told
 
 
-def of_shapes_alone(call: type, space: type[PoseSpace], device: str, implementation: str) -> tuple[tuple[Tensor, ...], list[str]]:
-    """What a call tells, and the operations it asks for, on tensors of shape, dtype and device alone: reading a value raises."""
+def of_shapes_alone(
+    call: type, space: type[PoseSpace], device: str, implementation: str
+) -> tuple[tuple[Tensor, ...], list[str]]:
+    """What a call tells, and the operations it asks for, on tensors of shape, dtype and device
+    alone: reading a value raises.
+    """
     step, given = call(space, SHORT), inputs(space, call=call)
-    with FakeTensorMode(), kernels.only(implementation):
-        values = tuple(torch.empty(value.shape, dtype=value.dtype, device=device) for value in given)
+    with FakeTensorMode(), ops.only(implementation):
+        values = tuple(
+            torch.empty(value.shape, dtype=value.dtype, device=device) for value in given
+        )
         with Launches() as launches:
             told = step(*values)
     return told, launches.names
@@ -139,30 +201,42 @@ def of_shapes_alone(call: type, space: type[PoseSpace], device: str, implementat
 @IMPLEMENTATIONS
 @pytest.mark.parametrize("call", [Inference, Loss])
 @SPACES
-def test_a_call_asks_a_gpu_for_no_value(space: type[PoseSpace], call: type, implementation: str) -> None:
+def test_a_call_asks_a_gpu_for_no_value(
+    space: type[PoseSpace], call: type, implementation: str
+) -> None:
     told, _ = of_shapes_alone(call, space, "cuda", implementation)
     assert {value.device.type for value in told} == {"cuda"} and told[-1].shape[0] == 5
 
 
 @IMPLEMENTATIONS
 @SPACES
-def test_the_backward_pass_asks_for_no_value(space: type[PoseSpace], implementation: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_backward_pass_asks_for_no_value(
+    space: type[PoseSpace], implementation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a CPU of shapes alone: for tensors on a GPU, autograd wants to see its driver."""
     monkeypatch.setattr(fused, "DEVICE", "cpu")
     told, _ = of_shapes_alone(Training, space, "cpu", implementation)
-    assert [value.shape for value in told] == [value.shape for value in (*inputs(space)[:3], torch.empty(5, space.dim))]
+    assert [value.shape for value in told] == [
+        value.shape for value in (*inputs(space)[:3], torch.empty(5, space.dim))
+    ]
 
 
 @TRITON
 @SPACES
-def test_triton_takes_over_what_it_has_kernels_for(space: type[PoseSpace], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_triton_takes_over_what_it_has_kernels_for(
+    space: type[PoseSpace], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A training call with one solver step: fewer launches, and each kernel where it belongs."""
     monkeypatch.setattr(fused, "DEVICE", "cpu")
     asked = {name: of_shapes_alone(Training, space, "cpu", name)[1] for name in ("eager", "triton")}
     assert len(asked["triton"]) < 0.8 * len(asked["eager"])
-    counts = {name: asked["triton"].count(f"epropnp_det.{name}.default") for name in ("cost", "cost_gradient", "linearize", "solve")}
+    counts = {
+        name: asked["triton"].count(f"epropnp_det.{name}.default")
+        for name in ("cost", "cost_gradient", "linearize", "solve")
+    }
     # Costs: of the proposals of the start, of the start against the true pose, of two rounds of samples and of the true pose. Solutions:
-    # of the proposals, and of all points. Normal equations: at the solution, for its covariance; and for the first proposal.
+    # of the proposals, and of all points. Normal equations: at the solution, for its covariance;
+    # and for the first proposal.
     assert counts == {"cost": 5, "cost_gradient": 3, "linearize": 2, "solve": 2}
 
 
@@ -170,9 +244,12 @@ def test_triton_takes_over_what_it_has_kernels_for(space: type[PoseSpace], monke
 @SPACES
 def test_operations_asked_for_do_not_depend_on_values(space: type[PoseSpace], call: type) -> None:
     step, given, asked = call(space, SHORT), inputs(space, call=call), []
-    broken = [value * torch.tensor(0.0).reciprocal() if value.is_floating_point() else ~value for value in given]
+    broken = [
+        value * torch.tensor(0.0).reciprocal() if value.is_floating_point() else ~value
+        for value in given
+    ]
     for values in (given, inputs(space, call=call, seed=1), broken):
-        with kernels.only("eager"), Launches() as launches:
+        with ops.only("eager"), Launches() as launches:
             step(*values)
         asked.append(launches.names)
     assert len(asked[0]) > 1000 and asked[0] == asked[1] == asked[2]
@@ -210,9 +287,11 @@ def no_waiting() -> Iterator[None]:
 @IMPLEMENTATIONS
 @CALLS
 @SPACES
-def test_a_call_never_makes_the_gpu_wait(space: type[PoseSpace], call: type, implementation: str) -> None:
+def test_a_call_never_makes_the_gpu_wait(
+    space: type[PoseSpace], call: type, implementation: str
+) -> None:
     step, given = call(space, WHOLE), inputs(space, "cuda", call)
-    with kernels.only(implementation):
+    with ops.only(implementation):
         step(*given)  # libraries are loaded and kernels compiled the first time
         with no_waiting():
             told = step(*given)
@@ -221,7 +300,11 @@ def test_a_call_never_makes_the_gpu_wait(space: type[PoseSpace], call: type, imp
 
 @pytest.mark.gpu
 def test_a_generator_of_the_gpu_does_not_make_it_wait() -> None:
-    step, given, generator = Training(YawPose, WHOLE), inputs(YawPose, "cuda", Training), torch.Generator("cuda").manual_seed(0)
+    step, given, generator = (
+        Training(YawPose, WHOLE),
+        inputs(YawPose, "cuda", Training),
+        torch.Generator("cuda").manual_seed(0),
+    )
     step(*given, generator=generator)
     with no_waiting():
         step(*given, generator=generator)
@@ -231,9 +314,15 @@ def test_a_generator_of_the_gpu_does_not_make_it_wait() -> None:
 @IMPLEMENTATIONS
 @CALLS
 @SPACES
-def test_a_call_replays_as_a_cuda_graph_on_other_data(space: type[PoseSpace], call: type, implementation: str) -> None:
-    step, given, others = call(space, WHOLE), inputs(space, "cuda", call), inputs(space, "cuda", call, seed=1)
-    with kernels.only(implementation):
+def test_a_call_replays_as_a_cuda_graph_on_other_data(
+    space: type[PoseSpace], call: type, implementation: str
+) -> None:
+    step, given, others = (
+        call(space, WHOLE),
+        inputs(space, "cuda", call),
+        inputs(space, "cuda", call, seed=1),
+    )
+    with ops.only(implementation):
         expected = step(*others)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -260,5 +349,8 @@ def test_cost_and_normal_equations_are_those_of_the_cpu(space: type[PoseSpace]) 
     for name in ("cost", "gradient", "hessian"):
         expected = getattr(here, name)
         torch.testing.assert_close(
-            getattr(there, name).cpu(), expected, rtol=EXACT_FLOAT32, atol=EXACT_FLOAT32 * float(expected.abs().max())
+            getattr(there, name).cpu(),
+            expected,
+            rtol=EXACT_FLOAT32,
+            atol=EXACT_FLOAT32 * float(expected.abs().max()),
         )

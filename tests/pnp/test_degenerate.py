@@ -20,9 +20,10 @@ from epropnp_det.pnp import (
     gauss_newton_step,
     monte_carlo_pose_loss,
 )
-from epropnp_det.pnp.space import PoseSpace
-from tests.pnp import scenes
-from tests.pnp.scenes import SPACES, seeded, uniform
+from epropnp_det.pnp.spaces.base import PoseSpace
+
+from . import scenes
+from .scenes import SPACES, seeded, uniform
 
 POINTS = 12
 
@@ -38,8 +39,13 @@ class Values:
     matrix: Tensor
 
     def where(self, choice: Tensor, other: Values) -> Values:
-        pairs = ((getattr(self, name), getattr(other, name)) for name in ("x3d", "x2d", "w2d", "mask", "matrix"))
-        return Values(*(torch.where(choice.reshape(-1, *(1,) * (yes.ndim - 1)), yes, no) for yes, no in pairs))
+        pairs = (
+            (getattr(self, name), getattr(other, name))
+            for name in ("x3d", "x2d", "w2d", "mask", "matrix")
+        )
+        return Values(
+            *(torch.where(choice.reshape(-1, *(1,) * (yes.ndim - 1)), yes, no) for yes, no in pairs)
+        )
 
 
 def change(name: str, spoil: Callable[[Tensor], Tensor]) -> Callable[[Values], Values]:
@@ -60,7 +66,9 @@ def through_the_camera(values: Values, xyz: Tensor) -> Tensor:
 def behind(values: Values) -> Values:
     """Image points of objects that float behind the camera."""
     xyz = values.x3d + torch.tensor([0.5, 0.5, -12.0], dtype=values.x3d.dtype)
-    return Values(values.x3d, through_the_camera(values, xyz), values.w2d, values.mask, values.matrix)
+    return Values(
+        values.x3d, through_the_camera(values, xyz), values.w2d, values.mask, values.matrix
+    )
 
 
 # No pose can be told from these, whatever the pose space ...
@@ -79,12 +87,18 @@ HOPELESS: dict[str, Callable[[Values], Values]] = {
     "NaN in the weights": change("w2d", first_point(torch.nan)),
     "NaN in the camera": change("matrix", lambda m: torch.full_like(m, torch.nan)),
     "infinity in the camera": change("matrix", lambda m: torch.full_like(m, torch.inf)),
-    "a camera that is flat": change("matrix", lambda m: m * torch.tensor([[1.0], [0.0], [1.0]], dtype=m.dtype)),
+    "a camera that is flat": change(
+        "matrix", lambda m: m * torch.tensor([[1.0], [0.0], [1.0]], dtype=m.dtype)
+    ),
     "no points": change("mask", torch.zeros_like),
     "one point": change("mask", lambda mask: mask & (torch.arange(POINTS) == 5)),
 }
 # ... a rigid pose may turn about the line of its points ...
-LINE = {"points on one line": change("x3d", lambda x: x[..., :1] * torch.tensor([1.0, -0.3, 0.5], dtype=x.dtype))}
+LINE = {
+    "points on one line": change(
+        "x3d", lambda x: x[..., :1] * torch.tensor([1.0, -0.3, 0.5], dtype=x.dtype)
+    )
+}
 # ... and these may or may not have a solution: nothing may raise or spread.
 DOUBTFUL: dict[str, Callable[[Values], Values]] = {
     "projected through the camera from behind": behind,
@@ -97,11 +111,15 @@ DOUBTFUL: dict[str, Callable[[Values], Values]] = {
 }
 
 
-def healthy(space: type[PoseSpace], number: int, dtype: torch.dtype = torch.float64) -> tuple[Values, Tensor]:
+def healthy(
+    space: type[PoseSpace], number: int, dtype: torch.dtype = torch.float64
+) -> tuple[Values, Tensor]:
     pose = scenes.poses((number,), seeded(1), dtype, space)
     points = scenes.points(pose, POINTS, seed=1)
     mask = torch.ones(number, POINTS, dtype=torch.bool)
-    return Values(points.x3d, points.x2d, points.w2d, mask, scenes.camera(dtype).matrix.expand(number, 3, 3)), pose
+    return Values(
+        points.x3d, points.x2d, points.w2d, mask, scenes.camera(dtype).matrix.expand(number, 3, 3)
+    ), pose
 
 
 @dataclass(frozen=True)
@@ -122,22 +140,32 @@ class Outcome:
 def run(space: type[PoseSpace], values: Values, target: Tensor) -> Outcome:
     """Everything a training step does with the layer, and its gradients."""
     inputs = tuple(getattr(values, name).clone().requires_grad_() for name in ("x3d", "x2d", "w2d"))
-    problem = PnPProblem.adaptive(Correspondences(*inputs, values.mask), Camera.for_image(values.matrix, scenes.SIZE))
+    problem = PnPProblem.adaptive(
+        Correspondences(*inputs, values.mask), Camera.for_image(values.matrix, scenes.SIZE)
+    )
     layer = scenes.layer(space, mc_samples=16, lm_iterations=5, init=RandomSampleInit(4, 6, 2))
     estimate, samples = layer(problem, generator=seeded(0))
     loss = monte_carlo_pose_loss(samples, problem.cost(target))
     step = gauss_newton_step(problem, estimate.pose)
-    return Outcome(estimate, samples, loss, step, torch.autograd.grad(loss.sum() + step.sum(), inputs))
+    return Outcome(
+        estimate, samples, loss, step, torch.autograd.grad(loss.sum() + step.sum(), inputs)
+    )
 
 
-@pytest.mark.parametrize("number, dtype", [(10_000, torch.float32), (2_000, torch.float64)], ids=["float32", "float64"])
+@pytest.mark.parametrize(
+    "number, dtype", [(10_000, torch.float32), (2_000, torch.float64)], ids=["float32", "float64"]
+)
 @SPACES
-def test_bad_objects_are_flagged_and_healthy_ones_never_notice(space: type[PoseSpace], number: int, dtype: torch.dtype) -> None:
+def test_bad_objects_are_flagged_and_healthy_ones_never_notice(
+    space: type[PoseSpace], number: int, dtype: torch.dtype
+) -> None:
     hopeless = HOPELESS if space is YawPose else HOPELESS | LINE
     kinds = {**hopeless, **LINE, **DOUBTFUL}
     values, target = healthy(space, number, dtype)
     # Half of the objects are spoilt, each in one of the ways.
-    kind = torch.where(uniform((number,), 0, 1, seeded(2)) < 0.5, -1, torch.arange(number) % len(kinds))
+    kind = torch.where(
+        uniform((number,), 0, 1, seeded(2)) < 0.5, -1, torch.arange(number) % len(kinds)
+    )
     spoilt = values
     for index, spoil in enumerate(kinds.values()):
         spoilt = spoil(values).where(kind == index, spoilt)
@@ -145,7 +173,9 @@ def test_bad_objects_are_flagged_and_healthy_ones_never_notice(space: type[PoseS
     for name, index in zip(kinds, range(len(kinds))):
         flagged = ~outcome.estimate.valid[kind == index]
         assert len(flagged) > 20, name
-        assert flagged.all() or name not in hopeless, f"{name}: {int(flagged.sum())} of {len(flagged)} flagged"
+        assert flagged.all() or name not in hopeless, (
+            f"{name}: {int(flagged.sum())} of {len(flagged)} flagged"
+        )
     assert (outcome.loss[~outcome.samples.valid] == 0).all()
     for tensor in (outcome.samples.pose, outcome.loss, *outcome.gradients):
         assert tensor.isfinite().all()
@@ -160,7 +190,9 @@ def test_bad_objects_are_flagged_and_healthy_ones_never_notice(space: type[PoseS
 def test_objects_found_behind_the_camera_are_flagged(space: type[PoseSpace]) -> None:
     values, target = healthy(space, 1000)
     opposite = torch.cat((target[:, :2], -target[:, 2:3], target[:, 3:]), dim=-1)
-    points = Correspondences(values.x3d, through_the_camera(values, space.transform(opposite, values.x3d)), values.w2d)
+    points = Correspondences(
+        values.x3d, through_the_camera(values, space.transform(opposite, values.x3d)), values.w2d
+    )
     problem = PnPProblem.adaptive(points, Camera.for_image(values.matrix, scenes.SIZE, border=1e6))
     layer = scenes.layer(space, mc_samples=16, init=None)
     estimate = layer.solve(problem, opposite)

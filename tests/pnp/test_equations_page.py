@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import epropnp_det.pnp.exact  # noqa: F401  for measuring: the layer itself does not import it
+import epropnp_det.pnp.reference_normalizers  # noqa: F401  for measuring: the layer itself does not import it
 from epropnp_det import pnp
 
 PAGE = Path(__file__).parents[2] / "docs" / "equations.md"

@@ -33,5 +33,7 @@ for space, layer, pose in ((YawPose, EProPnP4DoF, yaw), (SE3Pose, EProPnP6DoF, r
 
 
 def test_the_layer_needs_torch_alone() -> None:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Correspondences, PnPProblem, PoseSamples, kernels
-from epropnp_det.pnp.kernels.eager import Eager
-from epropnp_det.pnp.pose_proposal import PoseProposal
-from epropnp_det.pnp.problem import Linearization
-from epropnp_det.pnp.space import PoseSpace
-from tests.pnp import scenes
-from tests.pnp.scenes import SPACES, seeded
+from epropnp_det.pnp import Correspondences, PnPProblem, PoseSamples, ops
+from epropnp_det.pnp.ops.eager import Eager
+from epropnp_det.pnp.proposals.pose_proposal import PoseProposal
+from epropnp_det.pnp.results import Linearization
+from epropnp_det.pnp.spaces.base import PoseSpace
+
+from . import scenes
+from .scenes import SPACES, seeded
 
 
 class Counting(Eager):
@@ -23,7 +24,7 @@ class Counting(Eager):
     def __init__(self) -> None:
         self.calls: list[str] = []
 
-    def supports(self, operation: kernels.Operation, subject: Correspondences | PnPProblem) -> bool:
+    def supports(self, operation: ops.Operation, subject: Correspondences | PnPProblem) -> bool:
         return subject.dtype == torch.float64
 
     def cost(self, problem: PnPProblem, pose: Tensor) -> Tensor:
@@ -40,7 +41,13 @@ class Counting(Eager):
         return super().solve(problem, start, iterations, method)
 
     def sample(
-        self, problem: PnPProblem, first: PoseProposal, valid: Tensor, samples: int, rounds: int, generator: torch.Generator | None
+        self,
+        problem: PnPProblem,
+        first: PoseProposal,
+        valid: Tensor,
+        samples: int,
+        rounds: int,
+        generator: torch.Generator | None,
     ) -> PoseSamples:
         self.calls.append("sample")
         return super().sample(problem, first, valid, samples, rounds, generator)
@@ -48,16 +55,20 @@ class Counting(Eager):
 
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
-    """In front of the plain one; and whatever the tests are told to use, here everything is asked in turn."""
-    monkeypatch.setattr(kernels, "_implementations", [Eager()])
-    monkeypatch.setattr(kernels, "_only", [])
+    """In front of the plain one; and whatever the tests are told to use, here everything is asked
+    in turn.
+    """
+    monkeypatch.setattr(ops, "_implementations", [Eager()])
+    monkeypatch.setattr(ops, "_only", [])
     implementation = Counting()
-    kernels.register(implementation)
+    ops.register(implementation)
     yield implementation
 
 
 @SPACES
-def test_everything_goes_through_the_newest_implementation(space: type[PoseSpace], counting: Counting) -> None:
+def test_everything_goes_through_the_newest_implementation(
+    space: type[PoseSpace], counting: Counting
+) -> None:
     problem, pose = scenes.problem((3,), space=space)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         scenes.layer(space, mc_samples=8)(problem, pose, seeded(0))
@@ -69,26 +80,29 @@ def test_everything_goes_through_the_newest_implementation(space: type[PoseSpace
 def test_what_it_does_not_support_goes_to_the_next(counting: Counting) -> None:
     problem, pose = scenes.problem((3,), dtype=torch.float32)
     problem.cost(pose)
-    assert not counting.calls and kernels.choose("cost", problem).name == "eager"
-    with kernels.only("counting"), pytest.raises(ValueError, match=r"counting.*supports 'cost'"):
+    assert not counting.calls and ops.choose("cost", problem).name == "eager"
+    with ops.only("counting"), pytest.raises(ValueError, match=r"counting.*supports 'cost'"):
         problem.cost(pose)
 
 
 def test_the_oracle_can_be_asked_for(counting: Counting) -> None:
     problem, pose = scenes.problem((3,))
-    assert kernels.names() == ["counting", "eager"]
-    with kernels.only("eager"):
+    assert ops.names() == ["counting", "eager"]
+    with ops.only("eager"):
         problem.cost(pose)
-        with kernels.only("counting"):
+        with ops.only("counting"):
             problem.linearize(pose)
-        assert kernels.choose("cost", problem).name == "eager"
+        assert ops.choose("cost", problem).name == "eager"
     assert counting.calls == ["linearize"]
-    assert kernels.choose("cost", problem).name == "counting"
+    assert ops.choose("cost", problem).name == "counting"
 
 
 def test_names_that_do_not_fit_are_told() -> None:
-    assert kernels.names() == ["native", "triton", "eager"]
-    with pytest.raises(ValueError, match=r"named 'fast'; use one of native, triton, eager"), kernels.only("fast"):
+    assert ops.names() == ["native", "triton", "eager"]
+    with (
+        pytest.raises(ValueError, match=r"named 'fast'; use one of native, triton, eager"),
+        ops.only("fast"),
+    ):
         pass
     with pytest.raises(ValueError, match="'eager' exists"):
-        kernels.register(Eager())
+        ops.register(Eager())

@@ -20,17 +20,18 @@ from epropnp_det.pnp import (
     YawPose,
     gauss_newton_step,
     inference,
-    kernels,
     monte_carlo_pose_loss,
-    proposals,
-    start,
+    ops,
+    random_start,
 )
-from epropnp_det.pnp.kernels.cpu.library import call, library
-from epropnp_det.pnp.space import PoseSpace
-from tests.pnp import scenes
-from tests.pnp.against_eager import assert_close, costs_and_gradients, hard, of, of_inputs
-from tests.pnp.scenes import SPACES, seeded, uniform
+from epropnp_det.pnp.ops.cpu.library import call, library
+from epropnp_det.pnp.proposals import angular_central_gaussian, student_t, von_mises
+from epropnp_det.pnp.spaces.base import PoseSpace
 from tests.tolerances import NATIVE, NATIVE_FLOAT32, SIGMAS
+
+from . import scenes
+from .against_eager import assert_close, costs_and_gradients, hard, of, of_inputs
+from .scenes import SPACES, seeded, uniform
 
 pytestmark = pytest.mark.skipif(library() is None, reason="the compiled kernels were not built")
 
@@ -40,13 +41,17 @@ ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
 @pytest.fixture(autouse=True)
 def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test says itself which implementation it asks."""
-    monkeypatch.setattr(kernels, "_only", [])
+    monkeypatch.setattr(ops, "_only", [])
 
 
 def assert_same_estimates(actual: PoseEstimate, expected: PoseEstimate) -> None:
     assert torch.equal(actual.valid, expected.valid) and expected.valid.any()
     names = ("pose", "cost", "hessian")
-    assert_close([getattr(actual, name) for name in names], [getattr(expected, name) for name in names], NATIVE)
+    assert_close(
+        [getattr(actual, name) for name in names],
+        [getattr(expected, name) for name in names],
+        NATIVE,
+    )
 
 
 # --- cost ---
@@ -54,13 +59,18 @@ def assert_same_estimates(actual: PoseEstimate, expected: PoseEstimate) -> None:
 
 @ROBUST
 @pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    "dtype, tolerance",
+    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
+    ids=["float64", "float32"],
+)
 @SPACES
 def test_cost_and_its_gradients_are_those_of_float64_autograd(
     space: type[PoseSpace], dtype: torch.dtype, tolerance: float, corner: bool, robust: str
 ) -> None:
     problem, pose = hard(space, robust, corner)
-    # The same numbers for both: what is measured is rounding inside the kernels, not that of their inputs.
+    # The same numbers for both: what is measured is rounding inside the kernels, not that of their
+    # inputs.
     problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
     expected = costs_and_gradients("eager", problem, pose)
     assert all((gradient != 0).any() for gradient in expected[1 : 5 if robust == "huber" else 4])
@@ -72,15 +82,25 @@ def test_any_number_of_points_and_samples(number: int) -> None:
     problem, pose = scenes.problem((2, 3), number=number)
     pose = pose + uniform((number, 2, 3, 4), -0.3, 0.3, seeded(1))
     problem = replace(problem, delta=torch.ones(2, 3, dtype=torch.float64))
-    assert_close(costs_and_gradients("native", problem, pose), costs_and_gradients("eager", problem, pose), NATIVE)
+    assert_close(
+        costs_and_gradients("native", problem, pose),
+        costs_and_gradients("eager", problem, pose),
+        NATIVE,
+    )
 
 
 def test_masked_points_and_cameras_of_their_own() -> None:
     problem, pose = scenes.problem((3,), number=20)
     mask = torch.arange(20) < torch.tensor([[20], [7], [0]])
-    cameras = Camera.stack([scenes.camera(), scenes.camera().crop(10.0, 20.0), scenes.camera().scale(0.5, 0.4)])
+    cameras = Camera.stack(
+        [scenes.camera(), scenes.camera().crop(10.0, 20.0), scenes.camera().scale(0.5, 0.4)]
+    )
     problem = PnPProblem(replace(problem.points, mask=mask), cameras, problem.delta + 0.1)
-    assert_close(costs_and_gradients("native", problem, pose[None]), costs_and_gradients("eager", problem, pose[None]), NATIVE)
+    assert_close(
+        costs_and_gradients("native", problem, pose[None]),
+        costs_and_gradients("eager", problem, pose[None]),
+        NATIVE,
+    )
 
 
 @pytest.mark.parametrize("junk", [torch.nan, torch.inf])
@@ -89,14 +109,22 @@ def test_numbers_that_are_not_finite_stay_so(space: type[PoseSpace], junk: float
     problem, pose = scenes.problem((2,), space=space)
     pose[0, 3] = junk
     for name in ("eager", "native"):
-        with kernels.only(name):
+        with ops.only(name):
             # Below `PnPProblem.cost`, which takes out what is no pose.
-            assert kernels.choose("cost", problem).cost(problem, pose[None]).isnan().tolist() == [[True, False]], name
+            assert ops.choose("cost", problem).cost(problem, pose[None]).isnan().tolist() == [
+                [True, False]
+            ], name
             again, leaves = of_inputs(problem)
             at = again.linearize(pose)
-            assert all(value.isnan().flatten(1).any(1).tolist() == [True, False] for value in (at.gradient, at.hessian)), name
+            assert all(
+                value.isnan().flatten(1).any(1).tolist() == [True, False]
+                for value in (at.gradient, at.hessian)
+            ), name
             gradients = torch.autograd.grad(at.cost.sum() + at.hessian.sum(), leaves[:3])
-            assert all(gradient.isnan().flatten(1).any(1).tolist() == [True, False] for gradient in gradients), name
+            assert all(
+                gradient.isnan().flatten(1).any(1).tolist() == [True, False]
+                for gradient in gradients
+            ), name
 
 
 def test_samples_of_no_weight_are_left_out() -> None:
@@ -118,7 +146,14 @@ def test_results_do_not_depend_on_the_number_of_threads(space: type[PoseSpace]) 
     def everything(problem: PnPProblem) -> list[Tensor]:
         estimate, samples = scenes.layer(space, mc_samples=32)(problem, pose[5], seeded(0))
         at = problem.linearize(pose[4:])
-        return [samples.log_weights, at.cost, at.gradient, at.hessian, gauss_newton_step(problem, estimate.pose), problem.cost(pose[4:])]
+        return [
+            samples.log_weights,
+            at.cost,
+            at.gradient,
+            at.hessian,
+            gauss_newton_step(problem, estimate.pose),
+            problem.cost(pose[4:]),
+        ]
 
     before = torch.get_num_threads()
     try:
@@ -134,22 +169,40 @@ def test_results_do_not_depend_on_the_number_of_threads(space: type[PoseSpace]) 
 # --- normal equations and the Gauss-Newton step ---
 
 
-def gradients_of(name: str, problem: PnPProblem, call: Callable[[PnPProblem], list[Tensor]], dtype: torch.dtype) -> list[Tensor]:
-    """What `call` makes of the problem, and the gradients in x3d, x2d, w2d and delta of a sum with uneven weights."""
+def gradients_of(
+    name: str, problem: PnPProblem, call: Callable[[PnPProblem], list[Tensor]], dtype: torch.dtype
+) -> list[Tensor]:
+    """What `call` makes of the problem, and the gradients in x3d, x2d, w2d and delta of a sum with
+    uneven weights.
+    """
     again, leaves = of_inputs(problem, dtype)
-    with kernels.only(name):
+    with ops.only(name):
         values = call(again)
-    sums = [(value * uniform(value.shape, -1.0, 1.0, seeded(9)).to(dtype)).sum() for value in values]
-    return [*(value.detach() for value in values), *torch.autograd.grad(sum(sums), leaves, materialize_grads=True)]
+    sums = [
+        (value * uniform(value.shape, -1.0, 1.0, seeded(9)).to(dtype)).sum() for value in values
+    ]
+    return [
+        *(value.detach() for value in values),
+        *torch.autograd.grad(sum(sums), leaves, materialize_grads=True),
+    ]
 
 
 @ROBUST
 @pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
 @pytest.mark.parametrize("zero_clipped", [True, False])
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    "dtype, tolerance",
+    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
+    ids=["float64", "float32"],
+)
 @SPACES
 def test_gradients_of_normal_equations_are_those_of_float64_autograd(
-    space: type[PoseSpace], dtype: torch.dtype, tolerance: float, zero_clipped: bool, corner: bool, robust: str
+    space: type[PoseSpace],
+    dtype: torch.dtype,
+    tolerance: float,
+    zero_clipped: bool,
+    corner: bool,
+    robust: str,
 ) -> None:
     problem, pose = hard(space, robust, corner)
     problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
@@ -166,14 +219,24 @@ def test_gradients_of_normal_equations_are_those_of_float64_autograd(
 @ROBUST
 @pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
 @SPACES
-def test_gauss_newton_steps_and_their_gradients_are_those_of_autograd(space: type[PoseSpace], corner: bool, robust: str) -> None:
+def test_gauss_newton_steps_and_their_gradients_are_those_of_autograd(
+    space: type[PoseSpace], corner: bool, robust: str
+) -> None:
     problem, pose = hard(space, robust, corner)
-    mask = torch.arange(41) < torch.tensor([41, 30, 1, 0, 41])[:, None]  # the third and the fourth determine no pose
-    problem = PnPProblem(replace(problem.points, mask=mask), problem.camera, problem.delta + 0.1, robust)
+    mask = (
+        torch.arange(41) < torch.tensor([41, 30, 1, 0, 41])[:, None]
+    )  # the third and the fourth determine no pose
+    problem = PnPProblem(
+        replace(problem.points, mask=mask), problem.camera, problem.delta + 0.1, robust
+    )
 
-    # Without the poses outside the limits and in front of the near plane: their normal equations are next to singular.
+    # Without the poses outside the limits and in front of the near plane: their normal equations
+    # are next to singular.
     native, eager = (
-        gradients_of(name, problem, lambda one: [gauss_newton_step(one, pose[4:], 1e-3)], torch.float64) for name in ("native", "eager")
+        gradients_of(
+            name, problem, lambda one: [gauss_newton_step(one, pose[4:], 1e-3)], torch.float64
+        )
+        for name in ("native", "eager")
     )
     assert_close(native, eager, 10 * NATIVE)
     assert_close([native[0][:, 2:4]], [pose[4:, 2:4]], NATIVE)
@@ -192,11 +255,17 @@ def test_thresholds_and_their_gradients_are_those_of_plain_torch(masked: bool) -
     found = []
     for name in ("native", "eager"):
         leaves = [value.clone().requires_grad_() for value in values[1:]]
-        with kernels.only(name):
-            given = Correspondences(values[0], *leaves, None if mask is None else mask.expand(2, 4, 7))
-            delta = kernels.choose("threshold", given).threshold(given, 0.7)
-        first = torch.autograd.grad((delta * torch.arange(8.0).reshape(2, 4)).sum(), leaves, create_graph=True)
-        second = torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves, allow_unused=True)
+        with ops.only(name):
+            given = Correspondences(
+                values[0], *leaves, None if mask is None else mask.expand(2, 4, 7)
+            )
+            delta = ops.choose("threshold", given).threshold(given, 0.7)
+        first = torch.autograd.grad(
+            (delta * torch.arange(8.0).reshape(2, 4)).sum(), leaves, create_graph=True
+        )
+        second = torch.autograd.grad(
+            sum(gradient.square().sum() for gradient in first), leaves, allow_unused=True
+        )
         found.append([delta.detach(), *(gradient.detach() for gradient in first), second[0]])
     assert_close(*found, NATIVE)
 
@@ -210,24 +279,45 @@ def test_what_is_broken_is_replaced_as_by_plain_torch(junk: float) -> None:
         value[1].view(-1)[-1] = junk
         found = []
         for implementation in ("native", "eager"):
-            with kernels.only(implementation):
+            with ops.only(implementation):
                 values = {one: getattr(whole.points, one) for one in ("x3d", "x2d", "w2d")}
                 camera = replace(whole.camera, matrix=value) if name == "matrix" else whole.camera
                 points = Correspondences(**(values | {name: value} if name in values else values))
                 problem = PnPProblem(points, camera, value if name == "delta" else whole.delta)
-                found.append([problem.points.x3d, problem.points.x2d, problem.points.w2d, problem.camera.matrix, problem.delta])
+                found.append(
+                    [
+                        problem.points.x3d,
+                        problem.points.x2d,
+                        problem.points.w2d,
+                        problem.camera.matrix,
+                        problem.delta,
+                    ]
+                )
         assert all(torch.equal(first, second) for first, second in zip(*found)), name
 
 
 @SPACES
 def test_no_objects_at_all(space: type[PoseSpace]) -> None:
     values = [torch.zeros(0, 5, size, requires_grad=True) for size in (3, 2, 2)]
-    problem, layer = PnPProblem.adaptive(Correspondences(*values), scenes.camera(torch.float32)), scenes.layer(space, mc_samples=8)
-    with kernels.only("native"):
+    problem, layer = (
+        PnPProblem.adaptive(Correspondences(*values), scenes.camera(torch.float32)),
+        scenes.layer(space, mc_samples=8),
+    )
+    with ops.only("native"):
         estimate, samples = layer(problem)
-        loss = monte_carlo_pose_loss(samples, problem.cost(estimate.pose)).sum() + gauss_newton_step(problem, estimate.pose).sum()
-    assert samples.pose.shape == (8, 0, space.dim) and estimate.hessian.shape == (0, space.tangent_dim, space.tangent_dim)
-    assert all(gradient.shape == value.shape for gradient, value in zip(torch.autograd.grad(loss, values), values))
+        loss = (
+            monte_carlo_pose_loss(samples, problem.cost(estimate.pose)).sum()
+            + gauss_newton_step(problem, estimate.pose).sum()
+        )
+    assert samples.pose.shape == (8, 0, space.dim) and estimate.hessian.shape == (
+        0,
+        space.tangent_dim,
+        space.tangent_dim,
+    )
+    assert all(
+        gradient.shape == value.shape
+        for gradient, value in zip(torch.autograd.grad(loss, values), values)
+    )
 
 
 # --- solver and start ---
@@ -236,31 +326,53 @@ def test_no_objects_at_all(space: type[PoseSpace]) -> None:
 @ROBUST
 @pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
 @pytest.mark.parametrize("zero_clipped", [True, False])
-@pytest.mark.parametrize("dtype, tolerance", [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)], ids=["float64", "float32"])
+@pytest.mark.parametrize(
+    "dtype, tolerance",
+    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
+    ids=["float64", "float32"],
+)
 @SPACES
 def test_normal_equations_are_those_of_float64(
-    space: type[PoseSpace], dtype: torch.dtype, tolerance: float, zero_clipped: bool, corner: bool, robust: str
+    space: type[PoseSpace],
+    dtype: torch.dtype,
+    tolerance: float,
+    zero_clipped: bool,
+    corner: bool,
+    robust: str,
 ) -> None:
     problem, pose = hard(space, robust, corner)
     problem, pose = problem.to(dtype), pose.to(dtype)
-    with kernels.only("eager"):
+    with ops.only("eager"):
         expected = problem.to(torch.float64).linearize(pose.to(torch.float64), zero_clipped)
-    with kernels.only("native"):
+    with ops.only("native"):
         actual = problem.linearize(pose, zero_clipped)
-    assert_close([actual.cost, actual.gradient, actual.hessian], [expected.cost, expected.gradient, expected.hessian], tolerance)
+    assert_close(
+        [actual.cost, actual.gradient, actual.hessian],
+        [expected.cost, expected.gradient, expected.hessian],
+        tolerance,
+    )
 
 
 @ROBUST
 @pytest.mark.parametrize("method", ["lm", "gauss_newton"])
 @SPACES
-def test_steps_of_the_solvers_are_those_of_plain_torch(space: type[PoseSpace], method: str, robust: str) -> None:
+def test_steps_of_the_solvers_are_those_of_plain_torch(
+    space: type[PoseSpace], method: str, robust: str
+) -> None:
     problem, pose = scenes.problem((2, 3), noise=20.0, space=space)
     mask = torch.arange(24) < torch.tensor([24, 13, 20])[:, None]
-    problem = PnPProblem(replace(problem.points, mask=mask.expand(2, 3, 24)), problem.camera, problem.delta, robust)
+    problem = PnPProblem(
+        replace(problem.points, mask=mask.expand(2, 3, 24)), problem.camera, problem.delta, robust
+    )
     start = space.retract(pose, uniform((2, 3, space.tangent_dim), -0.3, 0.3, seeded(5)))
     for iterations in (0, 1, 6):
         layer = scenes.layer(space, init=None, solver=method, lm_iterations=iterations)
-        assert_same_estimates(*(of(name).estimate(problem, start, layer.settings, None, space) for name in ("native", "eager")))
+        assert_same_estimates(
+            *(
+                of(name).estimate(problem, start, layer.settings, None, space)
+                for name in ("native", "eager")
+            )
+        )
 
 
 @pytest.mark.parametrize("solver", ["lm", "gauss_newton"])
@@ -269,27 +381,54 @@ def test_random_starts_are_those_of_plain_torch_for_the_same_draws(
     space: type[PoseSpace], solver: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem, pose = scenes.problem((5,), number=40, noise=20.0, space=space)
-    settings, orders, rotations = scenes.layer(space, init=RandomSampleInit(21, 16, 3), solver=solver, lm_iterations=2).settings, [], []
-    take, turn = start._take, space.random_rotation
-    monkeypatch.setattr(start, "_take", lambda values, order: (orders.append(order), take(values, order))[1])
-    monkeypatch.setattr(space, "random_rotation", lambda *given: (rotations.append(turn(*given)), rotations[0])[1])
+    settings, orders, rotations = (
+        scenes.layer(
+            space, init=RandomSampleInit(21, 16, 3), solver=solver, lm_iterations=2
+        ).settings,
+        [],
+        [],
+    )
+    take, turn = random_start._take, space.random_rotation
+    monkeypatch.setattr(
+        random_start, "_take", lambda values, order: (orders.append(order), take(values, order))[1]
+    )
+    monkeypatch.setattr(
+        space, "random_rotation", lambda *given: (rotations.append(turn(*given)), rotations[0])[1]
+    )
     given = space.retract(pose, uniform((5, space.tangent_dim), -2.0, 2.0, seeded(5)))
     expected = of("eager").estimate(problem, given, settings, seeded(0), space)
     drawn = orders[0].contiguous(), rotations[0][..., 3:].contiguous()
-    assert_same_estimates(of("native").estimate(problem, given, settings, None, space, drawn), expected)
+    assert_same_estimates(
+        of("native").estimate(problem, given, settings, None, space, drawn), expected
+    )
 
 
 def test_points_are_drawn_as_plain_torch_draws_them() -> None:
-    """By weight without replacement, also where nearly all of it lies on one point: how often each point is there, and is the first."""
-    weight = torch.tensor([[1.0, 2.0, 0.0, 3.0, 4.0, 5.0], [1e-3, 1e-3, 1.0, 1e-3, 1e-3, 0.0]], dtype=torch.float64)
+    """By weight without replacement, also where nearly all of it lies on one point: how often each
+    point is there, and is the first.
+    """
+    weight = torch.tensor(
+        [[1.0, 2.0, 0.0, 3.0, 4.0, 5.0], [1e-3, 1e-3, 1.0, 1e-3, 1e-3, 0.0]], dtype=torch.float64
+    )
     number = torch.arange(6, dtype=torch.float64).expand(2, 6)
-    points = Correspondences(number[..., None].expand(2, 6, 3), torch.rand(2, 6, 2).double(), weight[..., None].expand(2, 6, 2))
+    points = Correspondences(
+        number[..., None].expand(2, 6, 3),
+        torch.rand(2, 6, 2).double(),
+        weight[..., None].expand(2, 6, 2),
+    )
     problem = PnPProblem(points, scenes.camera(), torch.ones(2))
     runs, told = 20000, torch.empty(20000, 2, 3, dtype=torch.int64)
     call("draw_points", problem, torch.tensor(7), runs, 3, told)
-    expected = start._draw_points(problem, RandomSampleInit(runs, 3, 0), seeded(0)).points.x3d[..., 0].long()
+    expected = (
+        random_start._draw_points(problem, RandomSampleInit(runs, 3, 0), seeded(0))
+        .points.x3d[..., 0]
+        .long()
+    )
     for which in (told[..., :1], told):
-        seen, other = (torch.nn.functional.one_hot(each, 6).sum(-2).double().mean(0) for each in (which, expected[..., : which.shape[-1]]))
+        seen, other = (
+            torch.nn.functional.one_hot(each, 6).sum(-2).double().mean(0)
+            for each in (which, expected[..., : which.shape[-1]])
+        )
         error = (seen * (1 - seen).clamp(min=0) + 1 / runs) * 2 / runs
         assert ((seen - other).abs() < SIGMAS * error.sqrt()).all()
 
@@ -298,8 +437,17 @@ def test_too_few_usable_points_repeat_in_turn() -> None:
     problem, _ = scenes.problem((2,), number=20)
     points = replace(problem.points, mask=torch.arange(20) < torch.tensor([[5], [0]]))
     told = torch.empty(7, 2, 16, dtype=torch.int64)
-    call("draw_points", PnPProblem(points, problem.camera, problem.delta), torch.tensor(7), 7, 16, told)
-    assert torch.equal(told[:, 0, :5].sort()[0], torch.arange(5).expand(7, 5)) and torch.equal(told[:, 0, 5:], told[:, 0, :-5])
+    call(
+        "draw_points",
+        PnPProblem(points, problem.camera, problem.delta),
+        torch.tensor(7),
+        7,
+        16,
+        told,
+    )
+    assert torch.equal(told[:, 0, :5].sort()[0], torch.arange(5).expand(7, 5)) and torch.equal(
+        told[:, 0, 5:], told[:, 0, :-5]
+    )
     assert ((told >= 0) & (told < 20)).all()
 
 
@@ -307,12 +455,23 @@ def test_too_few_usable_points_repeat_in_turn() -> None:
 
 
 class Recorder:
-    """Draws random numbers for the plain sampler and keeps them, in the order in which the compiled one draws them."""
+    """Draws random numbers for the plain sampler and keeps them, in the order in which the compiled
+    one draws them.
+    """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.generator, self.normals, self.uniforms = seeded(3), [], []
-        monkeypatch.setattr(proposals, "_normal", lambda like, shape, _: self.keep(self.normals, torch.randn, shape))
-        monkeypatch.setattr(proposals, "_uniform", lambda like, shape, _: self.keep(self.uniforms, torch.rand, shape))
+        for module in (student_t, angular_central_gaussian):
+            monkeypatch.setattr(
+                module,
+                "_normal",
+                lambda like, shape, _: self.keep(self.normals, torch.randn, shape),
+            )
+        monkeypatch.setattr(
+            von_mises,
+            "_uniform",
+            lambda like, shape, _: self.keep(self.uniforms, torch.rand, shape),
+        )
 
     def keep(self, to: list[Tensor], draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
         to.append(draw(shape, generator=self.generator, dtype=torch.float64))
@@ -322,11 +481,15 @@ class Recorder:
         """(B, S, R), see `OrientationOf` of sampler.hpp."""
         step = 2 if space is YawPose else 3
         translation = [
-            torch.cat((n, c.square().sum(-1, keepdim=True)), dim=-1) for n, c in zip(self.normals[::step], self.normals[1::step])
+            torch.cat((n, c.square().sum(-1, keepdim=True)), dim=-1)
+            for n, c in zip(self.normals[::step], self.normals[1::step])
         ]
         if space is YawPose:
             pairs, triples = self.uniforms[::2], self.uniforms[1::2]
-            turn = [torch.cat((t.movedim(0, -1), p.movedim((1, 0), (-2, -1)).flatten(-2)), dim=-1) for p, t in zip(pairs, triples)]
+            turn = [
+                torch.cat((t.movedim(0, -1), p.movedim((1, 0), (-2, -1)).flatten(-2)), dim=-1)
+                for p, t in zip(pairs, triples)
+            ]
         else:
             turn = self.normals[2::3]
         whole = torch.cat([torch.cat(both, dim=-1) for both in zip(translation, turn)])
@@ -340,52 +503,90 @@ def test_samples_and_weights_are_those_of_plain_torch_for_the_same_random_number
     space: type[PoseSpace], robust: str, rounds: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     problem, pose = scenes.problem((2, 3), noise=20.0, space=space)
-    layer, problem = scenes.layer(space, init=None, mc_samples=128, amis_rounds=rounds), replace(problem, robust=robust)
+    layer, problem = (
+        scenes.layer(space, init=None, mc_samples=128, amis_rounds=rounds),
+        replace(problem, robust=robust),
+    )
     estimate, recorder, found = layer.solve(problem, pose), Recorder(monkeypatch), []
-    estimate = replace(estimate, valid=estimate.valid & torch.tensor([[True, True, True], [True, False, True]]))
+    estimate = replace(
+        estimate, valid=estimate.valid & torch.tensor([[True, True, True], [True, False, True]])
+    )
     for name, given in (("eager", ()), ("native", (None,))):
         again, leaves = of_inputs(problem)
         given = tuple(recorder.told(space) for _ in given)
         drawn = of(name).posterior(again, estimate, layer.settings, None, space, *given)
-        loss = (drawn.log_weights * torch.arange(128)[:, None, None]).sum() + drawn.log_weights.logsumexp(0).sum()
-        found.append([drawn.pose, drawn.log_weights.detach(), *torch.autograd.grad(loss, leaves, materialize_grads=True)])
+        loss = (
+            drawn.log_weights * torch.arange(128)[:, None, None]
+        ).sum() + drawn.log_weights.logsumexp(0).sum()
+        found.append(
+            [
+                drawn.pose,
+                drawn.log_weights.detach(),
+                *torch.autograd.grad(loss, leaves, materialize_grads=True),
+            ]
+        )
         assert torch.equal(drawn.valid, estimate.valid) and not drawn.pose.requires_grad
     assert_close(found[1], found[0], NATIVE)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @SPACES
-def test_losses_of_a_thousand_runs_are_those_of_plain_torch(space: type[PoseSpace], dtype: torch.dtype) -> None:
+def test_losses_of_a_thousand_runs_are_those_of_plain_torch(
+    space: type[PoseSpace], dtype: torch.dtype
+) -> None:
     """Mean loss, effective sample size and gradient, in standard errors of the difference."""
     one, pose = scenes.problem((), number=8, noise=2.0, dtype=dtype, space=space)
     runs, layer = 1000, scenes.layer(space, mc_samples=64, init=None)
     found = []
     for name, seed in (("eager", 0), ("native", 1)):
-        problem, leaves = of_inputs(one.map(lambda tensor: tensor.expand(runs, *tensor.shape)), dtype)
-        with kernels.only(name):
+        problem, leaves = of_inputs(
+            one.map(lambda tensor: tensor.expand(runs, *tensor.shape)), dtype
+        )
+        with ops.only(name):
             estimate = layer.solve(one, pose).map(lambda tensor: tensor.expand(runs, *tensor.shape))
             drawn = layer.sample(problem, estimate, seeded(seed))
         loss = drawn.log_normalizer
         gradients = torch.autograd.grad(loss.sum(), leaves)
-        found.append([value.detach().double().reshape(runs, -1) for value in (loss, drawn.effective_sample_size, *gradients)])
+        found.append(
+            [
+                value.detach().double().reshape(runs, -1)
+                for value in (loss, drawn.effective_sample_size, *gradients)
+            ]
+        )
     for first, second in zip(*found):
-        error, rounding = ((first.var(0) + second.var(0)) / runs).sqrt(), NATIVE_FLOAT32 * (1 + first.abs().mean(0))
+        error, rounding = (
+            ((first.var(0) + second.var(0)) / runs).sqrt(),
+            NATIVE_FLOAT32 * (1 + first.abs().mean(0)),
+        )
         assert ((first.mean(0) - second.mean(0)).abs() < SIGMAS * error + rounding).all()
         assert ((first.std(0) - second.std(0)).abs() < 0.25 * first.std(0) + rounding).all()
 
 
 def test_log_density_of_von_mises_over_all_concentrations() -> None:
-    """In a single round the weights tell the density of the first proposal, whose concentration the weights of the points tell."""
+    """In a single round the weights tell the density of the first proposal, whose concentration the
+    weights of the points tell.
+    """
     problem, pose = scenes.problem(())
     problem, pose = problem.map(lambda tensor: tensor.expand(61, *tensor.shape)), pose.expand(61, 4)
     scale = torch.logspace(-5, 5, 61, dtype=torch.float64)[:, None, None]
-    problem = PnPProblem(replace(problem.points, w2d=problem.points.w2d * scale), problem.camera, problem.delta)
+    problem = PnPProblem(
+        replace(problem.points, w2d=problem.points.w2d * scale), problem.camera, problem.delta
+    )
     estimate = scenes.layer(YawPose, init=None, lm_iterations=0).solve(problem, pose)
     centred, mean = problem.centre()
     first = inference.first_proposal(centred, estimate, mean, YawPose)
     concentration = first.orientation.concentration
-    assert concentration.min() < proposals.MIN_CONCENTRATION and concentration.max() > 0.3 * proposals.MAX_CONCENTRATION
-    drawn = of("native").posterior(problem, estimate, scenes.layer(YawPose, mc_samples=8, amis_rounds=1).settings, seeded(0), YawPose)
+    assert (
+        concentration.min() < angular_central_gaussian.MIN_CONCENTRATION
+        and concentration.max() > 0.3 * angular_central_gaussian.MAX_CONCENTRATION
+    )
+    drawn = of("native").posterior(
+        problem,
+        estimate,
+        scenes.layer(YawPose, mc_samples=8, amis_rounds=1).settings,
+        seeded(0),
+        YawPose,
+    )
     expected = -problem.cost(drawn.pose) - first.log_prob(YawPose.move_origin(drawn.pose, mean))
     assert drawn.valid.any()
     for actual, other in zip(drawn.log_weights.unbind(1), expected.unbind(1)):
@@ -393,9 +594,14 @@ def test_log_density_of_von_mises_over_all_concentrations() -> None:
 
 
 @SPACES
-def test_random_streams_differ_between_objects_and_calls_and_follow_the_generator(space: type[PoseSpace]) -> None:
+def test_random_streams_differ_between_objects_and_calls_and_follow_the_generator(
+    space: type[PoseSpace],
+) -> None:
     problem, pose = scenes.problem((), space=space)
-    problem, pose = problem.map(lambda tensor: tensor.expand(4, *tensor.shape)), pose.expand(4, space.dim)
+    problem, pose = (
+        problem.map(lambda tensor: tensor.expand(4, *tensor.shape)),
+        pose.expand(4, space.dim),
+    )
     layer, generator = scenes.layer(space, mc_samples=16, init=None), seeded(0)
     estimate = layer.solve(problem, pose)
     first, second = (layer.sample(problem, estimate, generator).pose for _ in range(2))
@@ -410,10 +616,14 @@ def test_random_streams_differ_between_objects_and_calls_and_follow_the_generato
 
 def test_what_is_not_covered_goes_to_plain_torch() -> None:
     problem, _ = scenes.problem((2,))
-    assert kernels.choose("cost", problem).name == "native"
+    assert ops.choose("cost", problem).name == "native"
     camera = replace(problem.camera, matrix=problem.camera.matrix.clone().requires_grad_())
-    for other in (replace(problem, robust="cauchy"), replace(problem, camera=camera), problem.to("meta")):
-        assert kernels.choose("cost", other).name == "eager"
+    for other in (
+        replace(problem, robust="cauchy"),
+        replace(problem, camera=camera),
+        problem.to("meta"),
+    ):
+        assert ops.choose("cost", other).name == "eager"
 
 
 def test_gradients_in_poses_are_those_of_plain_torch() -> None:
@@ -427,29 +637,33 @@ def test_second_derivatives_are_those_of_plain_torch() -> None:
     found = []
     for name in ("eager", "native"):
         again, leaves = of_inputs(problem)
-        with kernels.only(name):
+        with ops.only(name):
             cost = again.cost(pose)
         first = torch.autograd.grad(cost.sum(), leaves, create_graph=True)
-        found.append(list(torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves)))
+        found.append(
+            list(torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves))
+        )
     assert_close(*found, NATIVE)
 
 
 SCRIPT = """
 import importlib.util, warnings
 real = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if "kernels.cpu._" in name else real(name, *rest)
+importlib.util.find_spec = lambda name, *rest: None if "ops.cpu._" in name else real(name, *rest)
 import torch
 from tests.pnp import scenes
-from epropnp_det.pnp import kernels
+from epropnp_det.pnp import ops
 with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     problem, pose = scenes.problem((2,))
     problem.cost(pose), problem.cost(pose)
 assert [str(one.message) for one in told if "plain torch" in str(one.message)][0].count("g++") == 1 and len(told) == 1, told
-assert kernels.choose("cost", problem).name == "eager"
+assert ops.choose("cost", problem).name == "eager"
 """
 
 
 def test_without_the_compiled_kernels_plain_torch_runs_and_says_so_once() -> None:
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

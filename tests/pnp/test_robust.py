@@ -4,9 +4,10 @@ import pytest
 import torch
 
 from epropnp_det.pnp import adaptive_threshold
-from epropnp_det.pnp.robust import ROBUST, huber_cost
-from tests.pnp.scenes import seeded, uniform
+from epropnp_det.pnp.ops.robust import ROBUST, huber_cost
 from tests.tolerances import EXACT
+
+from .scenes import seeded, uniform
 
 
 def test_huber_cost_is_equation_12() -> None:
@@ -31,7 +32,12 @@ def test_scaled_residuals_have_the_gradient_of_the_cost(name: str) -> None:
     delta = torch.tensor(2.0, dtype=torch.float64)
     squared = residual.square().sum(-1)
     expected = torch.autograd.grad(ROBUST[name].cost(squared, delta).sum(), residual)[0]
-    torch.testing.assert_close(ROBUST[name].scale(squared, delta).square()[:, None] * residual, expected, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        ROBUST[name].scale(squared, delta).square()[:, None] * residual,
+        expected,
+        rtol=EXACT,
+        atol=EXACT,
+    )
 
 
 def test_small_residuals_count_alike_and_large_ones_less_and_less() -> None:

@@ -1,6 +1,8 @@
-"""The Triton kernels against the plain torch implementation: on the GPU, or without one in Triton's interpreter.
+"""The Triton kernels against the plain torch implementation: on the GPU, or without one in Triton's
+interpreter.
 
-The interpreter has to be asked for before Triton is imported: TRITON_INTERPRET=1 python -m pytest tests/pnp/test_triton.py. Without it
+The interpreter has to be asked for before Triton is imported: TRITON_INTERPRET=1 python -m pytest
+    tests/pnp/test_triton.py. Without it
 `test_triton_without_gpu.py` runs this file so.
 """
 
@@ -13,25 +15,41 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Camera, PnPProblem, RandomSampleInit, YawPose, gauss_newton_step, kernels, monte_carlo_pose_loss
-from epropnp_det.pnp.kernels.cuda.fused import DEVICE, INSTALLED
-from epropnp_det.pnp.space import PoseSpace
-from tests.pnp import scenes
-from tests.pnp.against_eager import assert_close, costs_and_gradients, hard, of, of_inputs
-from tests.pnp.scenes import SPACES, seeded, uniform
+from epropnp_det.pnp import (
+    Camera,
+    PnPProblem,
+    RandomSampleInit,
+    YawPose,
+    gauss_newton_step,
+    monte_carlo_pose_loss,
+    ops,
+)
+from epropnp_det.pnp.ops.triton.fused import DEVICE, INSTALLED
+from epropnp_det.pnp.spaces.base import PoseSpace
 from tests.tolerances import EXACT, NATIVE, NATIVE_FLOAT32
 
-pytestmark = [pytest.mark.skipif(not INSTALLED, reason="needs triton and a C compiler"), *([pytest.mark.gpu] if DEVICE == "cuda" else [])]
+from . import scenes
+from .against_eager import assert_close, costs_and_gradients, hard, of, of_inputs
+from .scenes import SPACES, seeded, uniform
+
+pytestmark = [
+    pytest.mark.skipif(not INSTALLED, reason="needs triton and a C compiler"),
+    *([pytest.mark.gpu] if DEVICE == "cuda" else []),
+]
 
 ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
 CORNER = pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
-DTYPE = pytest.mark.parametrize("dtype, tolerance", [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)], ids=["float64", "float32"])
+DTYPE = pytest.mark.parametrize(
+    "dtype, tolerance",
+    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
+    ids=["float64", "float32"],
+)
 
 
 @pytest.fixture(autouse=True)
 def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test says itself which implementation it asks."""
-    monkeypatch.setattr(kernels, "_only", [])
+    monkeypatch.setattr(ops, "_only", [])
 
 
 def here(problem: PnPProblem, pose: Tensor) -> tuple[PnPProblem, Tensor]:
@@ -39,20 +57,28 @@ def here(problem: PnPProblem, pose: Tensor) -> tuple[PnPProblem, Tensor]:
     return problem.to(DEVICE), pose.to(DEVICE)
 
 
-def hard_here(space: type[PoseSpace], robust: str = "huber", corner: bool = False) -> tuple[PnPProblem, Tensor]:
+def hard_here(
+    space: type[PoseSpace], robust: str = "huber", corner: bool = False
+) -> tuple[PnPProblem, Tensor]:
     """More samples and points than a tile has, and no multiple of it."""
     return here(*hard(space, robust, corner, samples=19))
 
 
 def both(problem: PnPProblem, pose: Tensor) -> None:
-    assert_close(costs_and_gradients("triton", problem, pose), costs_and_gradients("eager", problem, pose), NATIVE)
+    assert_close(
+        costs_and_gradients("triton", problem, pose),
+        costs_and_gradients("eager", problem, pose),
+        NATIVE,
+    )
 
 
 # --- cost ---
 
 
 def test_the_hard_problems_are_hard() -> None:
-    """Every branch of the kernels is taken: near plane, all four limits, both sides of the threshold."""
+    """Every branch of the kernels is taken: near plane, all four limits, both sides of the
+    threshold.
+    """
     problem, pose = hard(YawPose, samples=19)
     camera = problem.camera.each_point()
     xyz = YawPose.transform(pose, problem.points.x3d)
@@ -72,7 +98,8 @@ def test_cost_and_its_gradients_are_those_of_float64_autograd(
     space: type[PoseSpace], dtype: torch.dtype, tolerance: float, corner: bool, robust: str
 ) -> None:
     problem, pose = hard_here(space, robust, corner)
-    # The same numbers for both: what is measured is rounding inside the kernels, not that of their inputs.
+    # The same numbers for both: what is measured is rounding inside the kernels, not that of their
+    # inputs.
     problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
     expected = costs_and_gradients("eager", problem, pose)
     assert all((gradient != 0).any() for gradient in expected[1 : 5 if robust == "huber" else 4])
@@ -89,8 +116,14 @@ def test_any_number_of_points_and_samples(number: int) -> None:
 def test_masked_points_and_cameras_of_their_own() -> None:
     problem, pose = scenes.problem((3,), number=20)
     mask = torch.arange(20) < torch.tensor([[20], [7], [0]])
-    cameras = Camera.stack([scenes.camera(), scenes.camera().crop(10.0, 20.0), scenes.camera().scale(0.5, 0.4)])
-    both(*here(PnPProblem(replace(problem.points, mask=mask), cameras, problem.delta + 0.1), pose[None]))
+    cameras = Camera.stack(
+        [scenes.camera(), scenes.camera().crop(10.0, 20.0), scenes.camera().scale(0.5, 0.4)]
+    )
+    both(
+        *here(
+            PnPProblem(replace(problem.points, mask=mask), cameras, problem.delta + 0.1), pose[None]
+        )
+    )
 
 
 @pytest.mark.parametrize("samples, objects", [(0, 3), (2, 0)])
@@ -99,8 +132,13 @@ def test_nothing_to_do(space: type[PoseSpace], samples: int, objects: int) -> No
     problem, pose = scenes.problem((objects,), space=space)
     problem, pose = here(problem, pose.expand(samples, objects, space.dim))
     both(problem, pose)
-    with kernels.only("triton"):
-        assert problem.linearize(pose).hessian.shape == (samples, objects, space.tangent_dim, space.tangent_dim)
+    with ops.only("triton"):
+        assert problem.linearize(pose).hessian.shape == (
+            samples,
+            objects,
+            space.tangent_dim,
+            space.tangent_dim,
+        )
 
 
 @pytest.mark.parametrize("junk", [torch.nan, torch.inf])
@@ -112,7 +150,9 @@ def test_numbers_that_are_not_finite_stay_so(space: type[PoseSpace], junk: float
         # Below `PnPProblem.cost`, which takes out what is no pose.
         assert of(name).cost(problem, pose[None]).isnan().tolist() == [[True, False]], name
         at = of(name).linearize(problem, pose, True)
-        assert at.cost.isnan().tolist() == [True, False] and at.gradient.isfinite().all(-1).tolist() == [False, True], name
+        assert at.cost.isnan().tolist() == [True, False] and at.gradient.isfinite().all(
+            -1
+        ).tolist() == [False, True], name
         assert at.hessian.isfinite().all(-1).all(-1).tolist() == [False, True], name
 
 
@@ -120,16 +160,20 @@ def test_samples_of_no_weight_are_left_out() -> None:
     problem, pose = hard_here(YawPose)
     again, leaves = of_inputs(problem)
     weight = (torch.arange(19, device=DEVICE) % 5 == 0).double()[:, None]
-    with kernels.only("triton"):
+    with ops.only("triton"):
         some = torch.autograd.grad((weight * again.cost(pose)).sum(), leaves)
     again, leaves = of_inputs(problem)
-    with kernels.only("eager"):
-        assert_close(list(some), list(torch.autograd.grad(again.cost(pose[::5]).sum(), leaves)), NATIVE)
+    with ops.only("eager"):
+        assert_close(
+            list(some), list(torch.autograd.grad(again.cost(pose[::5]).sum(), leaves)), NATIVE
+        )
     # Whatever their poses are.
     again, leaves = of_inputs(problem)
     broken = torch.where(weight[..., None] == 0, torch.nan, pose)
     cost = of("triton").cost(again, broken)
-    assert_close(list(torch.autograd.grad(cost, leaves, weight.expand_as(cost))), list(some), NATIVE)
+    assert_close(
+        list(torch.autograd.grad(cost, leaves, weight.expand_as(cost))), list(some), NATIVE
+    )
 
 
 def test_the_same_inputs_give_the_same_bits() -> None:
@@ -147,24 +191,37 @@ def test_the_same_inputs_give_the_same_bits() -> None:
 @DTYPE
 @SPACES
 def test_normal_equations_are_those_of_float64(
-    space: type[PoseSpace], dtype: torch.dtype, tolerance: float, zero_clipped: bool, corner: bool, robust: str
+    space: type[PoseSpace],
+    dtype: torch.dtype,
+    tolerance: float,
+    zero_clipped: bool,
+    corner: bool,
+    robust: str,
 ) -> None:
     problem, pose = here(*hard(space, robust, corner, samples=4))
     problem, pose = problem.to(dtype), pose.to(dtype)
-    with kernels.only("eager"):
+    with ops.only("eager"):
         expected = problem.to(torch.float64).linearize(pose.to(torch.float64), zero_clipped)
-    with kernels.only("triton"):
+    with ops.only("triton"):
         actual = problem.linearize(pose, zero_clipped)
-    assert_close([actual.cost, actual.gradient, actual.hessian], [expected.cost, expected.gradient, expected.hessian], tolerance)
+    assert_close(
+        [actual.cost, actual.gradient, actual.hessian],
+        [expected.cost, expected.gradient, expected.hessian],
+        tolerance,
+    )
 
 
 @SPACES
 def test_normal_equations_of_more_points_than_a_block(space: type[PoseSpace]) -> None:
     problem, pose = here(*scenes.problem((2,), number=131, space=space))
-    with kernels.only("eager"):
+    with ops.only("eager"):
         expected = problem.linearize(pose)
     actual = of("triton").linearize(problem, pose, True)
-    assert_close([actual.cost, actual.gradient, actual.hessian], [expected.cost, expected.gradient, expected.hessian], NATIVE)
+    assert_close(
+        [actual.cost, actual.gradient, actual.hessian],
+        [expected.cost, expected.gradient, expected.hessian],
+        NATIVE,
+    )
 
 
 # --- solver, and the whole layer ---
@@ -173,7 +230,9 @@ def test_normal_equations_of_more_points_than_a_block(space: type[PoseSpace]) ->
 @ROBUST
 @pytest.mark.parametrize("method", ["lm", "gauss_newton"])
 @SPACES
-def test_steps_of_the_solvers_are_those_of_plain_torch(space: type[PoseSpace], method: str, robust: str) -> None:
+def test_steps_of_the_solvers_are_those_of_plain_torch(
+    space: type[PoseSpace], method: str, robust: str
+) -> None:
     problem, pose = scenes.problem((1, 2), noise=20.0, space=space)
     start = space.retract(pose, uniform((2, 1, 2, space.tangent_dim), -0.3, 0.3, seeded(5)))
     problem, start = here(replace(problem, robust=robust), start)
@@ -196,13 +255,22 @@ def test_solvers_stay_where_there_is_nothing_to_solve(space: type[PoseSpace], me
 
 
 @SPACES
-def test_a_training_call_is_that_of_plain_torch_for_the_same_random_numbers(space: type[PoseSpace]) -> None:
-    """The random numbers are torch's, so both draw the same: problem, random start, solution, samples, loss and its gradient."""
+def test_a_training_call_is_that_of_plain_torch_for_the_same_random_numbers(
+    space: type[PoseSpace],
+) -> None:
+    """The random numbers are torch's, so both draw the same: problem, random start, solution,
+    samples, loss and its gradient.
+    """
     problem, pose = here(*scenes.problem((2,), number=12, noise=2.0, space=space))
-    layer, found = scenes.layer(space, mc_samples=32, amis_rounds=2, lm_iterations=2, init=RandomSampleInit(2, 6, 1)), []
+    layer, found = (
+        scenes.layer(
+            space, mc_samples=32, amis_rounds=2, lm_iterations=2, init=RandomSampleInit(2, 6, 1)
+        ),
+        [],
+    )
     for name in ("triton", "eager"):
         again, leaves = of_inputs(problem)
-        with kernels.only(name):
+        with ops.only(name):
             estimate, samples = layer(again, None, torch.Generator(DEVICE).manual_seed(0))
             loss = monte_carlo_pose_loss(samples, again.cost(pose))
             step = gauss_newton_step(again, estimate.pose)
@@ -220,14 +288,18 @@ def test_what_is_not_covered_goes_to_plain_torch() -> None:
     problem, _ = here(*scenes.problem((2,)))
     assert of("triton").supports("cost", problem)
     camera = replace(problem.camera, matrix=problem.camera.matrix.clone().requires_grad_())
-    for other in (replace(problem, robust="cauchy"), replace(problem, camera=camera), problem.to("meta")):
+    for other in (
+        replace(problem, robust="cauchy"),
+        replace(problem, camera=camera),
+        problem.to("meta"),
+    ):
         assert not of("triton").supports("cost", other)
 
 
 def test_gradients_in_poses_are_those_of_plain_torch() -> None:
     problem, pose = here(*scenes.problem((2,)))
     pose.requires_grad_()
-    with kernels.only("triton"):
+    with ops.only("triton"):
         assert (torch.autograd.grad(problem.cost(pose + 0.1).sum(), pose)[0] != 0).all()
         assert problem.linearize(pose).gradient.requires_grad
 
@@ -237,10 +309,12 @@ def test_second_derivatives_are_those_of_plain_torch() -> None:
     found = []
     for name in ("eager", "triton"):
         again, leaves = of_inputs(problem)
-        with kernels.only(name):
+        with ops.only(name):
             cost = again.cost(pose)
         first = torch.autograd.grad(cost.sum(), leaves, create_graph=True)
-        found.append(list(torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves)))
+        found.append(
+            list(torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves))
+        )
     assert_close(*found, NATIVE)
 
 
@@ -249,8 +323,10 @@ def test_second_derivatives_are_those_of_plain_torch() -> None:
 
 @SPACES
 def test_operators_keep_what_they_promise_to_torch(space: type[PoseSpace]) -> None:
-    """Shapes told without computing are those computed, no input is changed, and the derivative is registered as it should be."""
-    from epropnp_det.pnp.kernels.cuda import operators
+    """Shapes told without computing are those computed, no input is changed, and the derivative is
+    registered as it should be.
+    """
+    from epropnp_det.pnp.ops.triton import operators
 
     problem, pose = here(*scenes.problem((2,), number=5, space=space))
     problem, leaves = of_inputs(problem)
@@ -272,7 +348,7 @@ def test_the_compiler_of_torch_takes_the_operators_as_they_are(space: type[PoseS
 
     torch._dynamo.reset()
     x3d = problem.points.x3d
-    with kernels.only("triton"):
+    with ops.only("triton"):
         compiled = torch.compile(costs, fullgraph=True, backend="aot_eager")
         ends = [each(x3d.clone().requires_grad_()) for each in (costs, compiled)]
     assert_close([end.detach() for end in ends[1]], [end.detach() for end in ends[0]], NATIVE)

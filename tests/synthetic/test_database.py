@@ -1,4 +1,6 @@
-"""The database on disk, through the devkit: what the tables say is what the pictures and the LiDAR show."""
+"""The database on disk, through the devkit: what the tables say is what the pictures and the LiDAR
+show.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,9 @@ from nuscenes.utils.data_classes import Box, LidarPointCloud
 from nuscenes.utils.geometry_utils import points_in_box, view_points
 from nuscenes.utils.splits import create_splits_scenes
 
-from epropnp_det.datasets import convert
+from epropnp_det.detection.data import nuscenes_convert
+from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.errors import UserError
-from epropnp_det.nuscenes_classes import CLASSES
 from epropnp_det.synthetic.generate import MARKER, create
 from epropnp_det.synthetic.motion import moved
 from epropnp_det.synthetic.photo import Photo, View, owners_seen, take
@@ -53,16 +55,26 @@ def samples(nusc: NuScenes, scenes: dict[str, Scene]) -> Iterator[tuple[Scene, i
 def test_two_runs_write_the_same_bytes(database, tmp_path):
     """With another number of processes, too."""
     create(tmp_path / "again", "test", SEED, processes=3)
-    names = sorted(str(path.relative_to(database)) for path in database.rglob("*") if path.is_file())
-    assert names == sorted(str(path.relative_to(tmp_path / "again")) for path in (tmp_path / "again").rglob("*") if path.is_file())
+    names = sorted(
+        str(path.relative_to(database)) for path in database.rglob("*") if path.is_file()
+    )
+    assert names == sorted(
+        str(path.relative_to(tmp_path / "again"))
+        for path in (tmp_path / "again").rglob("*")
+        if path.is_file()
+    )
     same, different, missing = filecmp.cmpfiles(database, tmp_path / "again", names, shallow=False)
     assert (different, missing) == ([], []) and len(same) == len(names) > 40
 
 
 def test_a_scene_looks_the_same_without_the_others(database, tmp_path):
     create(tmp_path / "alone", "test", SEED, processes=2, scenes=["scene-0103"])
-    alone, among = (sorted((root / "samples").rglob("*-0103__*")) for root in (tmp_path / "alone", database))
-    assert len(alone) == 2 * 7 and [path.read_bytes() for path in alone] == [path.read_bytes() for path in among]
+    alone, among = (
+        sorted((root / "samples").rglob("*-0103__*")) for root in (tmp_path / "alone", database)
+    )
+    assert len(alone) == 2 * 7 and [path.read_bytes() for path in alone] == [
+        path.read_bytes() for path in among
+    ]
 
 
 def test_another_seed_is_another_world():
@@ -84,27 +96,44 @@ def test_the_devkit_reads_every_table(nusc):
 
 
 def test_chains_are_closed(nusc):
-    """prev and next are each other's inverse, in order of time, within one scene, sensor or object."""
+    """prev and next are each other's inverse, in order of time, within one scene, sensor or
+    object.
+    """
     for table in ("sample", "sample_data", "sample_annotation"):
         for row in getattr(nusc, table):
             if row["next"]:
                 after = nusc.get(table, row["next"])
                 assert after["prev"] == row["token"]
-                stamps = [r["timestamp"] if "timestamp" in r else nusc.get("sample", r["sample_token"])["timestamp"] for r in (row, after)]
+                stamps = [
+                    r["timestamp"]
+                    if "timestamp" in r
+                    else nusc.get("sample", r["sample_token"])["timestamp"]
+                    for r in (row, after)
+                ]
                 assert stamps[0] < stamps[1]
     for instance in nusc.instance:
         assert not nusc.get("sample_annotation", instance["first_annotation_token"])["prev"]
         assert not nusc.get("sample_annotation", instance["last_annotation_token"])["next"]
-        owned = [row for row in nusc.sample_annotation if row["instance_token"] == instance["token"]]
+        owned = [
+            row for row in nusc.sample_annotation if row["instance_token"] == instance["token"]
+        ]
         assert len(owned) == instance["nbr_annotations"]
 
 
 def test_the_devkit_draws(nusc, tmp_path):
     sample = nusc.sample[0]
-    nusc.render_sample_data(sample["data"]["CAM_FRONT"], out_path=str(tmp_path / "camera.png"), verbose=False)
-    nusc.render_sample_data(sample["data"][LIDAR], out_path=str(tmp_path / "lidar.png"), verbose=False)
-    nusc.render_annotation(nusc.sample_annotation[0]["token"], out_path=str(tmp_path / "annotation.png"))
-    nusc.render_egoposes_on_map(log_location=nusc.log[0]["location"], out_path=str(tmp_path / "map.png"))
+    nusc.render_sample_data(
+        sample["data"]["CAM_FRONT"], out_path=str(tmp_path / "camera.png"), verbose=False
+    )
+    nusc.render_sample_data(
+        sample["data"][LIDAR], out_path=str(tmp_path / "lidar.png"), verbose=False
+    )
+    nusc.render_annotation(
+        nusc.sample_annotation[0]["token"], out_path=str(tmp_path / "annotation.png")
+    )
+    nusc.render_egoposes_on_map(
+        log_location=nusc.log[0]["location"], out_path=str(tmp_path / "map.png")
+    )
     matplotlib.pyplot.close("all")
     assert len(list(tmp_path.glob("*.png"))) == 4
 
@@ -120,19 +149,32 @@ def test_every_sensor_has_its_own_time_and_pose(nusc, scenes):
     for scene, keyframe, sample in samples(nusc, scenes):
         data = [nusc.get("sample_data", name) for name in sample["data"].values()]
         poses = [nusc.get("ego_pose", row["ego_pose_token"]) for row in data]
-        assert len(data) == 7 == len({row["timestamp"] for row in data}) == len({tuple(pose["translation"]) for pose in poses})
+        assert (
+            len(data)
+            == 7
+            == len({row["timestamp"] for row in data})
+            == len({tuple(pose["translation"]) for pose in poses})
+        )
         assert len({tuple(pose["rotation"]) for pose in poses}) == 7
         for row, pose in zip(data, poses):
             lead = (sample["timestamp"] - row["timestamp"]) * 1e-6
             assert row["timestamp"] == pose["timestamp"] and 0 <= lead < 0.05
             assert (lead == 0) == (row["channel"] == LIDAR)
-            drive = scene.ego.motion.position(scene.time(keyframe) - lead) - scene.ego.motion.position(0.0)
+            drive = scene.ego.motion.position(
+                scene.time(keyframe) - lead
+            ) - scene.ego.motion.position(0.0)
             first = nusc.get("ego_pose", token("data", token("sample", scene.name, 0), LIDAR))
-            np.testing.assert_allclose(np.subtract(pose["translation"], first["translation"])[:2], drive, atol=tolerances.FINITE_DIFFERENCE)
+            np.testing.assert_allclose(
+                np.subtract(pose["translation"], first["translation"])[:2],
+                drive,
+                atol=tolerances.FINITE_DIFFERENCE,
+            )
 
 
 def test_velocities_of_tracks_are_those_of_the_motion(nusc, scenes):
-    """The devkit's difference of two positions half a second apart points along the chord: off by half the turn in between."""
+    """The devkit's difference of two positions half a second apart points along the chord: off by
+    half the turn in between.
+    """
     known = unknown = 0
     for scene, keyframe, _ in samples(nusc, scenes):
         for index in scene.present(keyframe):
@@ -159,7 +201,9 @@ def test_attributes_match_the_motion(nusc, scenes):
 
 
 def test_lidar_points_fall_inside_their_boxes(nusc, scenes):
-    """The devkit finds in every box as many points as hit its object, and none in all boxes that hit something else."""
+    """The devkit finds in every box as many points as hit its object, and none in all boxes that
+    hit something else.
+    """
     total = 0
     for _, _, sample in samples(nusc, scenes):
         path, boxes, _ = nusc.get_sample_data(sample["data"][LIDAR])
@@ -175,7 +219,10 @@ def test_lidar_file_is_laid_out_as_nuscenes_has_it(nusc):
     path = nusc.get_sample_data_path(nusc.sample[0]["data"][LIDAR])
     points = np.fromfile(path, np.float32).reshape(-1, 5)
     assert 15000 < len(points) <= 32 * 1084 and points[:, :3].any()
-    assert set(np.unique(points[:, 4])) <= set(range(32)) and ((points[:, 3] >= 0) & (points[:, 3] <= 255)).all()
+    assert (
+        set(np.unique(points[:, 4])) <= set(range(32))
+        and ((points[:, 3] >= 0) & (points[:, 3] <= 255)).all()
+    )
 
 
 def silhouette(pixels: np.ndarray) -> np.ndarray:
@@ -188,17 +235,30 @@ def bounds(points: np.ndarray) -> np.ndarray:
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
-def unhidden(scene: Scene, keyframe: int, view: View, stage: Stage) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """Tracks that lie in the picture as a whole and behind nothing: index, silhouette, box of the projected mesh."""
+def unhidden(
+    scene: Scene, keyframe: int, view: View, stage: Stage
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Tracks that lie in the picture as a whole and behind nothing: index, silhouette, box of the
+    projected mesh.
+    """
     owner = owners_seen(view, stage)
     for index, shape in stage.shapes.items():
         projected = view.project(shape.vertices)
         outline = bounds(projected[:, :2])
-        if projected[:, 2].min() < 0.5 or (outline[:2] < 0).any() or (outline[2:] > IMAGE_SIZE).any():
+        if (
+            projected[:, 2].min() < 0.5
+            or (outline[:2] < 0).any()
+            or (outline[2:] > IMAGE_SIZE).any()
+        ):
             continue
-        columns, rows = (np.arange(np.floor(outline[axis]), np.ceil(outline[axis + 2])) for axis in (0, 1))
+        columns, rows = (
+            np.arange(np.floor(outline[axis]), np.ceil(outline[axis + 2])) for axis in (0, 1)
+        )
         pixels = np.stack(np.meshgrid(columns, rows), axis=-1).reshape(-1, 2)
-        alone = RayCaster(shape.triangles).triangles_hit(view.origin, view.directions(pixels + 0.5)) >= 0
+        alone = (
+            RayCaster(shape.triangles).triangles_hit(view.origin, view.directions(pixels + 0.5))
+            >= 0
+        )
         seen = owner == index
         if 0 < seen.sum() == alone.sum():
             yield index, silhouette(seen), outline
@@ -209,7 +269,9 @@ def cuboid(box: Box, intrinsic: list) -> np.ndarray:
 
 
 def test_silhouettes_agree_with_boxes(nusc, scenes):
-    """Of what is neither hidden nor cut off, the pixels, the mesh and the annotation seen through the tables agree."""
+    """Of what is neither hidden nor cut off, the pixels, the mesh and the annotation seen through
+    the tables agree.
+    """
     compared = set()
     for scene, keyframe, sample in samples(nusc, scenes):
         if keyframe == 0:  # the other one is enough
@@ -218,8 +280,14 @@ def test_silhouettes_agree_with_boxes(nusc, scenes):
         for camera in CAMERAS:
             _, boxes, intrinsic = nusc.get_sample_data(sample["data"][camera.channel])
             boxes = {box.token: box for box in boxes}
-            for index, seen, mesh in unhidden(scene, keyframe, camera_view(scene, keyframe, camera), stage):
-                assert np.abs(seen - mesh).max() <= tolerances.SILHOUETTE, (scene.tracks[index].kind, seen, mesh)
+            for index, seen, mesh in unhidden(
+                scene, keyframe, camera_view(scene, keyframe, camera), stage
+            ):
+                assert np.abs(seen - mesh).max() <= tolerances.SILHOUETTE, (
+                    scene.tracks[index].kind,
+                    seen,
+                    mesh,
+                )
                 outer = cuboid(boxes[annotation_token(scene, index, keyframe)], intrinsic)
                 grown = outer + tolerances.SILHOUETTE * np.array([-1, -1, 1, 1])
                 assert (seen[:2] >= grown[:2]).all() and (seen[2:] <= grown[2:]).all()
@@ -237,34 +305,54 @@ def test_the_file_shows_what_the_camera_sees(nusc, scenes):
     assert stored.shape == (*IMAGE_SIZE[::-1], 3)
     assert np.abs(stored.astype(float) - photo.image).mean() < tolerances.JPEG
     assert (photo.owner == owners_seen(view, stage)).all()
-    calibration = nusc.get("calibrated_sensor", nusc.get("sample_data", data)["calibrated_sensor_token"])
+    calibration = nusc.get(
+        "calibrated_sensor", nusc.get("sample_data", data)["calibrated_sensor_token"]
+    )
     np.testing.assert_allclose(calibration["camera_intrinsic"], camera.intrinsic)
 
 
 def test_the_full_preset_is_peopled():
-    """All ten classes in every scene, 15 to 40 objects in every keyframe, heading everywhere as the vehicle sees it."""
+    """All ten classes in every scene, 15 to 40 objects in every keyframe, heading everywhere as the
+    vehicle sees it.
+    """
     preset, headings = PRESETS["full"], []
     for name in ("scene-0061", "scene-0103", "scene-0916"):
         scene, classes = scene_of(preset, SEED, name), set()
         for keyframe in range(preset.keyframes):
             here, time = scene.ego.motion.position(scene.time(keyframe)), scene.time(keyframe)
             tracks = [scene.tracks[i] for i in scene.present(keyframe)]
-            near = [track for track in tracks if np.linalg.norm(track.motion.position(time) - here) < CROWD_RANGE]
+            near = [
+                track
+                for track in tracks
+                if np.linalg.norm(track.motion.position(time) - here) < CROWD_RANGE
+            ]
             assert 15 <= len(near) <= CROWD
             classes |= {track.kind.class_name for track in near}
-            headings += [track.motion.heading(time) - scene.ego.motion.heading(time) for track in near]
+            headings += [
+                track.motion.heading(time) - scene.ego.motion.heading(time) for track in near
+            ]
         assert classes == set(CLASSES)
     share, _ = np.histogram(np.mod(headings, 2 * np.pi), 12, (0, 2 * np.pi))
     assert (share > 0.02 * len(headings)).all()
 
 
 def test_the_world_of_seed_0_is_the_one_the_shipped_models_know():
-    """Boxes, colours and shapes of every object of all ten scenes. Another world needs another seed, or new trainings."""
+    """Boxes, colours and shapes of every object of all ten scenes. Another world needs another
+    seed, or new trainings.
+    """
     preset, facts = PRESETS["full"], []
     for name in preset.scenes:
         for track in scene_of(preset, SEED, name).tracks:
             paint = track.shape.colors.mean(0)
-            facts.append([*track.center(3.0), track.motion.heading(3.0), *track.size, *paint, len(track.shape.triangles)])
+            facts.append(
+                [
+                    *track.center(3.0),
+                    track.motion.heading(3.0),
+                    *track.size,
+                    *paint,
+                    len(track.shape.triangles),
+                ]
+            )
     assert len(facts) == 541
     assert np.abs(facts).sum() == pytest.approx(257015.7178, abs=tolerances.FROZEN_WORLD)
 
@@ -274,9 +362,18 @@ def test_nothing_stands_in_anything_else(scenes):
         for keyframe in range(scene.keyframes):
             time, present = scene.time(keyframe), scene.present(keyframe)
             for i in present:
-                others = [scene.tracks[j].shape_at(time).vertices for j in present if j != i] + [scene.scenery.shape.vertices]
+                others = [scene.tracks[j].shape_at(time).vertices for j in present if j != i] + [
+                    scene.scenery.shape.vertices
+                ]
                 track = scene.tracks[i]
-                turn = np.linalg.inv(np.block([[_level(track.motion.heading(time)), track.center(time)[:, None]], [0, 0, 0, 1]]))
+                turn = np.linalg.inv(
+                    np.block(
+                        [
+                            [_level(track.motion.heading(time)), track.center(time)[:, None]],
+                            [0, 0, 0, 1],
+                        ]
+                    )
+                )
                 local = np.abs(moved(turn, np.concatenate(others)))
                 assert not (local < np.array(track.size) / 2).all(axis=1).any()
 
@@ -286,7 +383,7 @@ def _level(yaw: float) -> np.ndarray:
 
 
 def test_annotation_files_are_written(database, tmp_path):
-    files = convert.create(database, "v1.0-mini", tmp_path)
+    files = nuscenes_convert.create(database, "v1.0-mini", tmp_path)
     assert len(files) == 2
     for path in files:
         data = json.loads(path.read_text())
@@ -297,8 +394,14 @@ def test_annotation_files_are_written(database, tmp_path):
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(REPOSITORY / "tools" / "create_synthetic_nuscenes.py"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, env={"PYTHONPATH": str(REPOSITORY)}, check=False)
+    command = [
+        sys.executable,
+        str(REPOSITORY / "tools" / "create_synthetic_nuscenes.py"),
+        *arguments,
+    ]
+    return subprocess.run(
+        command, capture_output=True, text=True, env={"PYTHONPATH": str(REPOSITORY)}, check=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -306,7 +409,10 @@ def run_command(*arguments: str) -> subprocess.CompletedProcess:
     [
         (["--preset", "huge"], "unknown preset 'huge'; there are: full, test, varied"),
         (["--processes", "0"], "--processes is 0"),
-        (["--preset", "test", "--scenes", "scene-0061", "scene-9999"], "the preset has no scene-9999; its scenes: scene-0061, scene-0103"),
+        (
+            ["--preset", "test", "--scenes", "scene-0061", "scene-9999"],
+            "the preset has no scene-9999; its scenes: scene-0061, scene-0103",
+        ),
     ],
 )
 def test_bad_settings_are_one_line(tmp_path, arguments, message):
@@ -319,7 +425,11 @@ def test_bad_settings_are_one_line(tmp_path, arguments, message):
 def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     (tmp_path / "precious.txt").write_text("mine")
     result = run_command(str(tmp_path))
-    assert result.returncode == 2 and "is not empty" in result.stderr and result.stderr.count("\n") == 1
+    assert (
+        result.returncode == 2
+        and "is not empty" in result.stderr
+        and result.stderr.count("\n") == 1
+    )
     with pytest.raises(UserError, match=f"has no {MARKER}"):
         create(tmp_path, "test", overwrite=True)
     with pytest.raises(UserError, match="is a file"):

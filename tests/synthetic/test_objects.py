@@ -1,11 +1,18 @@
-"""Meshes: as large as their boxes, of nuScenes' sizes, and with a look that tells where they head."""
+"""Meshes: as large as their boxes, of nuScenes' sizes, and with a look that tells where they
+head.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from epropnp_det.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES, SIZE_MEAN, SIZE_STD
+from epropnp_det.detection.data.nuscenes_classes import (
+    ADMITTED_ATTRIBUTES,
+    CLASSES,
+    SIZE_MEAN,
+    SIZE_STD,
+)
 from epropnp_det.synthetic import catalog
 from epropnp_det.synthetic.catalog import KINDS, MARGIN, Kind
 from epropnp_det.synthetic.habits import HABITS
@@ -15,7 +22,9 @@ from epropnp_det.synthetic.vehicles import Lamps
 from tests import tolerances
 
 VIEW_CELLS = 48
-WITH_REAR_LAMPS = [kind for kind in KINDS if kind.class_name not in ("pedestrian", "traffic_cone", "barrier")]
+WITH_REAR_LAMPS = [
+    kind for kind in KINDS if kind.class_name not in ("pedestrian", "traffic_cone", "barrier")
+]
 WITH_HEADING = [kind for kind in KINDS if kind.class_name not in ("traffic_cone", "barrier")]
 
 
@@ -29,11 +38,19 @@ def example(kind: Kind, seed: int) -> Shape:
 
 
 def seen_from(shape: Shape, direction: float) -> np.ndarray:
-    """Triangles (n, n) that parallel rays along x find, from ahead (direction -1) or from behind (1); -1 for none."""
+    """Triangles (n, n) that parallel rays along x find, from ahead (direction -1) or from behind
+    (1); -1 for none.
+    """
     low, high = shape.vertices.min(axis=0), shape.vertices.max(axis=0)
-    y, z = np.meshgrid(*(np.linspace(low[axis], high[axis], VIEW_CELLS) for axis in (1, 2)), indexing="ij")
+    y, z = np.meshgrid(
+        *(np.linspace(low[axis], high[axis], VIEW_CELLS) for axis in (1, 2)), indexing="ij"
+    )
     origins = np.stack([np.full(y.size, -10.0 * direction), y.ravel(), z.ravel()], axis=-1)
-    return RayCaster(shape.triangles).triangles_hit(origins, np.array([direction, 0.0, 0.0])).reshape(VIEW_CELLS, VIEW_CELLS)
+    return (
+        RayCaster(shape.triangles)
+        .triangles_hit(origins, np.array([direction, 0.0, 0.0]))
+        .reshape(VIEW_CELLS, VIEW_CELLS)
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=name_of)
@@ -41,8 +58,12 @@ def test_a_mesh_fills_its_box_but_for_the_margin(kind):
     rng = np.random.default_rng(1)
     size = kind.draw_size(rng)
     vertices = kind.mesh(size, rng, Lamps.OFF).vertices
-    np.testing.assert_allclose(vertices.max(axis=0), np.array(size) / 2 - MARGIN, rtol=tolerances.EXACT)
-    np.testing.assert_allclose(vertices.min(axis=0), MARGIN - np.array(size) / 2, rtol=tolerances.EXACT)
+    np.testing.assert_allclose(
+        vertices.max(axis=0), np.array(size) / 2 - MARGIN, rtol=tolerances.EXACT
+    )
+    np.testing.assert_allclose(
+        vertices.min(axis=0), MARGIN - np.array(size) / 2, rtol=tolerances.EXACT
+    )
 
 
 @pytest.mark.parametrize("class_name", CLASSES)
@@ -52,7 +73,9 @@ def test_sizes_lie_around_the_mean_of_the_class(class_name):
     sizes = np.array([kind.draw_size(rng) for kind in kinds for _ in range(200)])[:, [0, 2, 1]]
     deviation = (sizes - SIZE_MEAN[index]) / SIZE_STD[index]
     assert (sizes > 0).all()
-    assert np.abs(deviation.mean(axis=0)).max() < 1  # the kinds of a class may differ in what they are
+    assert (
+        np.abs(deviation.mean(axis=0)).max() < 1
+    )  # the kinds of a class may differ in what they are
     assert np.abs(deviation).max() < 4
 
 
@@ -80,7 +103,10 @@ def test_front_and_rear_look_different(kind, seed):
 
 def test_a_panel_is_seen_before_its_wall():
     wall = dict(x=(0.0, 1.0), y=(-1.0, 1.0), z=(0.0, 2.0))
-    shape = join(box(**wall, color=(1.0, 1.0, 1.0)), panel(side("front", **wall), (0.25, 0.75), (0.25, 0.75), (0.0, 0.0, 0.0)))
+    shape = join(
+        box(**wall, color=(1.0, 1.0, 1.0)),
+        panel(side("front", **wall), (0.25, 0.75), (0.25, 0.75), (0.0, 0.0, 0.0)),
+    )
     view = seen_from(shape, -1.0)
     share = (shape.colors[view[view >= 0], 0] == 0).mean()
     assert share == pytest.approx(0.25, abs=0.03)

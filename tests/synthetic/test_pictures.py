@@ -39,7 +39,9 @@ def test_rays_end_at_the_nearest_thing():
     hits = RayCaster(join(NEAR, FAR).triangles).first_hits(origin, directions)
     assert hits.triangle[1:3].tolist() == [GROUND, SKY]
     np.testing.assert_allclose(hits.distance[:2], [10.0, 1.5 * 2**0.5], rtol=tolerances.EXACT)
-    np.testing.assert_allclose(hits.origin[0] + hits.distance[3] * directions[3, 0], 20.0, rtol=tolerances.EXACT)
+    np.testing.assert_allclose(
+        hits.origin[0] + hits.distance[3] * directions[3, 0], 20.0, rtol=tolerances.EXACT
+    )
 
 
 def test_shadow_lies_behind_what_throws_it():
@@ -52,12 +54,16 @@ def test_shadow_lies_behind_what_throws_it():
 def test_a_projected_point_lies_on_the_ray_through_its_pixel(view):
     points = np.random.default_rng(0).uniform([5, -5, 0], [40, 5, 4], (50, 3))
     pixels = view.project(points)[:, :2]
-    directions = (points - view.origin) / np.linalg.norm(points - view.origin, axis=1, keepdims=True)
+    directions = (points - view.origin) / np.linalg.norm(
+        points - view.origin, axis=1, keepdims=True
+    )
     np.testing.assert_allclose(view.directions(pixels), directions, atol=tolerances.EXACT_FLOAT32)
 
 
 def test_pixels_have_their_middles_at_halves(view):
-    """The silhouette of a wall has the edges that its corners project to, rounded to the pixels whose middles it covers."""
+    """The silhouette of a wall has the edges that its corners project to, rounded to the pixels
+    whose middles it covers.
+    """
     owner = owners_seen(view, stage_of(FAR))
     corners = view.project(FAR.vertices)[:, :2]
     rows, columns = np.nonzero(owner == 0)
@@ -70,27 +76,36 @@ def test_visible_share_is_what_is_not_hidden(view):
     stage = stage_of(NEAR, FAR)
     owners = [owners_seen(view, stage)]
     assert labels.visible_share(0, NEAR, [view], owners) == 1
-    # The camera, 2 cm left of the middle, looks past the near wall's edge at y = 0: it hides what lies beyond y = -0.02.
+    # The camera, 2 cm left of the middle, looks past the near wall's edge at y = 0: it hides what
+    # lies beyond y = -0.02.
     assert labels.visible_share(1, FAR, [view], owners) == pytest.approx(1.02 / 2, abs=0.02)
     behind = FAR.placed(-50.0)
     assert labels.visible_share(1, behind, [view], owners) == 0
 
 
-@pytest.mark.parametrize(("share", "token"), [(0.0, 1), (0.39, 1), (0.4, 2), (0.6, 3), (0.79, 3), (0.8, 4), (1.0, 4)])
+@pytest.mark.parametrize(
+    ("share", "token"), [(0.0, 1), (0.39, 1), (0.4, 2), (0.6, 3), (0.79, 3), (0.8, 4), (1.0, 4)]
+)
 def test_visibility_tokens(share, token):
     assert labels.visibility_token(share) == token
 
 
 def test_cameras_cover_all_directions():
-    """Six images side by side leave no gap wider than nuScenes' own, a few degrees, and every camera looks level."""
+    """Six images side by side leave no gap wider than nuScenes' own, a few degrees, and every
+    camera looks level.
+    """
     spans = []
     for camera in CAMERAS:
-        edges = View(camera.matrix, camera.intrinsic).directions(np.array([[0.0, 450.0], [float(IMAGE_SIZE[0]), 450.0]]))
+        edges = View(camera.matrix, camera.intrinsic).directions(
+            np.array([[0.0, 450.0], [float(IMAGE_SIZE[0]), 450.0]])
+        )
         assert abs(np.degrees(np.arcsin(edges[:, 2]))).max() < 5
         spans.append(np.degrees(np.arctan2(edges[:, 1], edges[:, 0])))
     seen = np.zeros(360, bool)
     for left, right in spans:
-        seen[np.arange(int(np.ceil(right)), int(np.ceil(right)) + int((left - right) % 360)) % 360] = True
+        seen[
+            np.arange(int(np.ceil(right)), int(np.ceil(right)) + int((left - right) % 360)) % 360
+        ] = True
     assert seen.mean() > 0.97
 
 

@@ -1,4 +1,6 @@
-"""The benchmark of the detector: what it times is what a training and a test do, and its table tells what was timed."""
+"""The benchmark of the detector: what it times is what a training and a test do, and its table
+tells what was timed.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from epropnp_det.datasets import convert
+from epropnp_det.detection.data import nuscenes_convert
 from tests.nuscenes_factory import VERSION, write_database
 
 TOOL = Path(__file__).parents[2] / "tools" / "benchmark_model.py"
@@ -29,19 +31,24 @@ def tool() -> ModuleType:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_database(tmp_path_factory.mktemp("nuscenes") / "data")
-    convert.create(str(folder), VERSION, None)
+    nuscenes_convert.create(str(folder), VERSION, None)
     return Path(folder)
 
 
 def test_every_call_is_timed_for_both_models(tool: ModuleType, root: Path) -> None:
     result = tool.measured(tool.PAIRS["small"], root, 1, CPU)
     for model in ("ours", "FCOS3D"):
-        assert all(result[model][what]["median"] > 0 for what in ("training step", "inference", "loading"))
+        assert all(
+            result[model][what]["median"] > 0 for what in ("training step", "inference", "loading")
+        )
     assert list(result["layer"]) == tool.implementations(CPU)
     for times in result["layer"].values():
         assert times["training step"]["median"] > 0
     # A part takes less than the whole.
-    assert result["layer"][tool.implementations(CPU)[-1]]["training step"]["median"] < result["ours"]["training step"]["median"]
+    assert (
+        result["layer"][tool.implementations(CPU)[-1]]["training step"]["median"]
+        < result["ours"]["training step"]["median"]
+    )
 
 
 def test_the_layer_alone_gives_gradients_to_the_predictions(tool: ModuleType, root: Path) -> None:
@@ -53,7 +60,10 @@ def test_the_layer_alone_gives_gradients_to_the_predictions(tool: ModuleType, ro
     call()
     assert all(value is None for value in before) and seen
     # The part runs on copies of the predictions: the network behind them gets nothing.
-    assert all(torch.equal(a, b) for a, b in zip(seen, (p.grad for p in model.parameters() if p.grad is not None)))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(seen, (p.grad for p in model.parameters() if p.grad is not None))
+    )
 
 
 def test_both_models_of_a_pair_share_backbone_and_neck(tool: ModuleType, root: Path) -> None:
@@ -71,7 +81,12 @@ def test_the_share_is_that_of_a_call_with_this_implementation_in_it(tool: Module
         "eager": {"training step": spent(110.0), "inference": spent(10.0)},
         "native": {"training step": spent(10.0), "inference": spent(5.0)},
     }
-    told = tool.table(dict(small=dict(ours=models, FCOS3D={what: spent(50.0) for what in models}, layer=layer))).splitlines()
+    told = tool.table(
+        dict(small=dict(ours=models, FCOS3D={what: spent(50.0) for what in models}, layer=layer))
+    ).splitlines()
     # 100 ms with the compiled layer's 10 in it: 90 without, 200 with plain torch.
-    assert told[2] == "| small | training step | 100 (100-100) | 50 (50-50) | 2.00 | eager 110 (55%), native 10 (10%) |"
+    assert (
+        told[2]
+        == "| small | training step | 100 (100-100) | 50 (50-50) | 2.00 | eager 110 (55%), native 10 (10%) |"
+    )
     assert told[4] == "| small | loading | 100 (100-100) | 50 (50-50) | 2.00 | - |"

@@ -11,7 +11,9 @@ ROOT = Path(__file__).parents[2]
 
 
 def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([f"tools/{script}.sh", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [f"tools/{script}.sh", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
 
 
 @pytest.mark.parametrize(
@@ -20,8 +22,16 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
         ("dist_train", [], "usage: tools/dist_train.sh CONFIG PROCESSES"),
         ("dist_train", ["setup.py"], "usage: tools/dist_train.sh CONFIG PROCESSES"),
         ("dist_train", ["missing.py", "2"], "config missing.py does not exist"),
-        ("dist_train", ["setup.py", "two"], "the number of processes must be a positive number, not 'two'"),
-        ("dist_train", ["setup.py", "0"], "the number of processes must be a positive number, not '0'"),
+        (
+            "dist_train",
+            ["setup.py", "two"],
+            "the number of processes must be a positive number, not 'two'",
+        ),
+        (
+            "dist_train",
+            ["setup.py", "0"],
+            "the number of processes must be a positive number, not '0'",
+        ),
         ("dist_test", ["setup.py", "2"], "usage: tools/dist_test.sh CONFIG CHECKPOINT PROCESSES"),
         ("dist_test", ["setup.py", "missing.pth", "2"], "checkpoint missing.pth does not exist"),
     ],

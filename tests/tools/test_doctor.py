@@ -10,7 +10,9 @@ DOCTOR = Path(__file__).parents[2] / "tools" / "doctor.py"
 
 
 def examine(*flags: str) -> tuple[int, list[str]]:
-    done = subprocess.run([sys.executable, *flags, str(DOCTOR)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, *flags, str(DOCTOR)], capture_output=True, text=True, timeout=300
+    )
     assert done.stderr == ""
     return done.returncode, done.stdout.splitlines()
 
@@ -19,7 +21,17 @@ def test_here_everything_required_works() -> None:
     code, lines = examine()
     assert code == 0, "\n".join(lines)
     assert lines[-1] == "everything that is required works"
-    names = ("torch", "torchvision", "numpy", "OpenCV", "mmcv DCNv2", "mmcv nms_rotated", "mmcv roi_align", "mmdet3d", "nuScenes devkit")
+    names = (
+        "torch",
+        "torchvision",
+        "numpy",
+        "OpenCV",
+        "mmcv DCNv2",
+        "mmcv nms_rotated",
+        "mmcv roi_align",
+        "mmdet3d",
+        "nuScenes devkit",
+    )
     for name in names:
         assert any(line.startswith(f"OK   {name} ") for line in lines), name
 

@@ -17,7 +17,9 @@ TOOL = Path(__file__).parents[2] / "tools" / "publish_checkpoint.py"
 
 
 def publish(*paths: Path) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, str(TOOL), *map(str, paths)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, str(TOOL), *map(str, paths)], capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture
@@ -28,7 +30,9 @@ def trained(tmp_path: Path) -> tuple[nn.Module, Path]:
     model(torch.ones(1, 64)).sum().backward()
     optimizer.step()
     path = tmp_path / "iter_7.pth"
-    save_checkpoint(model, str(path), optimizer=optimizer, meta=dict(iter=7, seed=3, hook_msgs=dict(last="x")))
+    save_checkpoint(
+        model, str(path), optimizer=optimizer, meta=dict(iter=7, seed=3, hook_msgs=dict(last="x"))
+    )
     return model, path
 
 
@@ -50,4 +54,6 @@ def test_mistakes_are_one_line(trained, tmp_path):
         ((trained[1], tmp_path), "is a folder"),
     ):
         result = publish(*arguments)
-        assert result.returncode == 2 and message in result.stderr and result.stderr.count("\n") == 1
+        assert (
+            result.returncode == 2 and message in result.stderr and result.stderr.count("\n") == 1
+        )

@@ -1,4 +1,5 @@
-# half_size.py with LiDAR points for the auxiliary losses: `tools/create_data.py nuscenes ROOT --version v1.0-mini --lidar` writes them.
+# half_size.py with LiDAR points for the auxiliary losses: `tools/create_data.py nuscenes ROOT
+# --version v1.0-mini --lidar` writes them.
 _base_ = ["./half_size.py"]
 collect_with_lidar = dict(
     type="Collect3D",

@@ -1,4 +1,5 @@
-# nuscenes.py with LiDAR points for the auxiliary losses: `tools/create_data.py nuscenes ROOT --lidar` writes them.
+# nuscenes.py with LiDAR points for the auxiliary losses: `tools/create_data.py nuscenes ROOT
+# --lidar` writes them.
 _base_ = ["./nuscenes.py"]
 train_pipeline = [
     {{_base_.load}},

@@ -1,4 +1,5 @@
-# nuscenes.py for the released v1 and v1b models: they put pixel centres at whole numbers, so the principal point moves by half a pixel.
+# nuscenes.py for the released v1 and v1b models: they put pixel centres at whole numbers, so the
+# principal point moves by half a pixel.
 _base_ = ["./nuscenes.py"]
 load_v1 = dict(type="LoadCameraImage", first_pixel=0.0)
 train_pipeline = [
@@ -21,4 +22,8 @@ test_pipeline = [
     {{_base_.collect_image}},
 ]
 train_on_val = dict(pipeline=train_pipeline)
-data = dict(train=dict(pipeline=train_pipeline), val=dict(pipeline=test_pipeline), test=dict(pipeline=test_pipeline))
+data = dict(
+    train=dict(pipeline=train_pipeline),
+    val=dict(pipeline=test_pipeline),
+    test=dict(pipeline=test_pipeline),
+)

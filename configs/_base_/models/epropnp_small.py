@@ -1,5 +1,5 @@
-# The v2 detector small enough for CPUs, from scratch: ResNet-18 with 24 base channels and group norm, 64 channels after that, no deformable
-# convolutions, no dropout. 2.3 M parameters.
+# The v2 detector small enough for CPUs, from scratch: ResNet-18 with 24 base channels and group
+# norm, 64 channels after that, no deformable convolutions, no dropout. 2.3 M parameters.
 _base_ = ["./epropnp_v2.py"]
 norm = dict(type="GN", num_groups=16, requires_grad=True)
 model = dict(

@@ -1,4 +1,5 @@
-# epropnp_small.py with 4 heads of 32 channels, as wide as those of the large model: object coordinates are read from them.
+# epropnp_small.py with 4 heads of 32 channels, as wide as those of the large model: object
+# coordinates are read from them.
 _base_ = ["./epropnp_small.py"]
 model = dict(
     bbox_head=dict(

@@ -1,4 +1,5 @@
-# EPro-PnP-Det v1b as released on 2022-03-12: one reference point for all classes, no class embedding, other weights of the pose loss.
+# EPro-PnP-Det v1b as released on 2022-03-12: one reference point for all classes, no class
+# embedding, other weights of the pose loss.
 _base_ = ["./epropnp_v1b.py"]
 model = dict(
     bbox_head=dict(

@@ -29,7 +29,12 @@ model = dict(
         num_classes=10,
         num_attributes=9,
         dense_head=dict(
-            type="EProPnPDenseHead", in_channels=256, feat_channels=256, strides=(8, 16, 32, 64, 128), embedding_channels=256, norm_cfg=norm
+            type="EProPnPDenseHead",
+            in_channels=256,
+            feat_channels=256,
+            strides=(8, 16, 32, 64, 128),
+            embedding_channels=256,
+            norm_cfg=norm,
         ),
         objects=dict(
             embed_dims=256,
@@ -59,8 +64,18 @@ model = dict(
     ),
     train_cfg=dict(
         queries_per_image=48,
-        assignment=dict(ranges=((-1, 48), (48, 96), (96, 192), (192, 384), (384, 1e8)), radius=1.5, sharpness=2.5),
-        pnp=dict(mc_samples=128, amis_rounds=4, lm_iterations=10, init=dict(proposals=64, points=16, iterations=3), solver="lm"),
+        assignment=dict(
+            ranges=((-1, 48), (48, 96), (96, 192), (192, 384), (384, 1e8)),
+            radius=1.5,
+            sharpness=2.5,
+        ),
+        pnp=dict(
+            mc_samples=128,
+            amis_rounds=4,
+            lm_iterations=10,
+            init=dict(proposals=64, points=16, iterations=3),
+            solver="lm",
+        ),
     ),
     test_cfg=dict(
         score_threshold=0.04,
@@ -68,6 +83,12 @@ model = dict(
         nms_2d=0.8,
         nms_bev=0.25,
         max_boxes=500,
-        pnp=dict(mc_samples=512, amis_rounds=4, lm_iterations=5, init=dict(proposals=64, points=16, iterations=3), solver="lm"),
+        pnp=dict(
+            mc_samples=512,
+            amis_rounds=4,
+            lm_iterations=5,
+            init=dict(proposals=64, points=16, iterations=3),
+            solver="lm",
+        ),
     ),
 )

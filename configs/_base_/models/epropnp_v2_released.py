@@ -1,10 +1,15 @@
-# The v2 detector as it was released: with auxiliary losses, its mask of the image, and Gauss-Newton at test.
+# The v2 detector as it was released: with auxiliary losses, its mask of the image, and Gauss-Newton
+# at test.
 _base_ = ["./epropnp_v2.py", "./auxiliary_v2.py"]
 model = dict(
     bbox_head=dict(
         objects=dict(shrunk_mask=True),
         auxiliary={{_base_.auxiliary}},
-        losses=dict(projection={{_base_.projection_loss}}, coordinate={{_base_.coordinate_loss}}, depth={{_base_.depth_loss}}),
+        losses=dict(
+            projection={{_base_.projection_loss}},
+            coordinate={{_base_.coordinate_loss}},
+            depth={{_base_.depth_loss}},
+        ),
     ),
     test_cfg=dict(pnp=dict(solver="gauss_newton")),
 )

@@ -1,4 +1,5 @@
-# mmdet3d's FCOS3D as published, with the backbone and neck of epropnp_v2.py: the small one at full width.
+# mmdet3d's FCOS3D as published, with the backbone and neck of epropnp_v2.py: the small one at full
+# width.
 _base_ = ["./fcos3d_small.py"]
 model = dict(
     backbone=dict(

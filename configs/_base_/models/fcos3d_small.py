@@ -1,4 +1,5 @@
-# mmdet3d's FCOS3D with the backbone, neck and widths of epropnp_small.py. Losses, their weights and test settings are mmdet3d's own.
+# mmdet3d's FCOS3D with the backbone, neck and widths of epropnp_small.py. Losses, their weights and
+# test settings are mmdet3d's own.
 model = dict(
     type="FCOS3DBaseline",
     backbone=dict(
@@ -53,8 +54,19 @@ model = dict(
         conv_bias=True,
         dcn_on_last_conv=False,
     ),
-    train_cfg=dict(allowed_border=0, code_weight=[1.0, 1.0, 0.2, 1.0, 1.0, 1.0, 1.0, 0.05, 0.05], pos_weight=-1, debug=False),
+    train_cfg=dict(
+        allowed_border=0,
+        code_weight=[1.0, 1.0, 0.2, 1.0, 1.0, 1.0, 1.0, 0.05, 0.05],
+        pos_weight=-1,
+        debug=False,
+    ),
     test_cfg=dict(
-        use_rotate_nms=True, nms_across_levels=False, nms_pre=1000, nms_thr=0.8, score_thr=0.05, min_bbox_size=0, max_per_img=200
+        use_rotate_nms=True,
+        nms_across_levels=False,
+        nms_pre=1000,
+        nms_thr=0.8,
+        score_thr=0.05,
+        min_bbox_size=0,
+        max_per_img=200,
     ),
 )

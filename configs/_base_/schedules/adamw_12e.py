@@ -1,8 +1,16 @@
-# Twelve epochs of AdamW, batch of 12 images in all. Offsets of the deformable attention learn ten times slower, as in Deformable DETR.
-optimizer = dict(type="AdamW", lr=1e-4, weight_decay=1e-4, paramwise_cfg=dict(custom_keys={"sampling_offsets": dict(lr_mult=0.1)}))
+# Twelve epochs of AdamW, batch of 12 images in all. Offsets of the deformable attention learn ten
+# times slower, as in Deformable DETR.
+optimizer = dict(
+    type="AdamW",
+    lr=1e-4,
+    weight_decay=1e-4,
+    paramwise_cfg=dict(custom_keys={"sampling_offsets": dict(lr_mult=0.1)}),
+)
 # Leaves a step out, and counts it, whose gradient is not finite.
 optimizer_config = dict(type="FiniteOptimizerHook", grad_clip=dict(max_norm=5, norm_type=2))
-lr_config = dict(policy="step", warmup="linear", warmup_iters=500, warmup_ratio=1.0 / 3, step=[9, 11])
+lr_config = dict(
+    policy="step", warmup="linear", warmup_iters=500, warmup_ratio=1.0 / 3, step=[9, 11]
+)
 runner = dict(type="EpochBasedRunner", max_epochs=12)
 checkpoint_config = dict(interval=1, max_keep_ckpts=3)
 evaluation = dict(interval=1)

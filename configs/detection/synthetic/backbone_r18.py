@@ -1,0 +1,47 @@
+"""The small backbone, pretrained on pictures of single objects of the training worlds: class and
+heading.
+
+COMMAND   tools/train.py configs/detection/synthetic/backbone_r18.py    (the worlds:
+epropnp_r18_varied.py) HARDWARE  1 CPU core, 36 minutes RESULT    92 % of the classes and 70 % of
+the headings (12 bins) right in the last 50 steps of training
+"""
+
+_base_ = [
+    "../../_base_/models/epropnp_small.py",
+    "../../_base_/datasets/half_size.py",
+    "../../_base_/default_runtime.py",
+    "../../_base_/schedules/adamw_iterations.py",
+]
+model = dict(
+    _delete_=True,
+    type="HeadingClassifier",
+    backbone={{_base_.model.backbone}},
+    channels=(48, 96, 192),
+    num_classes=10,
+)
+settings = dict(
+    type="ObjectCropDataset",
+    limits=dict(min_visibility=2, max_truncation=0.5, min_box_size=6.0),
+    mean={{_base_.normalize.mean}},
+    std={{_base_.normalize.std}},
+)
+ann_file = "nuscenes_mini_infos_train_mono3d.coco.json"
+# Neighbouring keyframes of the frozen world show the same objects from the same side: one image in
+# three.
+frozen = dict(
+    settings, data_root="data/synthetic/", ann_file="data/synthetic/" + ann_file, share=1 / 3
+)
+varied = [
+    dict(settings, data_root=f"data/varied/{seed}/", ann_file=f"data/varied/{seed}/" + ann_file)
+    for seed in range(1, 21)
+]
+data = dict(
+    _delete_=True,
+    samples_per_gpu=96,
+    workers_per_gpu=1,
+    train=dict(type="ConcatDataset", datasets=[frozen, *varied]),
+)
+optimizer = dict(_delete_=True, type="AdamW", lr=2e-3, weight_decay=0.02)
+runner = dict(max_iters=10000)
+checkpoint_config = dict(interval=500)
+custom_hooks = [dict(type="Bfloat16Hook")]

@@ -1,9 +1,0 @@
-"""Ablation: the KL loss alone. 2400 steps on the varied worlds.
-
-COMMAND   tools/train.py configs/synthetic/ablation/kl.py    (the worlds: epropnp_r18_varied.py)
-HARDWARE  1 CPU core, 27 minutes
-RESULT    with the recipe of commit d7dc7a0: NDS 0.2774, mAP 0.1575, mAOE 0.740 on the two held-out scenes (docs/results.md)
-"""
-
-_base_ = ["./kl_regularized.py"]
-model = dict(bbox_head=dict(losses=dict(position=0.0, orientation=0.0)))

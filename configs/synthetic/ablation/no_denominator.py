@@ -1,9 +1,0 @@
-"""Ablation: weights without the denominator of the Softmax. 2400 steps on the varied worlds.
-
-COMMAND   tools/train.py configs/synthetic/ablation/no_denominator.py    (the worlds: epropnp_r18_varied.py)
-HARDWARE  1 CPU core, 33 minutes
-RESULT    with the recipe of commit d7dc7a0: NDS 0.2726, mAP 0.1596, mAOE 0.799 on the two held-out scenes (docs/results.md)
-"""
-
-_base_ = ["./kl_regularized.py"]
-model = dict(bbox_head=dict(objects=dict(normalized_weights=False)))

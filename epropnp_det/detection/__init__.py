@@ -1,0 +1,47 @@
+"""Monocular 3D detection: importing this registers models, datasets and pipeline steps with
+mmdet3d.
+"""
+
+from epropnp_det import compat
+
+from .baselines.fcos3d import FCOS3DBaseline
+from .baselines.fcos3d_inputs import AddFCOS3DInputs
+from .data.load_lidar import LoadLidarPoints
+from .data.nuscenes_dataset import NuScenesCameraDataset
+from .data.symmetric_yaw import FaceAway
+from .data.transforms import (
+    CropAroundObject,
+    CropImage,
+    FilterObjects,
+    FlipImage,
+    LoadCameraAnnotations,
+    LoadCameraImage,
+    ResizeImage,
+)
+from .detector import EProPnPDet
+from .heads.dense_head import EProPnPDenseHead
+from .heads.pnp_head import EProPnPHead
+from .pretraining.heading_classifier import HeadingClassifier
+from .pretraining.object_crops import ObjectCropDataset
+from .structures.predictions import Detections
+
+__all__ = [
+    "AddFCOS3DInputs",
+    "CropAroundObject",
+    "CropImage",
+    "Detections",
+    "EProPnPDenseHead",
+    "EProPnPDet",
+    "EProPnPHead",
+    "FCOS3DBaseline",
+    "FaceAway",
+    "FilterObjects",
+    "FlipImage",
+    "HeadingClassifier",
+    "LoadCameraAnnotations",
+    "LoadCameraImage",
+    "LoadLidarPoints",
+    "NuScenesCameraDataset",
+    "ObjectCropDataset",
+    "ResizeImage",
+]

@@ -1,0 +1,1 @@
+"""FCOS3D of mmdet3d on our data."""

@@ -1,0 +1,1 @@
+"""Annotation files, datasets and pipeline steps of the detector."""

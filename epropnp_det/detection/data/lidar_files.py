@@ -1,0 +1,226 @@
+"""What the LiDAR saw in each image, made once from the sweeps and kept in one small file an image
+(docs/data.md).
+
+NumPy arrays alone: nothing in a file is run when it is read. Frames and pixels:
+    docs/conventions.md.
+"""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+from nuscenes import NuScenes
+from tqdm import tqdm
+
+from epropnp_det.errors import UserError
+
+from .frames import BOX_AXES_IN_OBJECT_AXES, RigidTransform, rotation_from_yaw
+from .projection import project
+
+FOLDER = "object_points"
+REMEDY = "write it with tools/create_data.py nuscenes DATAROOT --lidar"
+MIN_DEPTH = 1.0  # metres; what is nearer to a camera is the vehicle that carries it
+_FLOATS_PER_POINT = 5  # x, y, z, intensity, ring
+_SWEEPS_IN_FLIGHT = 256
+
+
+@dataclass(frozen=True)
+class StoredPoints:
+    """LiDAR points of an image of the file's size; n of them, counted twice where boxes overlap,
+    lie on the k objects.
+    """
+
+    x2d: np.ndarray  # (m, 2) float32, px
+    depth: np.ndarray  # (m,) float32, z in the camera frame, m
+    point: np.ndarray  # (n,) int32, index of the point
+    owner: np.ndarray  # (n,) int32, index of the object
+    x3d: np.ndarray  # (n, 3) float32, object coordinates, m: R_y(yaw) x3d + (x, y, z) is the point in the camera frame
+    instance: np.ndarray  # (k,) text, instance token of each object
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep of the LiDAR and the images taken meanwhile."""
+
+    file: Path
+    to_global: RigidTransform
+    images: tuple[dict, ...]  # records of the annotation file
+    annotations: tuple[tuple[dict, ...], ...]  # of each image
+
+
+def create(nusc: NuScenes, data: dict, folder: Path, workers: int) -> int:
+    """Writes the files of all images of an annotation file that are not there yet, so that an
+    interrupted run goes on.
+
+    Args:
+        nusc: database with the sweeps.
+        data: content of the annotation file.
+        folder: to write to.
+        workers: processes.
+
+    Returns:
+        How many files were written.
+
+    Raises:
+        UserError: a sweep is missing or truncated, or the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write into {folder}: {error.strerror}; name another folder"
+        ) from error
+    there = {path.stem for path in folder.glob("*.npz")}
+    sweeps = list(_sweeps(nusc, data, there))
+    progress = tqdm(total=len(sweeps), desc="LiDAR points", unit="sweep")
+    written = 0
+    with ProcessPoolExecutor(workers) as pool:
+        # A few at a time: all of a large database would wait in memory.
+        for start in range(0, len(sweeps), _SWEEPS_IN_FLIGHT):
+            part = sweeps[start : start + _SWEEPS_IN_FLIGHT]
+            for number in pool.map(_write_sweep, part, [folder] * len(part)):
+                written += number
+                progress.update()
+    progress.close()
+    return written
+
+
+def points_of_image(points: np.ndarray, image: dict, annotations: Sequence[dict]) -> StoredPoints:
+    """Those of the points (.., 3) in the global frame that lie in an image, and on its annotated
+    boxes.
+
+    A point is on a box if it is inside. Boxes are upright in the camera, as the pose with its yaw
+    alone has them.
+    """
+    seen = RigidTransform.camera_to_global(image).inverse()(points)
+    seen = seen[seen[:, 2] >= MIN_DEPTH]
+    x2d = project(seen, np.array(image["cam_intrinsic"]))
+    inside = ((x2d >= 0) & (x2d < (image["width"], image["height"]))).all(axis=1)
+    seen, x2d = seen[inside], x2d[inside]
+    boxes = np.array(
+        [annotation["bbox_cam3d"] for annotation in annotations], dtype=np.float64
+    ).reshape(-1, 7)
+    x3d = object_coordinates(seen, boxes)
+    owner, point = (np.abs(x3d) <= boxes[:, None, 3:6] / 2).all(axis=2).nonzero()
+    return StoredPoints(
+        x2d.astype(np.float32),
+        seen[:, 2].astype(np.float32),
+        point.astype(np.int32),
+        owner.astype(np.int32),
+        x3d[owner, point].astype(np.float32),
+        np.array([annotation["instance_token"] for annotation in annotations], dtype=str),
+    )
+
+
+def object_coordinates(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(k, m, 3) coordinates of points (m, 3) along the axes of boxes (k, 7): x, y, z (gravity
+    centre), l, h, w, yaw; camera frame, m.
+    """
+    to_camera = rotation_from_yaw(boxes[:, 6]) @ BOX_AXES_IN_OBJECT_AXES.T
+    return (points - boxes[:, None, :3]) @ to_camera
+
+
+def write(stored: StoredPoints, path: Path) -> None:
+    """Writes a file; whoever reads meanwhile finds all of it or nothing."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(aside, "wb") as file:
+            np.savez(file, **vars(stored))
+        os.replace(aside, path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def read(path: str | Path) -> StoredPoints:
+    """Reads a file; arrays only, nothing in it is run.
+
+    Raises:
+        UserError: missing, truncated, or of another form.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            stored = StoredPoints(
+                **{field.name: arrays[field.name] for field in fields(StoredPoints)}
+            )
+    except FileNotFoundError as error:
+        raise UserError(f"LiDAR points {path} are missing; {REMEDY}") from error
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"LiDAR points {path} are truncated or of another form; delete the file and {REMEDY}"
+        ) from error
+    if not _is_sound(stored):
+        raise UserError(f"LiDAR points {path} do not belong together; delete the file and {REMEDY}")
+    return stored
+
+
+def read_sweep(path: Path) -> np.ndarray:
+    """Points (m, 3) of a sweep, in the frame of the LiDAR.
+
+    Raises:
+        UserError: missing, or truncated.
+    """
+    try:
+        values = np.fromfile(path, dtype=np.float32)
+    except OSError as error:
+        raise UserError(
+            f"LiDAR sweep {path} cannot be read: {error.strerror}; unpack its archive or leave --lidar out"
+        ) from error
+    if len(values) % _FLOATS_PER_POINT:
+        raise UserError(f"LiDAR sweep {path} is truncated ({4 * len(values)} bytes); copy it again")
+    return values.reshape(-1, _FLOATS_PER_POINT)[:, :3].astype(np.float64)
+
+
+def _is_sound(stored: StoredPoints) -> bool:
+    points, owned = len(stored.x2d), len(stored.owner)
+    shapes = stored.x2d.shape, stored.depth.shape, stored.point.shape, stored.x3d.shape
+    indices = ((stored.point >= 0) & (stored.point < points)).all() and (
+        (stored.owner >= 0) & (stored.owner < len(stored.instance))
+    ).all()
+    return shapes == ((points, 2), (points,), (owned,), (owned, 3)) and bool(indices)
+
+
+def _sweeps(nusc: NuScenes, data: dict, there: set[str]) -> Iterator[Sweep]:
+    """One job a sample, with the images that have no file yet."""
+    annotations: dict[str, list[dict]] = {image["id"]: [] for image in data["images"]}
+    for annotation in data["annotations"]:
+        annotations[annotation["image_id"]].append(annotation)
+    samples: dict[str, list[dict]] = {}
+    for image in data["images"]:
+        samples.setdefault(image["token"], []).append(image)
+    for sample, images in samples.items():
+        missing = tuple(image for image in images if image["id"] not in there)
+        if missing:
+            file, to_global = _lidar(nusc, sample)
+            yield Sweep(
+                file,
+                to_global,
+                missing,
+                tuple(tuple(annotations[image["id"]]) for image in missing),
+            )
+
+
+def _lidar(nusc: NuScenes, sample: str) -> tuple[Path, RigidTransform]:
+    """File of a sample's sweep and the pose of the LiDAR when it fired."""
+    record = nusc.get("sample_data", nusc.get("sample", sample)["data"]["LIDAR_TOP"])
+    sensor = nusc.get("calibrated_sensor", record["calibrated_sensor_token"])
+    ego = nusc.get("ego_pose", record["ego_pose_token"])
+    from_ego, from_sensor = (
+        RigidTransform.from_quaternion(step["rotation"], step["translation"])
+        for step in (ego, sensor)
+    )
+    return Path(nusc.dataroot, record["filename"]), from_ego @ from_sensor
+
+
+def _write_sweep(sweep: Sweep, folder: Path) -> int:
+    points = sweep.to_global(read_sweep(sweep.file))
+    for image, boxes in zip(sweep.images, sweep.annotations):
+        write(points_of_image(points, image, boxes), folder / f"{image['id']}.npz")
+    return len(sweep.images)

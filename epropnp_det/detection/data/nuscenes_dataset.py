@@ -1,0 +1,299 @@
+"""nuScenes camera images with 3D boxes: reading, and the official score of what a model found."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Sequence
+from logging import Logger
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmcv.utils import print_log
+from mmdet3d.core.bbox import CameraInstance3DBoxes
+from mmdet3d.datasets import NuScenesMonoDataset
+from mmdet3d.datasets.builder import DATASETS
+from tqdm import tqdm
+
+from epropnp_det.errors import UserError
+
+from ..evaluation import camera_fusion, nuscenes_metrics
+from . import annotation_file, nuscenes_convert
+from .nuscenes_classes import CLASSES
+from .transforms import FilterObjects
+
+SUBMISSION_NAME = "results_nusc.json"
+
+
+@DATASETS.register_module()
+class NuScenesCameraDataset(NuScenesMonoDataset):
+    """One item per camera image; six images of one sample are evaluated together.
+
+    Reads the annotation files of `tools/create_data.py` and, with a warning, those of mmdet3d's own
+    converter.
+
+    Args:
+        data_root: folder of the database; images are read from here unless `img_prefix` says
+            otherwise.
+        ann_file: annotation file (docs/data.md).
+        pipeline: the steps, as config dicts.
+        version: the database's version; the evaluation opens it.
+        eval_set: split of the devkit to evaluate on; None finds the one whose samples the
+            annotation file has.
+        test_mode: no ground truth, every image in order. Otherwise images are dropped whose boxes
+            all fail the pipeline's `FilterObjects`, unless `filter_empty_gt` is off.
+        fusion: the fields of `camera_fusion.FusionSettings` to change.
+
+    Raises:
+        UserError: the annotation file is missing or has another schema, or no image is left for
+            training.
+    """
+
+    CLASSES = CLASSES
+
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str,
+        pipeline: Sequence[dict],
+        version: str = "v1.0-trainval",
+        eval_set: str | None = None,
+        test_mode: bool = False,
+        fusion: dict | None = None,
+        img_prefix: str | None = None,
+        filter_empty_gt: bool = True,
+    ):
+        self.eval_set = eval_set
+        self.fusion = make_fusion_settings(fusion or {})
+        super().__init__(
+            data_root=data_root,
+            ann_file=ann_file,
+            pipeline=pipeline,
+            version=version,
+            test_mode=test_mode,
+            img_prefix=data_root if img_prefix is None else img_prefix,
+            filter_empty_gt=filter_empty_gt,
+        )
+        if not test_mode:
+            self._keep_images([index for index in range(len(self)) if self._is_trainable(index)])
+            self._set_group_flag()
+
+    def load_annotations(self, ann_file: str) -> list[dict]:
+        """Image records of the file, in its order. Boxes are indexed by image, categories by their
+        name.
+        """
+        data = annotation_file.read(ann_file)
+        if not annotation_file.is_ours(data):
+            warnings.warn(
+                f"{ann_file} was not written by tools/create_data.py: images carry the LiDAR's ego pose instead of the camera's own "
+                "(up to half a metre off at speed), boxes have no visibility and count as visible",
+                stacklevel=2,
+            )
+            data = annotation_file.upgrade(data)
+        names = {category["id"]: category["name"] for category in data["categories"]}
+        self.cat2label = {
+            index: self.CLASSES.index(name) for index, name in names.items() if name in self.CLASSES
+        }
+        self.cat_ids = list(self.cat2label)
+        self.img_ids = [image["id"] for image in data["images"]]
+        self._annotations: dict[str, list[dict]] = {index: [] for index in self.img_ids}
+        for annotation in data["annotations"]:
+            if annotation["category_id"] in self.cat2label:
+                self._annotations[annotation["image_id"]].append(annotation)
+        return [dict(image, filename=image["file_name"]) for image in data["images"]]
+
+    def get_ann_info(self, idx: int) -> dict:
+        """Ground truth of an image, in new arrays: nothing done to them reaches the dataset.
+
+        Returns:
+            dict with `bboxes` (n, 4) x1, y1, x2, y2; `gt_bboxes_3d` `CameraInstance3DBoxes` (n, 9),
+            unknown velocity NaN; `labels`, `gt_labels_3d`, `attr_labels`, `visibility` (n,) int64;
+            `truncation` (n,); `centers2d` (n, 2); `depths` (n,); `instance_tokens`, n.
+        """
+        records = self._annotations[self.data_infos[idx]["id"]]
+        xywh = _column(records, "bbox", 4)
+        labels = np.array(
+            [self.cat2label[record["category_id"]] for record in records], dtype=np.int64
+        )
+        boxes = np.concatenate([_column(records, "bbox_cam3d", 7), _velocities(records)], axis=1)
+        centers = boxes[:, :3] @ np.array(self.data_infos[idx]["cam_intrinsic"], dtype=np.float32).T
+        return dict(
+            bboxes=np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1),
+            labels=labels,
+            gt_bboxes_3d=CameraInstance3DBoxes(boxes, box_dim=9, origin=(0.5, 0.5, 0.5)),
+            gt_labels_3d=labels.copy(),
+            attr_labels=np.array([record["attribute_id"] for record in records], dtype=np.int64),
+            visibility=np.array([record["visibility"] for record in records], dtype=np.int64),
+            truncation=np.array([record["truncation"] for record in records], dtype=np.float32),
+            centers2d=centers[:, :2] / centers[:, 2:],
+            depths=boxes[:, 2].copy(),
+            instance_tokens=[record["instance_token"] for record in records],
+            bboxes_ignore=np.zeros((0, 4), dtype=np.float32),
+        )
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Category ids of an image's boxes, as class-balancing wrappers ask for them."""
+        return [record["category_id"] for record in self._annotations[self.data_infos[idx]["id"]]]
+
+    def __getitem__(self, idx: int) -> dict:
+        """Item `idx`; in training, the next one that has boxes after the pipeline."""
+        if self.test_mode:
+            return self.prepare_test_img(idx)
+        for step in range(len(self)):
+            item = self.prepare_train_img((idx + step) % len(self))
+            if item is not None:
+                return item
+        raise UserError(
+            f"no image of {self.ann_file} has a box left after the training pipeline; loosen its filters or its crop"
+        )
+
+    def prepare_train_img(self, idx: int) -> dict | None:
+        """Item `idx` after the pipeline, None if it has no box left and `filter_empty_gt` is on."""
+        item = super().prepare_train_img(idx)
+        if item is None or (self.filter_empty_gt and len(_content(item["gt_labels_3d"])) == 0):
+            return None
+        return item
+
+    def format_results(
+        self, results: list[dict], jsonfile_prefix: str | None = None
+    ) -> tuple[dict[str, str], Any]:
+        """Writes the submission file `results_nusc.json` with every sample of the annotation file.
+
+        Args:
+            results: one dict per image, in the dataset's order: `img_bbox` with `boxes_3d`,
+                `scores_3d`, `labels_3d`, `attrs_3d`.
+            jsonfile_prefix: folder to write to; None makes a temporary one that goes with the
+                second value returned.
+
+        Returns:
+            `{"img_bbox": path}` and the temporary folder or None.
+
+        Raises:
+            UserError: not one result per image.
+        """
+        if len(results) != len(self):
+            raise UserError(
+                f"{len(results)} results for the {len(self)} images of {self.ann_file}: each image needs one"
+            )
+        scratch = tempfile.TemporaryDirectory() if jsonfile_prefix is None else None
+        path = Path(scratch.name if scratch else jsonfile_prefix) / SUBMISSION_NAME
+        samples = self._boxes_by_sample(results)
+        records = {
+            token: camera_fusion.submission_records(boxes, token)
+            for token, boxes in samples.items()
+        }
+        annotation_file.write(dict(meta=self.modality, results=records), path)
+        return {"img_bbox": str(path)}, scratch
+
+    def evaluate(
+        self,
+        results: list[dict],
+        metric: str | Sequence[str] = "bbox",
+        logger: Logger | str | None = None,
+        jsonfile_prefix: str | None = None,
+    ) -> dict[str, float]:
+        """The official nuScenes detection metrics, by name as
+        `nuscenes_metrics.evaluate_submission` documents them; logs a table.
+
+        Raises:
+            UserError: another metric, wrong data root or version, or samples that are not those of
+                a split.
+        """
+        if metric not in ("bbox", ["bbox"], ("bbox",)):
+            raise UserError(f"metric {metric!r} is not known; nuScenes detection has 'bbox' alone")
+        nusc = nuscenes_convert.open_database(self.data_root, self.version)
+        eval_set = nuscenes_metrics.derive_eval_set(
+            nusc, {info["token"] for info in self.data_infos}, self.eval_set
+        )
+        paths, scratch = self.format_results(results, jsonfile_prefix)
+        metrics = nuscenes_metrics.evaluate_submission(nusc, paths["img_bbox"], eval_set)
+        print_log(
+            f"\nnuScenes {self.version}, {eval_set}\n{nuscenes_metrics.table(metrics)}",
+            logger=logger,
+        )
+        if scratch is not None:
+            scratch.cleanup()
+        return metrics
+
+    def _filter_imgs(self, min_size: int = 0) -> list[int]:
+        """All images: which ones to train on is decided once the pipeline is known."""
+        return list(range(len(self.data_infos)))
+
+    def _is_trainable(self, idx: int) -> bool:
+        if not self.filter_empty_gt:
+            return True
+        info = self.get_ann_info(idx)
+        limits = [
+            step.limits for step in self.pipeline.transforms if isinstance(step, FilterObjects)
+        ]
+        keep = [
+            limit.admit(info["bboxes"], info["visibility"], info["truncation"]) for limit in limits
+        ]
+        return bool(np.logical_and.reduce([np.ones(len(info["labels"]), dtype=bool), *keep]).any())
+
+    def _keep_images(self, indices: list[int]) -> None:
+        if not indices:
+            raise UserError(
+                f"no image of {self.ann_file} has a box that the training pipeline keeps; is it a file of the test split?"
+            )
+        self.data_infos = [self.data_infos[index] for index in indices]
+        self.img_ids = [info["id"] for info in self.data_infos]
+
+    def _boxes_by_sample(self, results: list[dict]) -> dict[str, camera_fusion.GlobalBoxes]:
+        parts: dict[str, list[camera_fusion.GlobalBoxes]] = {}
+        origins: dict[str, np.ndarray] = {}
+        for info, result in zip(
+            tqdm(self.data_infos, desc="camera to global", unit="image"), results
+        ):
+            parts.setdefault(info["token"], []).append(
+                camera_fusion.from_result(result["img_bbox"], info)
+            )
+            origins[info["token"]] = np.array(info["range_origin"])
+        boxes = {
+            token: camera_fusion.GlobalBoxes.concatenate(group) for token, group in parts.items()
+        }
+        masks = {token: camera_fusion.usable(group) for token, group in boxes.items()}
+        dropped = sum(int((~mask).sum()) for mask in masks.values())
+        if dropped:
+            warnings.warn(
+                f"{dropped} boxes are not finite or have no extent; they are left out of the submission",
+                stacklevel=2,
+            )
+        return {
+            token: camera_fusion.fuse(boxes[token][mask], origins[token], self.fusion)
+            for token, mask in masks.items()
+        }
+
+
+def make_fusion_settings(settings: dict) -> camera_fusion.FusionSettings:
+    """Settings from a config dict.
+
+    Raises:
+        UserError: a key that does not exist.
+    """
+    try:
+        return camera_fusion.FusionSettings(**settings)
+    except TypeError as error:
+        raise UserError(f"fusion settings {settings}: {error}") from error
+
+
+def _column(records: list[dict], key: str, width: int) -> np.ndarray:
+    return np.array([record[key] for record in records], dtype=np.float32).reshape(-1, width)
+
+
+def _velocities(records: list[dict]) -> np.ndarray:
+    """Velocities (n, 2), NaN where unknown; a file may leave its numbers out (null) as well."""
+    unknown = (float("nan"), float("nan"))
+    values = [
+        record["velo_cam3d"]
+        if record["velocity_known"] and None not in record["velo_cam3d"]
+        else unknown
+        for record in records
+    ]
+    return np.array(values, dtype=np.float32).reshape(-1, 2)
+
+
+def _content(value: Any) -> Any:
+    """What a data container holds, or the value itself."""
+    return value.data if hasattr(value, "stack") else value

@@ -1,0 +1,338 @@
+"""Pipeline steps that keep image, camera and ground truth together.
+
+Every step returns a new `results` dict and changes nothing inside the one it was given. The ground
+truth, where there is any:
+
+* `gt_bboxes_3d`: `CameraInstance3DBoxes` (n, 9), camera frame, metres: x, y (bottom), z, l, h, w,
+  yaw, vx, vz; unknown velocity is NaN
+* `gt_bboxes`: (n, 4) float32, x1, y1, x2, y2 in pixels, inside the image
+* `gt_labels_3d`, `attr_labels`: (n,) int64
+* `lidar_points`: `LidarPoints`, owners counting the boxes; only after `LoadLidarPoints`
+* `visibility`: (n,) nuScenes token 1..4; `truncation`: (n,) share of the projected rectangle that
+  the image does not show
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from mmdet3d.core.bbox import CameraInstance3DBoxes
+from mmdet3d.datasets.builder import PIPELINES
+
+from epropnp_det.errors import UserError
+from epropnp_det.pnp import Camera
+
+from .projection import areas, clip_boxes
+
+GROUND_TRUTH_KEYS = (
+    "gt_bboxes_3d",
+    "gt_labels_3d",
+    "gt_bboxes",
+    "attr_labels",
+    "visibility",
+    "truncation",
+)
+# What the last bytes of a whole file hold. OpenCV fills the missing part of a JPEG with grey and
+# says nothing.
+_END_MARKERS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND"}
+_TAIL_BYTES = 1024  # some cameras append a few bytes after the end marker
+
+
+@PIPELINES.register_module()
+class LoadCameraImage:
+    """Loads the image (H, W, 3) BGR as float32 and makes the `Camera` that belongs to its pixels.
+
+    Takes `results["img"]` (BGR, uint8) if it is there, else reads `img_info["filename"]` under
+    `img_prefix`.
+
+    Args:
+        first_pixel: where the intrinsics put the centre of pixel (0, 0): 0.5 as everywhere here, or
+            0 as the released v1 models were trained with. The camera takes the difference up.
+
+    Raises:
+        UserError: the file is missing or truncated, or has not the size that the annotations say.
+    """
+
+    def __init__(self, first_pixel: float = 0.5):
+        self.shift = 0.5 - first_pixel
+
+    def __call__(self, results: dict) -> dict:
+        info = results["img_info"]
+        in_memory = "img" in results
+        filename = None if in_memory else str(Path(results["img_prefix"] or "", info["filename"]))
+        image = results["img"] if in_memory else read_image(filename)
+        height, width = image.shape[:2]
+        if "width" in info and (info["width"], info["height"]) != (width, height):
+            raise UserError(
+                f"image {filename} is {width}x{height}, its annotation says {info['width']}x{info['height']}"
+            )
+        return dict(
+            results,
+            filename=filename,
+            img=image.astype(np.float32),
+            img_fields=["img"],
+            img_shape=image.shape,
+            ori_shape=image.shape,
+            pad_shape=image.shape,
+            scale_factor=1.0,
+            flip=False,
+            camera=self._camera(info["cam_intrinsic"], width, height),
+        )
+
+    def _camera(self, matrix: list, width: int, height: int) -> Camera:
+        """The camera of the file's pixels; all of it moves, clip limits included."""
+        camera = Camera.for_image(torch.tensor(matrix, dtype=torch.float32), (width, height))
+        return camera.crop(-self.shift, -self.shift) if self.shift else camera
+
+
+@PIPELINES.register_module()
+class LoadCameraAnnotations:
+    """Copies the ground truth of an image from `ann_info`, as made by
+    `NuScenesCameraDataset.get_ann_info`.
+    """
+
+    def __call__(self, results: dict) -> dict:
+        annotation = results["ann_info"]
+        return dict(
+            results,
+            gt_bboxes_3d=annotation["gt_bboxes_3d"].clone(),
+            gt_labels_3d=annotation["gt_labels_3d"].copy(),
+            gt_bboxes=clip_boxes(
+                annotation["bboxes"], results["img_shape"][1], results["img_shape"][0]
+            ),
+            attr_labels=annotation["attr_labels"].copy(),
+            visibility=annotation["visibility"].copy(),
+            truncation=annotation["truncation"].copy(),
+        )
+
+
+@PIPELINES.register_module()
+class CropImage:
+    """Cuts a rectangle out of the image; the principal point moves, boxes are clipped, truncation
+    grows.
+
+    Boxes that are outside stay, with an empty rectangle and truncation 1: `FilterObjects` drops
+        them.
+
+    Args:
+        box: x0, y0, x1, y1 in pixels, whole numbers; its part inside the image counts.
+
+    Raises:
+        UserError: nothing of the rectangle lies inside the image.
+    """
+
+    def __init__(self, box: tuple[int, int, int, int]):
+        self.box = tuple(int(value) for value in box)
+
+    def __call__(self, results: dict) -> dict:
+        height, width = results["img"].shape[:2]
+        x0, y0, x1, y1 = clip_boxes(np.array(self.box), width, height).tolist()
+        if x1 <= x0 or y1 <= y0:
+            raise UserError(
+                f"crop {self.box} leaves nothing of the {width}x{height} image {results['filename']}"
+            )
+        moved = _with_image(results, results["img"][y0:y1, x0:x1])
+        moved["camera"] = results["camera"].crop(x0, y0)
+        if "lidar_points" in results:
+            moved["lidar_points"] = results["lidar_points"].crop(x0, y0).inside(x1 - x0, y1 - y0)
+        if "gt_bboxes" in results:
+            shifted = results["gt_bboxes"] - np.array([x0, y0, x0, y0], dtype=np.float32)
+            moved["gt_bboxes"] = clip_boxes(shifted, x1 - x0, y1 - y0)
+            moved["truncation"] = 1 - (1 - results["truncation"]) * _share(
+                areas(moved["gt_bboxes"]), areas(shifted)
+            )
+        return moved
+
+
+@PIPELINES.register_module()
+class CropAroundObject:
+    """`CropImage` to a window around a random object: most of an image shows nothing to learn a
+    pose from.
+
+    Each class in the image is as likely as any other, then each of its objects; the object's centre
+    falls on any place of the window alike, as far as the image reaches. An image without objects is
+    cut anywhere.
+
+    Args:
+        size: width and height of the window in pixels; a smaller image keeps its own.
+    """
+
+    def __init__(self, size: tuple[int, int]):
+        if min(size) < 1:
+            raise ValueError(f"size must be positive, not {size}")
+        self.size = tuple(size)
+
+    def __call__(self, results: dict) -> dict:
+        height, width = results["img"].shape[:2]
+        window = np.minimum(self.size, (width, height))
+        corner = (
+            self._target(results, width, height)
+            - np.array([random.random(), random.random()]) * window
+        )
+        corner = np.clip(corner, 0, (width, height) - window).astype(int)
+        return CropImage((*corner, *(corner + window)))(results)
+
+    def _target(self, results: dict, width: int, height: int) -> np.ndarray:
+        labels = results["gt_labels_3d"]
+        if not len(labels):
+            return np.array([random.uniform(0, width), random.uniform(0, height)])
+        label = random.choice(np.unique(labels).tolist())
+        box = results["gt_bboxes"][random.choice(np.flatnonzero(labels == label).tolist())]
+        return (box[:2] + box[2:]) / 2
+
+
+@PIPELINES.register_module()
+class ResizeImage:
+    """Resizes by one factor; width and height are rounded to whole pixels and the camera follows
+    the true ratios.
+    """
+
+    def __init__(self, scale: float):
+        if scale <= 0:
+            raise ValueError(f"scale must be positive, not {scale}")
+        self.scale = scale
+
+    def __call__(self, results: dict) -> dict:
+        height, width = results["img"].shape[:2]
+        new_width, new_height = (
+            max(1, round(width * self.scale)),
+            max(1, round(height * self.scale)),
+        )
+        sx, sy = new_width / width, new_height / height
+        # INTER_AREA averages all pixels under a smaller one; OpenCV too takes pixel centres at (j +
+        # 0.5, i + 0.5).
+        method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
+        moved = _with_image(
+            results, cv2.resize(results["img"], (new_width, new_height), interpolation=method)
+        )
+        moved["camera"] = results["camera"].scale(sx, sy)
+        if "lidar_points" in results:
+            moved["lidar_points"] = results["lidar_points"].scale(sx, sy)
+        moved["scale_factor"] = (
+            np.array([sx, sy, sx, sy], dtype=np.float32) * results["scale_factor"]
+        )
+        if "gt_bboxes" in results:
+            moved["gt_bboxes"] = results["gt_bboxes"] * np.array([sx, sy, sx, sy], dtype=np.float32)
+        return moved
+
+
+@PIPELINES.register_module()
+class FlipImage:
+    """Mirrors image, camera and ground truth with a probability: the world behind the image is
+    mirrored too.
+
+    x -> -x, velocity x -> -x, yaw -> pi - yaw, u -> W - u with W the width of the image as it is
+    now.
+    """
+
+    def __init__(self, prob: float = 0.5):
+        if not 0 <= prob <= 1:
+            raise ValueError(f"prob must lie in [0, 1], not {prob}")
+        self.prob = prob
+
+    def __call__(self, results: dict) -> dict:
+        if random.random() >= self.prob:
+            return dict(results)
+        width = results["img"].shape[1]
+        moved = _with_image(results, np.ascontiguousarray(results["img"][:, ::-1]))
+        moved["camera"] = results["camera"].flip(width)
+        if "lidar_points" in results:
+            moved["lidar_points"] = results["lidar_points"].flip(width)
+        moved["flip"] = not results["flip"]
+        if "gt_bboxes" in results:
+            moved["gt_bboxes"] = mirror_rectangles(results["gt_bboxes"], width)
+            moved["gt_bboxes_3d"] = mirror_boxes(results["gt_bboxes_3d"])
+        return moved
+
+
+@PIPELINES.register_module()
+class FilterObjects:
+    """Drops ground truth that an image says too little about, from all its keys alike.
+
+    Args:
+        min_visibility: smallest nuScenes visibility token kept (1: 0-40 %, 2: 40-60 %, 3: 60-80 %,
+            4: 80-100 %).
+        max_truncation: largest share of the projected rectangle outside the image, after every crop
+            so far.
+        min_box_size: smallest width and height of the rectangle inside the image, in pixels.
+    """
+
+    def __init__(
+        self, min_visibility: int = 2, max_truncation: float = 0.8, min_box_size: float = 4.0
+    ):
+        self.limits = ObjectLimits(min_visibility, max_truncation, min_box_size)
+
+    def __call__(self, results: dict) -> dict:
+        keep = self.limits.admit(results["gt_bboxes"], results["visibility"], results["truncation"])
+        kept = {key: results[key][keep] for key in GROUND_TRUTH_KEYS if key != "gt_bboxes_3d"}
+        kept["gt_bboxes_3d"] = results["gt_bboxes_3d"][torch.from_numpy(keep)]
+        if "lidar_points" in results:
+            kept["lidar_points"] = results["lidar_points"].of_objects(torch.from_numpy(keep))
+        return dict(results, **kept)
+
+
+@dataclass(frozen=True)
+class ObjectLimits:
+    """The three limits of `FilterObjects`."""
+
+    min_visibility: int
+    max_truncation: float
+    min_box_size: float
+
+    def admit(
+        self, boxes: np.ndarray, visibility: np.ndarray, truncation: np.ndarray
+    ) -> np.ndarray:
+        """Mask (n,) of the objects kept; boxes (n, 4) as x1, y1, x2, y2."""
+        large = ((boxes[:, 2:] - boxes[:, :2]) >= self.min_box_size).all(axis=1)
+        return large & (visibility >= self.min_visibility) & (truncation <= self.max_truncation)
+
+
+def read_image(filename: str) -> np.ndarray:
+    """A colour image (H, W, 3) from disk, BGR, uint8.
+
+    Raises:
+        UserError: missing, unreadable, truncated, or not an image.
+    """
+    try:
+        data = Path(filename).read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"image {filename} cannot be read: {error.strerror}; check data_root and img_prefix"
+        ) from error
+    marker = _END_MARKERS.get(Path(filename).suffix.lower(), b"")
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
+    if image is None or marker not in data[-_TAIL_BYTES:]:
+        raise UserError(
+            f"image {filename} is truncated or not an image ({len(data)} bytes); copy it again"
+        )
+    return image
+
+
+def mirror_boxes(boxes: CameraInstance3DBoxes) -> CameraInstance3DBoxes:
+    """The boxes (n, 9) of the world mirrored at the camera's y-z plane. Yaw ends up in [-pi, pi);
+    NaN velocity stays NaN.
+    """
+    x, others, yaw, vx, vz = boxes.tensor.split([1, 5, 1, 1, 1], dim=1)
+    mirrored_yaw = torch.remainder(2 * math.pi - yaw, 2 * math.pi) - math.pi
+    return boxes.new_box(torch.cat([-x, others, mirrored_yaw, -vx, vz], dim=1))
+
+
+def mirror_rectangles(boxes: np.ndarray, width: float) -> np.ndarray:
+    """Rectangles (n, 4) as x1, y1, x2, y2 in the mirrored image of that width."""
+    x1, y1, x2, y2 = boxes.T
+    return np.stack([width - x2, y1, width - x1, y2], axis=1)
+
+
+def _with_image(results: dict, image: np.ndarray) -> dict:
+    return dict(results, img=image, img_shape=image.shape, pad_shape=image.shape)
+
+
+def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    """part / whole, and 0 where whole is 0."""
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)

@@ -1,0 +1,170 @@
+"""The detector: backbone, neck and the EPro-PnP head, with mmdet's interface."""
+
+from __future__ import annotations
+
+import torch
+from mmdet.models.detectors.base import BaseDetector
+from mmdet3d.models.builder import DETECTORS, build_backbone, build_head, build_neck
+from torch import Tensor
+
+from epropnp_det.pnp import Camera
+
+from .boxes import from_mmdet3d, to_mmdet3d
+from .heads.flip_tta import mirror_images
+from .image_geometry import View
+from .structures.ground_truth import ObjectTruth
+from .structures.lidar import LidarPoints
+from .structures.predictions import Detections
+from .training.targets import volume_center
+
+
+@DETECTORS.register_module()
+class EProPnPDet(BaseDetector):
+    """Monocular 3D detector.
+
+    Args:
+        backbone, neck, bbox_head: configs.
+        train_cfg, test_cfg: handed to the head.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict,
+        bbox_head: dict,
+        train_cfg: dict,
+        test_cfg: dict,
+        init_cfg: dict | None = None,
+    ):
+        super().__init__(init_cfg)
+        self.backbone, self.neck = build_backbone(backbone), build_neck(neck)
+        self.bbox_head = build_head(dict(bbox_head, train_cfg=train_cfg, test_cfg=test_cfg))
+
+    def forward(self, img: Tensor, img_metas: list[dict], return_loss: bool = True, **kwargs):
+        """Losses with `return_loss`, else one dict of mmdet3d results an image. Inputs are plain,
+        not lists of augmentations.
+        """
+        return (
+            self.forward_train(img, img_metas, **kwargs)
+            if return_loss
+            else self.simple_test(img, img_metas)
+        )
+
+    def extract_feat(self, img: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) -> features of each pyramid level."""
+        return self.neck(self.backbone(img))
+
+    def forward_train(
+        self, img: Tensor, img_metas: list[dict], gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels
+    ) -> dict[str, Tensor]:
+        """Losses; the ground truth is a list with one entry an image. LiDAR points come in the
+        `lidar_points` of `img_metas`, if at all.
+        """
+        view = view_of(img_metas, img.device)
+        objects = [
+            projected_truth(*boxes, view.camera[b], meta["img_shape"])
+            for b, (meta, *boxes) in enumerate(
+                zip(img_metas, gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels)
+            )
+        ]
+        truths = [truth[seen(truth)] for truth in objects]
+        return self.bbox_head.loss(
+            self.extract_feat(img),
+            view,
+            truths,
+            lidar=lidar_of(img_metas, [seen(truth) for truth in objects]),
+        )
+
+    def detect(
+        self,
+        img: Tensor,
+        img_metas: list[dict],
+        generator: torch.Generator | None = None,
+        mc_samples: int | None = None,
+    ) -> list[Detections]:
+        """Detections of each image, in the camera frame; with `flip_tta` in the test settings, of
+        the image and its mirror image.
+
+        Args:
+            mc_samples: how many weighted samples of every pose the detections carry; None for none.
+        """
+        view = view_of(img_metas, img.device)
+        mirrored = (
+            self.extract_feat(mirror_images(img, view.extent))
+            if self.bbox_head.postprocess.flip_tta
+            else None
+        )
+        return self.bbox_head.detect(self.extract_feat(img), view, generator, mirrored, mc_samples)
+
+    def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[dict]:
+        """`detect` with a fixed seed, in the form that mmdet3d's datasets evaluate."""
+        generator = torch.Generator(img.device).manual_seed(0)
+        return [
+            dict(img_bbox=mmdet3d_result(found.to("cpu")))
+            for found in self.detect(img, img_metas, generator)
+        ]
+
+    def aug_test(self, imgs, img_metas, **kwargs):
+        raise NotImplementedError(
+            "set test_cfg.flip_tta=True and use the plain test pipeline: the detector mirrors the image itself"
+        )
+
+
+def view_of(img_metas: list[dict], device: torch.device) -> View:
+    """Cameras and sizes of a batch of images."""
+    extent = torch.tensor(
+        [meta["img_shape"][1::-1] for meta in img_metas], dtype=torch.float32, device=device
+    )
+    return View(
+        Camera.stack([meta["camera"] for meta in img_metas]).to(device).to(torch.float32), extent
+    )
+
+
+def object_truth(
+    boxes, label: Tensor, box2d: Tensor, attribute: Tensor, camera: Camera, shape: tuple[int, ...]
+) -> ObjectTruth:
+    """Ground truth of one image; boxes whose volume meets no pixel are left out.
+
+    Args:
+        boxes: mmdet3d camera boxes; label, attribute: (n,); box2d: (n, 4) px.
+        camera: unbatched; shape: height and width of the unpadded image.
+    """
+    truth = projected_truth(boxes, label, box2d, attribute, camera, shape)
+    return truth[seen(truth)]
+
+
+def projected_truth(
+    boxes, label: Tensor, box2d: Tensor, attribute: Tensor, camera: Camera, shape: tuple[int, ...]
+) -> ObjectTruth:
+    """All of `object_truth`; the centre of a box whose volume meets no pixel is NaN."""
+    pose, size, velocity = (x.to(label.device) for x in from_mmdet3d(boxes))
+    center = volume_center(pose, size, camera, (shape[1], shape[0]))
+    return ObjectTruth(label, pose, size, velocity, attribute, box2d, center)
+
+
+def seen(truth: ObjectTruth) -> Tensor:
+    """(n,) bool: boxes whose volume meets a pixel."""
+    return truth.center2d.isfinite().all(1)
+
+
+def lidar_of(img_metas: list[dict], kept: list[Tensor]) -> LidarPoints | None:
+    """LiDAR points of a batch on the boxes kept, bool for each box of each image; None where the
+    pipeline loads none.
+    """
+    if "lidar_points" not in img_metas[0]:
+        return None
+    points = [
+        meta["lidar_points"].to(keep.device).of_objects(keep) for meta, keep in zip(img_metas, kept)
+    ]
+    return LidarPoints.cat(points, [int(keep.sum()) for keep in kept])
+
+
+def mmdet3d_result(found: Detections) -> dict:
+    """Detections as mmdet3d's datasets read them, with the pose covariance beside."""
+    return dict(
+        boxes_3d=to_mmdet3d(found.pose, found.size, found.velocity),
+        scores_3d=found.score,
+        labels_3d=found.label,
+        attrs_3d=found.attribute,
+        pose_covariance=found.covariance,
+    )

@@ -1,0 +1,1 @@
+"""Metrics, submissions and reliability of the predicted pose distributions."""

@@ -1,0 +1,82 @@
+"""How well a detector knows what it does not know: its pose distributions against true boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from epropnp_det.posterior.credible_regions import (
+    NOMINAL,
+    binomial_error,
+    coverage,
+    position_level,
+    yaw_level,
+)
+from epropnp_det.posterior.density import effective_sample_size
+
+from ..data.nuscenes_classes import CLASSES
+from .pose_distributions import ImageResult
+
+# What is compared with the truth, and what it is called in a picture.
+QUANTITIES = dict(yaw="yaw", position="position on the ground (x, z)", depth="depth (z)")
+
+
+@dataclass(frozen=True)
+class ObjectLevels:
+    """The levels (see `epropnp_det.calibration`) of a true box in the distribution predicted for
+    it.
+    """
+
+    label: int
+    yaw: float
+    position: float
+    depth: float
+    effective_samples: float
+
+
+def levels_of(result: ImageResult) -> Iterator[ObjectLevels]:
+    """Of every detection in an image that has a true box and a sound distribution."""
+    found = result.detections
+    for index in (result.match >= 0).nonzero()[:, 0].tolist():
+        sample, weight = (
+            found.sample_pose[index].double().numpy(),
+            found.sample_weight[index].double().numpy(),
+        )
+        if np.isfinite(weight).all():
+            truth = result.truth.pose[result.match[index]].double().numpy()
+            yield ObjectLevels(
+                label=int(found.label[index]),
+                yaw=yaw_level(sample[:, 3], weight, truth[3]),
+                position=position_level(sample[:, [0, 2]], weight, truth[[0, 2]]),
+                depth=position_level(sample[:, [2]], weight, truth[[2]]),
+                effective_samples=effective_sample_size(weight),
+            )
+
+
+def table(levels: Sequence[ObjectLevels]) -> dict[str, Any]:
+    """Shares of true values inside the regions, over all objects and by class; at least one
+    object.
+    """
+    by_class = {name: [each for each in levels if CLASSES[each.label] == name] for name in CLASSES}
+    return dict(
+        objects=len(levels),
+        median_effective_samples=float(np.median([each.effective_samples for each in levels])),
+        binomial_error={str(nominal): binomial_error(nominal, len(levels)) for nominal in NOMINAL},
+        coverage=_shares(levels),
+        classes={
+            name: dict(objects=len(some), coverage=_shares(some))
+            for name, some in by_class.items()
+            if some
+        },
+    )
+
+
+def _shares(levels: Sequence[ObjectLevels]) -> dict[str, dict[str, float]]:
+    columns = {name: [getattr(each, name) for each in levels] for name in QUANTITIES}
+    return {
+        name: {str(nominal): coverage(values, nominal) for nominal in NOMINAL}
+        for name, values in columns.items()
+    }

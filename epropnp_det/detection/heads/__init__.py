@@ -1,0 +1,1 @@
+"""Heads of the detector: dense queries, 2D-3D correspondences, poses."""

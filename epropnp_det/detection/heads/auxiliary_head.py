@@ -1,0 +1,128 @@
+"""Auxiliary supervision of the dense features: each cell says by itself where on its object it
+lies.
+
+A cell's value gives object coordinates and a standard deviation for each attention head; the
+attention of the object's query to the cell weighs the heads against one another, so that a cell's
+prediction is a mixture. Nothing here is needed to detect.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torchvision.ops import roi_align
+
+from epropnp_det.pnp import Camera
+
+from ..structures.ground_truth import ObjectTruth
+
+DEPTH_COMPONENTS = 4
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The G objects that queries were drawn for, each with the region of the image that its 2D box
+    covers.
+    """
+
+    image: Tensor  # (G,) index of the image
+    truth: ObjectTruth  # of G
+    camera: Camera  # batch of G
+    query: Tensor  # (G, heads, E / heads) attention query: weighted mean over the object's queries
+    size: Tensor  # (G, 3) predicted l, h, w, m: the same mean
+
+    @property
+    def rois(self) -> Tensor:
+        """(G, 5) image index, x1, y1, x2, y2, px."""
+        return torch.cat((self.image[:, None].to(self.truth.box2d), self.truth.box2d), 1)
+
+
+@dataclass(frozen=True)
+class CellMixtures:
+    """Predictions of an H x W grid of cells over each of G regions: a mixture with one component a
+    head.
+    """
+
+    noc: Tensor  # (G, heads, H, W, 3) normalised object coordinates
+    log_std: Tensor  # (G, heads, H, W, 2) of the reprojection error
+    log_weight: Tensor  # (G, heads, H, W), normalised over the heads
+
+
+class AuxiliaryHead(nn.Module):
+    """Reads the dense maps cell by cell.
+
+    Args:
+        heads: attention heads; width: channels of a head.
+        stride: of the dense maps, px.
+        roi_size: cells along each side of a region.
+        depth: add the branch that predicts the depth of single pixels.
+    """
+
+    def __init__(self, heads: int, width: int, stride: int, roi_size: int, depth: bool = False):
+        super().__init__()
+        self.heads, self.stride, self.roi_size = heads, stride, roi_size
+        self.out_weight = nn.Parameter(torch.empty(heads, 5, width))
+        self.out_bias = nn.Parameter(torch.zeros(heads, 5))
+        nn.init.normal_(self.out_weight, std=0.01)
+        self.depth = depth_branch(heads * width) if depth else None
+
+    def cells(self, key: Tensor, value: Tensor, regions: Regions) -> CellMixtures:
+        """Mixtures of the cells of each region, from (B, E, H, W) keys and values."""
+        keys, values = (self._aligned(m, regions.rois) for m in (key, value))
+        out = (
+            torch.einsum("gkchw,koc->gkhwo", values, self.out_weight) + self.out_bias[:, None, None]
+        )
+        logits = (
+            torch.einsum("gkchw,gkc->gkhw", keys, regions.query) / regions.query.shape[-1] ** 0.5
+        )
+        return CellMixtures(*out.split((3, 2), -1), logits.log_softmax(1))
+
+    def depths(self, feature: Tensor) -> tuple[Tensor, Tensor]:
+        """(m, E) values at m pixels -> (m, 4) logarithms of the relative depth, see
+        `relative_depth`, and (m, 4) log mixture weights.
+        """
+        relative, logits = self.depth(feature).unflatten(-1, (DEPTH_COMPONENTS, 2)).unbind(-1)
+        return relative, logits.log_softmax(-1)
+
+    def _aligned(self, feature: Tensor, rois: Tensor) -> Tensor:
+        """(B, E, H, W) -> (G, heads, E / heads, roi_size, roi_size)."""
+        found = roi_align(feature, rois, self.roi_size, 1 / self.stride, aligned=True)
+        return found.unflatten(1, (self.heads, -1))
+
+
+def depth_branch(channels: int) -> nn.Sequential:
+    """Three linear layers; the last starts with equal mixture weights and different depths."""
+    last = nn.Linear(channels, 2 * DEPTH_COMPONENTS)
+    nn.init.xavier_uniform_(last.weight)
+    nn.init.zeros_(last.bias)
+    last.weight.data[1::2] = 0
+    return nn.Sequential(
+        nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, channels), nn.ReLU(), last
+    )
+
+
+def relative_depth(depth: Tensor, focal: Tensor, scale: float = 64.0) -> Tensor:
+    """Depth, m, over the depth at which a metre covers `scale` px: resizing an image does not
+    change it.
+
+    Args:
+        depth: (m,) m; focal: (m,) px.
+    """
+    return depth * scale / focal
+
+
+def mean_by_object(value: Tensor, group: Tensor, weight: Tensor, groups: int) -> Tensor:
+    """Weighted means over the queries of each object.
+
+    Args:
+        value: (M, ...); group: (M,) object of a query, in [0, groups); weight: (M,), of positive
+            sum in every group.
+
+    Returns:
+        (groups, ...).
+    """
+    share = weight / weight.new_zeros(groups).index_add(0, group, weight)[group]
+    share = share.view(-1, *[1] * (value.dim() - 1))
+    return value.new_zeros(groups, *value.shape[1:]).index_add(0, group, value * share)

@@ -1,0 +1,60 @@
+"""What is predicted for an object as a whole: size, weight scale, 3D score, velocity, attribute."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..structures.tensor_record import own_class
+from .coders import SizeCoder
+
+
+class ObjectBranches(nn.Module):
+    """Linear read-outs of the attended object feature.
+
+    Args:
+        embed_dims: E, width of the object feature.
+        classes, attributes: how many.
+        class_wise_size: one size code a class, or one for all.
+    """
+
+    def __init__(
+        self, embed_dims: int, classes: int, attributes: int, class_wise_size: bool = True
+    ):
+        super().__init__()
+        self.hidden = nn.Sequential(
+            nn.Linear(embed_dims, embed_dims),
+            nn.ReLU(),
+            nn.Linear(embed_dims, embed_dims),
+            nn.ReLU(),
+        )
+        self.size = nn.Linear(embed_dims, 3 * (classes if class_wise_size else 1))
+        self.velocity = nn.Linear(embed_dims, 2)
+        self.attribute = nn.Linear(embed_dims, attributes)
+        self.log_scale = nn.Linear(embed_dims, 2)
+        self.score = nn.Linear(embed_dims, 1)
+        self.coder = SizeCoder()
+        for layer in (self.size, self.velocity, self.attribute, self.log_scale, self.score):
+            nn.init.normal_(layer.weight, std=0.01)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, feature: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """Reads the branches.
+
+        Args:
+            feature: (M, E).
+            label: (M,) class of the query.
+
+        Returns:
+            `size_code` (M, classes or 1, 3), `size` (M, 3) in m, `velocity` (M, 2) in m/s,
+            `attribute` (M, attributes) logits, `w2d_scale` (M, 2), `score` (M,) logit.
+        """
+        hidden = self.hidden(feature)
+        code = self.size(hidden).unflatten(1, (-1, 3))
+        return dict(
+            size_code=code,
+            size=self.coder.decode(own_class(code, label), label),
+            velocity=self.velocity(hidden),
+            attribute=self.attribute(hidden),
+            w2d_scale=self.log_scale(feature).exp(),
+            score=self.score(feature)[:, 0],
+        )

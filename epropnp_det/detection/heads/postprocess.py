@@ -1,0 +1,141 @@
+"""From dense scores to queries, and from solved poses to detections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torchvision.ops import batched_nms
+
+from epropnp_det.pnp import Camera, PoseEstimate
+
+from ..boxes import projected_boxes
+from ..data.nuscenes_classes import ADMITTED_ATTRIBUTES, ATTRIBUTES, CLASSES, NO_ATTRIBUTE
+from ..nms import bev_nms
+from ..structures.dense import DensePoints
+from ..structures.predictions import Detections, ObjectPredictions
+from ..structures.queries import Queries, queries_at
+
+
+@dataclass(frozen=True)
+class PostprocessSettings:
+    """Which queries are solved, how boxes are scored, and which are kept.
+
+    Args:
+        score_threshold: least class score x centreness of a query.
+        max_queries: at most so many an image.
+        nms_2d: greatest IoU of the projected boxes of two detections of one class; nms_bev: of
+            their footprints.
+        max_boxes: at most so many an image.
+        score_3d: the score of a box is its class score times how well it is localised; False leaves
+            the class score alone.
+        mc_scoring_ratio: share, from 0 to 1, of the score that the pose distribution implies in how
+            well a box is localised; the rest is the score that the network predicts. More than 0
+            draws `mc_samples` poses an object.
+        flip_tta: look at the mirrored image as well, see `flip_tta`.
+
+    Raises:
+        ValueError: a ratio outside [0, 1], or one without score_3d.
+    """
+
+    score_threshold: float = 0.04
+    max_queries: int = 256
+    nms_2d: float = 0.8
+    nms_bev: float = 0.25
+    max_boxes: int = 500
+    score_3d: bool = True
+    mc_scoring_ratio: float = 0.0
+    flip_tta: bool = False
+
+    def __post_init__(self):
+        if not 0 <= self.mc_scoring_ratio <= 1:
+            raise ValueError(
+                f"mc_scoring_ratio must lie between 0 and 1, not {self.mc_scoring_ratio!r}"
+            )
+        if self.mc_scoring_ratio and not self.score_3d:
+            raise ValueError("mc_scoring_ratio is a share of the 3D score: it needs score_3d=True")
+
+
+def select_queries(
+    points: DensePoints, batch: int, settings: PostprocessSettings
+) -> tuple[Queries, Tensor]:
+    """Queries at the pairs of `select_pairs`, M of them, and their (M,) class scores."""
+    row, label, class_score = select_pairs(points, batch, settings)
+    return queries_at(points, row, label), class_score
+
+
+def select_pairs(
+    points: DensePoints, batch: int, settings: PostprocessSettings
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The best (point, class) pairs of each image by class score x centreness.
+
+    Returns:
+        (M,) index of the point, image-major, (M,) class and (M,) class score.
+    """
+    class_score = points.cls_score.sigmoid()
+    rank = (class_score * points.centerness.sigmoid()[:, None]).unflatten(0, (batch, -1)).flatten(1)
+    best, index = rank.topk(min(settings.max_queries, rank.shape[1]), dim=1)
+    image, slot = (best >= settings.score_threshold).nonzero().unbind(1)
+    classes = class_score.shape[1]
+    pair = index[image, slot]
+    row, label = image * (rank.shape[1] // classes) + pair // classes, pair % classes
+    return row, label, class_score[row, label]
+
+
+def candidates(
+    predicted: ObjectPredictions, estimate: PoseEstimate, score: Tensor, label: Tensor
+) -> Detections:
+    """M queries as detections with their scores; not sorted, duplicates and poses without a
+    solution included.
+    """
+    return Detections(
+        estimate.pose,
+        predicted.size,
+        predicted.velocity,
+        score,
+        label,
+        best_attribute(predicted.attribute, label),
+        estimate.covariance,
+    )
+
+
+def best_of(
+    found: Detections, valid: Tensor, camera: Camera, extent: Tensor, settings: PostprocessSettings
+) -> Tensor:
+    """Indices (n,) of the detections of an image that remain: the valid ones, without duplicates,
+    best first.
+
+    Args:
+        found, valid: M detections of the image.
+        camera: unbatched; extent: (2,) width and height of the image, px.
+    """
+    index = valid.nonzero()[:, 0]
+    solved, many = found[index], len(index)
+    boxes = projected_boxes(
+        solved.pose, solved.size, camera[None].expand(many), extent.expand(many, 2)
+    )
+    index = index[
+        batched_nms(boxes, solved.score, solved.label, settings.nms_2d)
+    ]  # mmcv's fails without boxes
+    single = found[index]
+    return index[
+        bev_nms(single.pose, single.size, single.score, single.label, settings.nms_bev)[
+            : settings.max_boxes
+        ]
+    ]
+
+
+def best_attribute(logits: Tensor, label: Tensor) -> Tensor:
+    """(M, attributes) logits -> (M,) the likeliest attribute that the class admits; "none" for a
+    class that admits none.
+    """
+    return logits.masked_fill(~admitted(logits.device)[label], -torch.inf).argmax(1)
+
+
+def admitted(device: torch.device) -> Tensor:
+    """(classes, attributes) bool."""
+    names = [ADMITTED_ATTRIBUTES[name] or (ATTRIBUTES[NO_ATTRIBUTE],) for name in CLASSES]
+    return torch.tensor(
+        [[attribute in mine for attribute in ATTRIBUTES] for mine in names], device=device
+    )

@@ -1,0 +1,1 @@
+"""Pretraining of backbones on object crops."""

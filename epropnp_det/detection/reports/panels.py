@@ -1,0 +1,166 @@
+"""A page about the results of a model: what the pictures of `visualization` show, taken from
+detections and true boxes.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from epropnp_det.drawing.birdseye import draw_birdseye
+from epropnp_det.drawing.boxes import DrawnBoxes, draw_boxes
+from epropnp_det.drawing.heading_rose import draw_yaw_density
+from epropnp_det.drawing.html_page import ImagePanel, Number, ObjectPanel
+from epropnp_det.drawing.layout import side_by_side, stacked
+from epropnp_det.drawing.wireframe import box_corners, project_segments
+from epropnp_det.errors import UserError
+from epropnp_det.posterior.density import radius_of_share, yaw_distances
+
+from ..data.nuscenes_classes import CLASSES
+from ..evaluation.nuscenes_metrics import MEAN_ERROR_NAMES
+from ..evaluation.pose_distributions import ImageResult
+from .pictures import drawn_boxes
+
+_OBJECTS = 6  # shown close up of an image
+_WIDTH = 1200  # px of an image on the page
+_CROP = 400  # px
+_MARGIN = 0.25  # around an object, of its larger side
+_SHARE = 0.68  # of the weight inside what stands after "±"; a standard deviation would mean little where tails are heavy
+
+_MEANINGS = dict(
+    NDS="nuScenes detection score: 1 is perfect",
+    mAP="mean average precision: 1 is perfect",
+    mATE="m, error of the position on the ground",
+    mASE="1 - overlap of the sizes",
+    mAOE="rad, error of the heading",
+    mAVE="m/s, error of the velocity",
+    mAAE="1 - accuracy of the attribute",
+)
+
+
+def numbers_of(metrics_file: Path) -> tuple[Number, ...]:
+    """NDS, mAP and the five errors from the metrics.json of tools/test.py.
+
+    Raises:
+        UserError: the file is missing or another one.
+    """
+    try:
+        metrics = json.loads(metrics_file.read_text())
+        values = {name: metrics[name] for name in ("NDS", "mAP", *MEAN_ERROR_NAMES.values())}
+        return tuple(
+            Number(name, f"{value:.3f}", _MEANINGS[name]) for name, value in values.items()
+        )
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{metrics_file} is no metrics.json of tools/test.py ({type(error).__name__}: {error})"
+        ) from error
+
+
+def image_panel(result: ImageResult) -> ImagePanel:
+    """The pictures of an image: found boxes solid, true ones dashed, the best objects close up."""
+    found = drawn_boxes(result.detections, 0.0)
+    truth = DrawnBoxes(
+        result.truth.pose.numpy(), result.truth.size.numpy(), result.truth.label.numpy()
+    )
+    drawn = draw_boxes(
+        draw_boxes(result.pixels, result.matrix, found, names=CLASSES),
+        result.matrix,
+        truth,
+        dashed=True,
+    )
+    above = draw_birdseye(
+        found,
+        truth,
+        matrix=result.matrix,
+        width=result.pixels.shape[1],
+        height=round(_WIDTH * 0.62),
+    )
+    scene, _, _ = Path(result.name).stem.partition("__")
+    return ImagePanel(
+        title=f"{Path(result.name).parent.name.replace('_', ' ').lower()}, {scene}",
+        picture=_with_width(drawn, _WIDTH),
+        birdseye=above,
+        objects=tuple(object_panel(result, found, truth, index) for index in _best(found)),
+    )
+
+
+def poster(panel: ImagePanel) -> np.ndarray:
+    """Everything about an image in one picture: boxes and the scene from above, and below the best
+    objects close up.
+    """
+    top = side_by_side(panel.picture, panel.birdseye)
+    pairs = [side_by_side(each.crop, each.density) for each in panel.objects]
+    if not pairs:
+        return top
+    return stacked(
+        top, _with_width(side_by_side(*pairs), round(top.shape[1] * len(pairs) / _OBJECTS))
+    )
+
+
+def object_panel(
+    result: ImageResult, found: DrawnBoxes, truth: DrawnBoxes, index: int
+) -> ObjectPanel:
+    """Detection `index` close up."""
+    pose, yaw, weight = (
+        found.pose[index],
+        found.sample_pose[index, :, 3],
+        found.sample_weight[index],
+    )
+    match = int(result.match[index])
+    true_yaw = None if match < 0 else float(truth.pose[match, 3])
+    density = draw_yaw_density(yaw, weight, best=pose[3], label=found.label[index], truth=true_yaw)
+    depth, heading = (
+        depth_spread(found.sample_pose[index, :, 2], weight, pose[2]),
+        heading_spread(yaw, weight, pose[3]),
+    )
+    return ObjectPanel(
+        title=f"{CLASSES[found.label[index]].replace('_', ' ')}, score {found.score[index]:.2f}",
+        text=f"{pose[2]:.1f} m ahead, ± {depth:.1f} m; heading ± {heading:.0f}°",
+        crop=close_up(result.pixels, result.matrix, found.where(np.array([index]))),
+        density=density,
+    )
+
+
+def _best(found: DrawnBoxes) -> list[int]:
+    """The detections to show close up: with a distribution, best scores first."""
+    sound = [index for index in range(len(found)) if np.isfinite(found.sample_weight[index]).all()]
+    return sorted(sound, key=lambda index: -found.score[index])[:_OBJECTS]
+
+
+def close_up(pixels: np.ndarray, matrix: np.ndarray, box: DrawnBoxes) -> np.ndarray:
+    """The square around a single box, with the box drawn: (400, 400, 3)."""
+    corners = box_corners(box.pose, box.size)[0]
+    outline = project_segments(corners.reshape(4, 2, 3), matrix).reshape(-1, 2)
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    half = max(16.0, (0.5 + _MARGIN) * (high - low).max())
+    shift = (low + high) / 2 - half
+    scale = _CROP / (2 * half)
+    transform = np.array([[scale, 0, -scale * shift[0]], [0, scale, -scale * shift[1]]])
+    view = cv2.warpAffine(
+        pixels, transform, (_CROP, _CROP), flags=cv2.INTER_AREA, borderValue=(235, 235, 235)
+    )
+    return draw_boxes(view, np.vstack([transform, [0, 0, 1]]) @ matrix, box)
+
+
+def heading_spread(yaw: np.ndarray, weight: np.ndarray, best: float) -> float:
+    """Angle [deg] to either side of the best yaw that holds 68 % of the weight of the samples
+    (S,).
+    """
+    return float(
+        np.degrees(radius_of_share(yaw_distances(np.array([best]), yaw), weight, _SHARE)[0])
+    )
+
+
+def depth_spread(depth: np.ndarray, weight: np.ndarray, best: float) -> float:
+    """Distance [m] to either side of the best depth that holds 68 % of the weight of the samples
+    (S,).
+    """
+    return float(radius_of_share(np.abs(depth - best)[None], weight, _SHARE)[0])
+
+
+def _with_width(picture: np.ndarray, width: int) -> np.ndarray:
+    height = round(picture.shape[0] * width / picture.shape[1])
+    return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)

@@ -1,0 +1,3 @@
+"""Values that the detector passes on: dense outputs, queries, predictions, ground truth, LiDAR
+points.
+"""

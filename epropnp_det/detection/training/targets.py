@@ -1,0 +1,163 @@
+"""What the dense head and the object queries are trained towards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from epropnp_det.pnp import Camera
+
+from ..boxes import yaw_matrix
+from ..structures.ground_truth import ObjectTruth
+from ..structures.tensor_record import TensorRecord
+
+
+@dataclass(frozen=True)
+class AssignmentSettings:
+    """How dense points are matched to boxes, as in FCOS.
+
+    Args:
+        ranges: for each level, the least and greatest distance (px) from a point to the farthest
+            side of its box.
+        radius: of centre sampling, in strides.
+        sharpness: of the centreness target, exp(-sharpness * distance / (1.414 * radius * stride)).
+    """
+
+    ranges: tuple[tuple[float, float], ...] = (
+        (-1, 48),
+        (48, 96),
+        (96, 192),
+        (192, 384),
+        (384, 1e8),
+    )
+    radius: float = 1.5
+    sharpness: float = 2.5
+
+
+@dataclass(frozen=True)
+class Assignment(TensorRecord):
+    """The box that each dense point of one image stands for."""
+
+    truth: Tensor  # (Q,) index of the box, -1 for background
+    centerness: Tensor  # (Q,) target, 0 for background
+
+
+def assign(
+    grid: Tensor, stride: Tensor, level: Tensor, truth: ObjectTruth, settings: AssignmentSettings
+) -> Assignment:
+    """Matches the points of one image to its boxes: near the centre, of fitting size, and the
+    nearest centre wins.
+
+    Args:
+        grid: (Q, 2) px; stride: (Q,) px; level: (Q,) index of the pyramid level.
+        truth: n boxes.
+    """
+    if len(truth) == 0:
+        return Assignment(torch.full_like(level, -1), torch.zeros_like(stride))
+    reach = settings.radius * stride
+    delta = grid[:, None] - truth.center2d
+    sides = torch.cat(
+        (grid[:, None] - truth.box2d[:, :2], truth.box2d[:, 2:] - grid[:, None]), -1
+    ).amax(-1)
+    low, high = grid.new_tensor(settings.ranges)[level].unbind(-1)
+    fits = (
+        (delta.abs().amax(-1) < reach[:, None]) & (sides >= low[:, None]) & (sides <= high[:, None])
+    )
+    distance, nearest = delta.norm(dim=-1).masked_fill(~fits, torch.inf).min(1)
+    foreground = distance.isfinite()
+    centerness = torch.exp(-settings.sharpness * distance / (1.414 * reach))
+    return Assignment(torch.where(foreground, nearest, -1), torch.where(foreground, centerness, 0))
+
+
+@dataclass(frozen=True)
+class Draw:
+    """Dense points that become object queries in training; a box may be drawn through several
+    points, a point several times.
+    """
+
+    point: Tensor  # (M,) index of the dense point
+    weight: Tensor  # (M,) importance weight, mean 1: makes every box count alike and its central points most
+    uniform_weight: Tensor  # (M,) mean 1: makes every box count alike and its points alike
+
+
+def draw_queries(
+    assignment: Assignment, count: int, generator: torch.Generator | None = None
+) -> Draw:
+    """Half of the queries without replacement, uniformly over the foreground; the rest with
+    replacement, by centreness.
+
+    Args:
+        assignment: of all points of a batch, box indices unique in the batch.
+        count: number of queries M; without any foreground none are drawn.
+    """
+    foreground = (assignment.truth >= 0).nonzero()[:, 0]
+    if len(foreground) == 0:
+        empty = assignment.centerness.new_zeros(0)
+        return Draw(foreground, empty, empty)
+    uniform = torch.randperm(len(foreground), generator=generator, device=foreground.device)[
+        : count // 2
+    ]
+    centerness = assignment.centerness[foreground]
+    central = torch.multinomial(
+        centerness, count - len(uniform), replacement=True, generator=generator
+    )
+    return weigh_draw(assignment, foreground[torch.cat((uniform, central))], len(uniform))
+
+
+def weigh_draw(assignment: Assignment, point: Tensor, uniform: int) -> Draw:
+    """Weights of drawn points.
+
+    A point's raw weight is its centreness over the number of times it was expected to be drawn;
+    weights are then scaled so that every drawn box has the same sum.
+
+    Args:
+        point: (M,) drawn points, of which the first `uniform` were drawn uniformly.
+    """
+    foreground = assignment.truth >= 0
+    centerness = assignment.centerness[point]
+    expected = (
+        uniform / foreground.sum()
+        + (len(point) - uniform) * centerness / assignment.centerness[foreground].sum()
+    )
+    truth = assignment.truth[point]
+    return Draw(
+        point, _balance(centerness / expected, truth), _balance(torch.ones_like(centerness), truth)
+    )
+
+
+def _balance(weight: Tensor, group: Tensor) -> Tensor:
+    """Scales weights so that each group present has the same sum and the mean is 1."""
+    total = weight.new_zeros(int(group.max()) + 1).index_add(0, group, weight)
+    return weight / total[group] * (len(weight) / (total > 0).sum())
+
+
+def volume_center(
+    pose: Tensor, size: Tensor, camera: Camera, extent: tuple[int, int], step: int = 4
+) -> Tensor:
+    """Where a box's visible volume projects to: the centroid of the image's pixels weighted by the
+    depth of box along their rays.
+
+    Args:
+        pose, size: (n, 4), (n, 3) boxes.
+        camera: unbatched.
+        extent: width and height of the image, px.
+        step: the image is looked at every `step` px.
+
+    Returns:
+        (n, 2) px, NaN where the box meets no ray.
+    """
+    u, v = (torch.arange(step / 2, n, step, device=pose.device, dtype=pose.dtype) for n in extent)
+    pixels = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
+    rays = camera.each_point().ray(pixels)  # z = 1: distances along a ray are depths
+    rotation = yaw_matrix(pose[:, 3])
+    origin = -(pose[:, None, :3] @ rotation)
+    direction = rays @ rotation
+    direction = torch.where(direction.abs() < 1e-6, 1e-6, direction)
+    half = size[:, None] / 2
+    first, second = (-half - origin) / direction, (half - origin) / direction
+    near = torch.minimum(first, second).amax(-1).clamp(min=camera.z_min)
+    far = torch.maximum(first, second).amin(-1)
+    depth = (far - near).clamp(min=0)
+    return depth @ pixels / depth.sum(-1, keepdim=True)

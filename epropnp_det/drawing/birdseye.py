@@ -1,0 +1,181 @@
+"""Boxes seen from above: the camera at the bottom looks up the picture, metres on both axes."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse, Polygon, Wedge
+
+from epropnp_det.posterior.density import resample
+
+from .boxes import DrawnBoxes
+from .layout import pixels_of
+from .palette import class_rgb, unit_rgb
+from .wireframe import box_corners
+
+_FOOTPRINT = (
+    3,
+    2,
+    6,
+    7,
+)  # corners of the top face (y points down), around the object, the front side first
+_RING_STEP = 10.0  # m between range rings
+_TRUTH_RGB = (60, 60, 60)
+_ARROW_SECONDS = 1.0  # a velocity arrow ends where the object will be then
+_MIN_SPEED = 0.3  # m/s; slower objects get no arrow
+_ELLIPSE_SIGMAS = (1.0, 2.0)
+_SAMPLES = 100  # drawn of an object
+_TAIL = 0.6  # m
+
+
+def draw_birdseye(
+    boxes: DrawnBoxes,
+    truth: DrawnBoxes | None = None,
+    *,
+    matrix: np.ndarray | None = None,
+    width: int | None = None,
+    reach: float = 60.0,
+    height: int = 900,
+) -> np.ndarray:
+    """The boxes from above: (height, 0.8 height, 3) uint8 BGR.
+
+    Solid outlines with the heading side filled are `boxes`, with samples of their poses where they
+    have any, else with ellipses of one and two standard deviations of the position where they have
+    a covariance; a sample is a dot with a tail towards its heading. Dashed outlines are `truth`.
+    Arrows are velocities, as long as the way of one second.
+
+    Args:
+        matrix, width: (3, 3) camera matrix and image width, px: the view of the camera is shaded
+            with them.
+        reach: metres ahead that are shown; 0.4 of it on either side.
+    """
+    figure = Figure(figsize=(0.8 * height / 100, height / 100), dpi=100, facecolor="white")
+    axes = figure.add_axes((0.09, 0.06, 0.89, 0.92))
+    _prepare(axes, reach)
+    if matrix is not None and width is not None:
+        _shade_view(axes, np.asarray(matrix), width, reach)
+    if truth is not None:
+        _draw_all(axes, truth, dashed=True)
+    _draw_all(axes, boxes, dashed=False)
+    return pixels_of(figure)
+
+
+def covariance_ellipse(covariance: np.ndarray, sigmas: float) -> tuple[float, float, float]:
+    """Diameters along and across the main axis [m] and the main axis' angle from x towards z [deg].
+
+    Args:
+        covariance: (4, 4) of (x, y, z, yaw); only the x-z block counts.
+        sigmas: half diameters in standard deviations.
+    """
+    values, vectors = np.linalg.eigh(covariance[np.ix_([0, 2], [0, 2])])
+    minor, major = 2 * sigmas * np.sqrt(np.clip(values, 0.0, None))
+    return float(major), float(minor), float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
+
+
+def _prepare(axes: Axes, reach: float) -> None:
+    axes.set(xlim=(-0.4 * reach, 0.4 * reach), ylim=(-0.03 * reach, 0.97 * reach), aspect="equal")
+    axes.set_xlabel("x [m]", fontsize=9, labelpad=1)
+    axes.set_ylabel("z [m]", fontsize=9, labelpad=1)
+    axes.tick_params(labelsize=8, length=2)
+    for radius in np.arange(_RING_STEP, 1.2 * reach, _RING_STEP):
+        axes.add_patch(
+            Wedge(
+                (0, 0), radius, 0, 180, width=0.0, edgecolor="0.82", facecolor="none", linewidth=0.8
+            )
+        )
+    axes.plot(0, 0, marker="^", color="0.2", markersize=9)
+    for side in axes.spines.values():
+        side.set_color("0.7")
+
+
+def _shade_view(axes: Axes, matrix: np.ndarray, width: int, reach: float) -> None:
+    """The ground that the image shows: between the rays through its left and right border."""
+    left, right = ((column - matrix[0, 2]) / matrix[0, 0] for column in (0, width))
+    far = 2 * reach
+    axes.add_patch(
+        Polygon(
+            [(0, 0), (left * far, far), (right * far, far)],
+            facecolor="0.955",
+            edgecolor="none",
+            zorder=0,
+        )
+    )
+
+
+def _draw_all(axes: Axes, boxes: DrawnBoxes, dashed: bool) -> None:
+    for index in range(len(boxes)):
+        color = unit_rgb(_TRUTH_RGB if dashed else class_rgb(boxes.label[index]))
+        _draw_outline(axes, box_corners(boxes.pose[index], boxes.size[index]), color, dashed)
+        if boxes.sample_pose is not None:
+            _draw_samples(axes, boxes.sample_pose[index], boxes.sample_weight[index], color)
+        elif boxes.covariance is not None:
+            _draw_ellipses(axes, boxes.pose[index], boxes.covariance[index], color)
+        if boxes.velocity is not None:
+            _draw_velocity(axes, boxes.pose[index], boxes.velocity[index], color)
+
+
+def _draw_outline(
+    axes: Axes, corners: np.ndarray, color: tuple[float, float, float], dashed: bool
+) -> None:
+    outline = corners[list(_FOOTPRINT)][:, [0, 2]]
+    line = (
+        dict(linestyle=(0, (3, 2)), linewidth=1.1, zorder=4)
+        if dashed
+        else dict(linestyle="-", linewidth=1.6, zorder=3)
+    )
+    axes.add_patch(Polygon(outline, closed=True, facecolor="none", edgecolor=color, **line))
+    if not dashed:
+        axes.add_patch(
+            Polygon(outline, closed=True, facecolor=(*color, 0.15), edgecolor="none", zorder=2)
+        )
+    nose = np.array([outline[0], outline[1], outline.mean(axis=0)])
+    axes.add_patch(
+        Polygon(
+            nose,
+            closed=True,
+            facecolor=(*color, 0.0 if dashed else 0.7),
+            edgecolor=color,
+            **{**line, "linewidth": 0.8},
+        )
+    )
+
+
+def _draw_samples(
+    axes: Axes, pose: np.ndarray, weight: np.ndarray, color: tuple[float, float, float]
+) -> None:
+    """A dot for each of some samples drawn by weight, with a tail towards where it is heading."""
+    if not np.isfinite(weight).all():
+        return
+    x, _, z, yaw = pose[resample(weight, _SAMPLES)].T
+    axes.scatter(x, z, s=4, color=(*color, 0.35), linewidths=0, zorder=5)
+    tails = (
+        np.stack([x, x + _TAIL * np.cos(yaw), z, z - _TAIL * np.sin(yaw)], axis=1)
+        .reshape(-1, 2, 2)
+        .swapaxes(1, 2)
+    )
+    axes.add_collection(LineCollection(tails, colors=[(*color, 0.3)], linewidths=0.6, zorder=5))
+
+
+def _draw_ellipses(
+    axes: Axes, pose: np.ndarray, covariance: np.ndarray, color: tuple[float, float, float]
+) -> None:
+    if not np.isfinite(covariance).all():
+        return
+    for sigmas in _ELLIPSE_SIGMAS:
+        along, across, angle = covariance_ellipse(covariance, sigmas)
+        look = dict(facecolor=(*color, 0.12), edgecolor=(*color, 0.8), linewidth=0.7, zorder=2)
+        axes.add_patch(Ellipse((pose[0], pose[2]), along, across, angle=angle, **look))
+
+
+def _draw_velocity(
+    axes: Axes, pose: np.ndarray, velocity: np.ndarray, color: tuple[float, float, float]
+) -> None:
+    if not np.linalg.norm(velocity) >= _MIN_SPEED:  # also drops NaN
+        return
+    tip = pose[[0, 2]] + _ARROW_SECONDS * velocity
+    arrow = dict(arrowstyle="->", color=color, linewidth=1.2)
+    axes.annotate(
+        "", xy=tuple(tip), xytext=tuple(pose[[0, 2]]), arrowprops=arrow, annotation_clip=True
+    )

@@ -1,0 +1,42 @@
+"""Backbone and neck of a detector, named as multi-camera detectors name theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from epropnp_det.errors import UserError
+
+from .checkpoint import read_checkpoint, state_dict_of
+
+PARTS = ("backbone.", "neck.")
+
+
+def export(
+    path: str | Path, prefix: str = "img_", parts: tuple[str, ...] = PARTS
+) -> dict[str, Tensor]:
+    """Weights of backbone and neck, `backbone.conv1.weight` as `img_backbone.conv1.weight`. The
+    head is left out.
+
+    Args:
+        path: a checkpoint of this program, or of any detector of mmdet and mmdet3d that calls its
+            parts so.
+        prefix: put in front of the names.
+        parts: which of "backbone." and "neck." to take.
+
+    Raises:
+        UserError: what `read_checkpoint` refuses, and a checkpoint without one of the parts.
+    """
+    state = state_dict_of(read_checkpoint(path))
+    for part in parts:
+        if not any(key.startswith(part) for key in state):
+            raise UserError(
+                f"checkpoint {path} has no weight called {part}*; its names start with {', '.join(_beginnings(state))}"
+            )
+    return {prefix + key: value for key, value in state.items() if key.startswith(parts)}
+
+
+def _beginnings(state: Mapping[str, Tensor]) -> list[str]:
+    return list(dict.fromkeys(key.split(".")[0] for key in state))[:5]

@@ -1,0 +1,38 @@
+"""Evaluation while training."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mmcv.runner import BaseRunner, EvalHook
+from torch.utils.data import DataLoader, Dataset
+
+from ..prediction import predict_dataset
+
+
+class EvaluationHook(EvalHook):
+    """mmcv's schedule of evaluations and its best checkpoint, with `predict_dataset`: one process
+    or many, CPU or GPU.
+
+    Args:
+        dataset: in test mode.
+        workers: processes that load images.
+        settings: as in the config's `evaluation`: interval, start, save_best, and what the
+            dataset's `evaluate` takes.
+    """
+
+    def __init__(self, dataset: Dataset, workers: int, **settings: Any):
+        # The loader only tells EvalHook the dataset and its length; EvalHook would fill in a test
+        # function of its own.
+        super().__init__(DataLoader(dataset), test_fn=predict_dataset, **settings)
+        self.workers = workers
+
+    def _do_evaluate(self, runner: BaseRunner) -> None:
+        dataset = self.dataloader.dataset
+        results = predict_dataset(runner.model.module, dataset, workers=self.workers)
+        if results is None:
+            return
+        runner.log_buffer.output["eval_iter_num"] = len(dataset)
+        score = self.evaluate(runner, results)
+        if self.save_best and score:
+            self._save_ckpt(runner, score)

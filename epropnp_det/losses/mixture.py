@@ -1,0 +1,200 @@
+"""Negative log-likelihood of predictions that are mixtures, for the auxiliary branches of the
+detector.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from mmdet.core import reduce_mean
+from mmdet.models.builder import LOSSES
+from torch import Tensor, nn
+
+
+@LOSSES.register_module()
+class MixtureNLLLoss(nn.Module):
+    """Robust Gaussian mixture NLL, divided by the running mean of the inverse standard deviation.
+
+    The gradient with respect to the error grows with the inverse standard deviation, which rises as
+    the network learns; dividing by its
+    running mean keeps the size of that gradient through training. The loss may be negative: it is a
+        negative log density, less a constant.
+
+    Args:
+        loss_weight: factor of the loss.
+        delta: of the Huber loss, in standard deviations; infinite for a Gaussian.
+        sigma: initial value of one learnt standard deviation, in the unit of the error, for
+            predictions that come without; None: `forward` is given log_std.
+        momentum: of the running mean.
+    """
+
+    def __init__(
+        self,
+        loss_weight: float = 1.0,
+        delta: float = math.inf,
+        sigma: float | None = None,
+        momentum: float = 0.1,
+    ):
+        super().__init__()
+        self.loss_weight, self.delta, self.momentum = loss_weight, delta, momentum
+        self.log_sigma = None if sigma is None else nn.Parameter(torch.tensor([math.log(sigma)]))
+        self.register_buffer("scale", torch.tensor(1.0))
+
+    def forward(
+        self,
+        error: Tensor,
+        log_weight: Tensor,
+        log_std: Tensor | None = None,
+        rois: Tensor | None = None,
+    ) -> Tensor:
+        """Mean loss, () in the units of a log density; in training mode the running mean is updated
+        first. Zero where nothing is predicted.
+
+        Args:
+            error: (M, K, ..., D) of K components, prediction minus target.
+            log_weight: (M, K, ...) logarithms of the mixture weights, normalised over the
+                components.
+            log_std: (M, K, ..., D) of the components, log of the unit of the error; None: the
+                learnt sigma.
+            rois: (M, 5) image index, x1, y1, x2, y2, px. The error is (M, K, H, W, D) then, a grid
+                over each RoI, and a cell that lies in other RoIs of the image may be explained by
+                their objects too, see `add_overlapping`.
+
+        Raises:
+            ValueError: both or none of log_std and sigma.
+        """
+        if (log_std is None) == (self.log_sigma is None):
+            raise ValueError(
+                "the standard deviation comes either from log_std or from the loss's own sigma"
+            )
+        log_std = self.log_sigma.expand_as(error) if log_std is None else log_std
+        if self.training:
+            self._update(log_weight.detach().exp(), (-log_std.detach()).exp())
+        log_density = mixture_log_density(error, log_weight, log_std, self.delta)
+        if rois is not None:
+            log_density = add_overlapping(log_density, rois)
+        return -self.loss_weight * log_density.sum() / (max(log_density.numel(), 1) * self.scale)
+
+    def _update(self, weight: Tensor, inverse_std: Tensor):
+        """Over all processes, so that one without predictions takes part and changes nothing."""
+        total = (weight[..., None] * inverse_std).sum()
+        total, count = reduce_mean(torch.stack((total, weight.sum() * inverse_std.shape[-1])))
+        mean = torch.where(count > 0, total / count, self.scale)
+        self.scale += self.momentum * (mean - self.scale)
+
+
+@LOSSES.register_module()
+class MixtureSmoothL1Loss(nn.Module):
+    """Smooth L1 of the norm of each component's error, weighed by the mixture: the expected loss of
+    a component drawn from it.
+
+    Args:
+        beta: where the loss turns from quadratic to linear, in the unit of the error.
+        loss_weight: factor of the loss.
+    """
+
+    def __init__(self, beta: float = 1.0, loss_weight: float = 1.0):
+        super().__init__()
+        self.beta, self.loss_weight = beta, loss_weight
+
+    def forward(self, error: Tensor, log_weight: Tensor) -> Tensor:
+        """Mean loss, (); zero where nothing is predicted.
+
+        Args:
+            error: (M, K, ..., D) of K components, prediction minus target.
+            log_weight: (M, K, ...), normalised over the components.
+        """
+        # The norm has no gradient at zero; a tiny floor under the root gives it one.
+        norm = (error.square().sum(-1) + 1e-12).sqrt()
+        expected = (
+            log_weight.exp()
+            * F.smooth_l1_loss(norm, torch.zeros_like(norm), beta=self.beta, reduction="none")
+        ).sum(1)
+        return self.loss_weight * expected.sum() / max(expected.numel(), 1)
+
+
+def mixture_log_density(
+    error: Tensor, log_weight: Tensor, log_std: Tensor, delta: float = math.inf
+) -> Tensor:
+    """Log density of a mixture with exp(-huber(|error / std|)) as its kernel, without the constant
+    that normalises the kernel.
+
+    Args:
+        error: (M, K, ..., D); the norm is over D.
+        log_weight: (M, K, ...).
+        log_std: (M, K, ..., D).
+        delta: where the Huber loss turns linear, in standard deviations.
+
+    Returns:
+        (M, ...).
+    """
+    norm = (error * (-log_std).exp()).norm(dim=-1)
+    # The quadratic part ends at delta, the linear part has its slope: one formula, and an infinite
+    # delta makes no NaN.
+    quadratic = norm.clamp(max=delta)
+    huber = quadratic * (norm - quadratic / 2)
+    return (log_weight - huber - log_std.sum(-1)).logsumexp(1)
+
+
+def add_overlapping(log_density: Tensor, rois: Tensor) -> Tensor:
+    """Adds the densities of the other objects of the image to those cells of a RoI that lie
+    strictly inside their RoIs.
+
+    Where RoIs overlap nobody knows which object a cell shows; the object that explains it best gets
+    the gradient. Log densities are interpolated bilinearly, held beyond the outermost cell centres.
+
+    Args:
+        log_density: (M, H, W).
+        rois: (M, 5) image index, x1, y1, x2, y2, px.
+
+    Returns:
+        (M, H, W).
+    """
+    first, second, position = overlaps(rois, log_density.shape[-2:])
+    # Interpolated for the overlapping pairs alone: most pairs of objects are far apart or in
+    # different images.
+    seen = F.grid_sample(
+        log_density[second, None],
+        position.to(log_density),
+        padding_mode="border",
+        align_corners=False,
+    )[:, 0]
+    terms = log_density.new_full((len(rois), *log_density.shape), -math.inf)
+    terms[first, second] = seen.masked_fill((position.abs() >= 1).any(-1), -math.inf)
+    itself = torch.arange(len(rois), device=rois.device)
+    terms[itself, itself] = log_density
+    return terms.logsumexp(1)
+
+
+def overlaps(rois: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Pairs of different RoIs of an image that share an area, and where the cells of the first lie
+    in the second.
+
+    Args:
+        rois: (M, 5) image index, x1, y1, x2, y2, px.
+        grid: rows and columns of the grid of cells over a RoI.
+
+    Returns:
+        (P,) index of the first, (P,) index of the second, (P, H, W, 2) x, y of the cell centres,
+        -1..1 over the second.
+    """
+    low, high = rois[:, 1:3], rois[:, 3:5]
+    shared = torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low)
+    pair = (shared > 0).all(-1) & (rois[:, None, 0] == rois[:, 0])
+    first, second = pair.fill_diagonal_(False).nonzero(as_tuple=True)
+    centres = cell_centres(rois[first], grid)
+    low, high = low[second, None, None], high[second, None, None]
+    return first, second, (2 * centres - low - high) / (high - low)
+
+
+def cell_centres(rois: Tensor, grid: tuple[int, int]) -> Tensor:
+    """(M, 5) RoIs, px, and rows and columns of the grid of cells over them -> (M, H, W, 2) x, y of
+    the cell centres, px.
+    """
+    y, x = (
+        (torch.arange(cells, device=rois.device, dtype=rois.dtype) + 0.5) / cells for cells in grid
+    )
+    fraction = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1)
+    return rois[:, None, None, 1:3] + fraction * (rois[:, 3:5] - rois[:, 1:3])[:, None, None]

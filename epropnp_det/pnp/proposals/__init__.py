@@ -1,0 +1,1 @@
+"""Proposal densities of the importance sampler."""

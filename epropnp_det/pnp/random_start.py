@@ -1,0 +1,100 @@
+"""The random start: poses from random few-point problems, the best by full cost."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from . import ops
+from ._records import full_precision
+from .correspondences import Correspondences
+from .problem import PnPProblem
+from .settings import DEFAULT_START, RandomSampleInit
+from .solver import lowest
+from .spaces.base import PoseSpace
+from .spaces.yaw import YawPose
+
+
+@torch.no_grad()
+@full_precision
+def random_sample_init(
+    problem: PnPProblem,
+    settings: RandomSampleInit = DEFAULT_START,
+    generator: torch.Generator | None = None,
+    solver: str = "lm",
+    space: type[PoseSpace] = YawPose,
+) -> Tensor:
+    """Start poses (..., D): of `settings.proposals` solutions of random few-point problems the best
+    by full cost.
+
+    Each proposal draws its points by weight, takes a uniform rotation and the translation that
+    matches mean and spread of its image points, and is refined by a few solver steps on its points.
+    The problem should be centred.
+    """
+    return ops.choose("start", problem).start(problem, settings, generator, solver, space)
+
+
+def best_of_random(
+    problem: PnPProblem,
+    settings: RandomSampleInit,
+    generator: torch.Generator | None,
+    solver: str,
+    space: type[PoseSpace],
+) -> Tensor:
+    """`random_sample_init` in plain torch."""
+    few = _draw_points(problem, settings, generator)
+    rotation = space.random_rotation(tuple(few.shape), problem.points.x3d, generator)
+    start = _match_spread(few, rotation, space)
+    kernel = ops.choose("solve", few)
+    return lowest(problem, kernel.solve(few, start, settings.iterations, solver))
+
+
+def _draw_points(
+    problem: PnPProblem, settings: RandomSampleInit, generator: torch.Generator | None
+) -> PnPProblem:
+    """Problems (proposals, ...) of few points, drawn without replacement by weight; usable points
+    repeat if they are too few.
+    """
+    points = problem.points
+    weight = points.w2d.sum(-1)
+    # Exponential clocks of rate w: the first k to ring are a weighted draw without replacement (the
+    # Gumbel top-k trick).
+    uniform = torch.rand(
+        (settings.proposals, *weight.shape),
+        generator=generator,
+        dtype=weight.dtype,
+        device=weight.device,
+    )
+    clock = -uniform.log() / weight
+    number = min(settings.points, weight.shape[-1])
+    order = clock.topk(number, dim=-1, largest=False).indices
+    usable = (weight > 0).sum(-1, keepdim=True).clamp(1, max(number, 1))
+    slot = torch.arange(settings.points, device=weight.device) % usable
+    order = order.gather(-1, slot.expand(*order.shape[:-1], -1))
+    few = Correspondences(*(_take(value, order) for value in (points.x3d, points.x2d, points.w2d)))
+    return PnPProblem(few, problem.camera, problem.delta, problem.robust)
+
+
+def _take(values: Tensor, order: Tensor) -> Tensor:
+    """values (..., N, C) at indices (P, ..., K): (P, ..., K, C)."""
+    values = values.expand(order.shape[0], *values.shape)
+    return values.gather(-2, order[..., None].expand(*order.shape, values.shape[-1]))
+
+
+def _match_spread(problem: PnPProblem, rotation: Tensor, space: type[PoseSpace]) -> Tensor:
+    """Poses (P, ..., D): the rotations given, moved to where mean and spread of the projected
+    points match the image points.
+    """
+    matrix, x2d = problem.camera.matrix, problem.points.x2d
+    arm = space.transform(rotation, problem.points.x3d)
+    mean_arm, mean_x2d = arm.mean(-2, keepdim=True), x2d.mean(-2, keepdim=True)
+    # Far away a point moves on the image by A (arm - mean) / z with A = M[:2] - pixel (x) M[2]: the
+    # ratio of spreads is z.
+    slope = matrix[..., :2, :] - mean_x2d.mT * matrix[..., 2:, :]
+    shift = (arm - mean_arm) @ slope.mT
+    spread = (x2d - mean_x2d).square().sum((-2, -1)).clamp(min=torch.finfo(x2d.dtype).tiny)
+    depth = (shift.square().sum((-2, -1)) / spread).sqrt().clamp(2 * problem.camera.z_min, 1e4)
+    ray = torch.linalg.solve_ex(
+        matrix, torch.cat((mean_x2d, torch.ones_like(mean_x2d[..., :1])), dim=-1).mT
+    )[0][..., 0]
+    return torch.cat((depth[..., None] * ray - mean_arm[..., 0, :], rotation[..., 3:]), dim=-1)

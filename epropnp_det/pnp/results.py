@@ -1,0 +1,148 @@
+"""What a layer returns: linearizations, point estimates and weighted samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ._linalg import damped_inverse, identity
+from ._records import Record, full_precision
+from .spaces import pose_space
+
+
+@dataclass(frozen=True)
+class Linearization(Record):
+    """Cost (...), gradient (..., T) and Gauss-Newton Hessian (..., T, T) of Eq. (11) in the tangent
+    of a pose.
+    """
+
+    cost: Tensor
+    gradient: Tensor
+    hessian: Tensor
+
+
+@dataclass(frozen=True)
+class PoseSamples(Record):
+    """Weighted samples of the posterior p(y|X) of each object.
+
+    Args:
+        pose: (S, ..., D), detached.
+        log_weights: (S, ...), log v_j of Eq. (6): log of exp(-cost) over the mixture density.
+            Differentiable through the cost. Their log-sum-exp less log S estimates log int
+            exp(-cost(y)) dy.
+        valid: (...) bool, False where the estimate or a proposal broke.
+
+    Indexing and `shape` speak of the object dims `...`; the sample dim stays in front.
+    """
+
+    pose: Tensor
+    log_weights: Tensor
+    valid: Tensor
+
+    def __getitem__(self, index: Any) -> PoseSamples:
+        behind = (slice(None), *(index if isinstance(index, tuple) else (index,)))
+        return PoseSamples(self.pose[behind], self.log_weights[behind], self.valid[index])
+
+    @property
+    def weights(self) -> Tensor:
+        """Normalised weights (S, ...), summing to one over the samples."""
+        return self.log_weights.softmax(0)
+
+    @property
+    def log_normalizer(self) -> Tensor:
+        """Estimate (...) of log int exp(-cost(y)) dy, the second term of Eq. (5)."""
+        return self.log_weights.logsumexp(0) - math.log(self.log_weights.shape[0])
+
+    @property
+    def effective_sample_size(self) -> Tensor:
+        """1 / sum of squared normalised weights (...), between 1 and S: near 1 the samples tell
+        nothing.
+        """
+        return self.weights.detach().square().sum(0).reciprocal()
+
+    @property
+    def mean(self) -> Tensor:
+        """Posterior mean (..., D), detached: of the positions, and the mean direction of the
+        orientations.
+        """
+        return pose_space(self.pose).mean(self.pose, self.weights.detach())
+
+    def quantiles(self, levels: Sequence[float], values: Tensor | None = None) -> Tensor:
+        """Posterior quantiles, detached: the least value that at least such a share of the weight
+        does not exceed.
+
+        Args:
+            levels: Q numbers between 0 and 1.
+            values: (S, ..., V), numbers told of each sample, as distances; None for the tangents
+                from the mean to the samples (metres, and radians of yaw or the vector d of
+                `SE3Pose`).
+
+        Returns:
+            (Q, ..., V).
+        """
+        if values is None:
+            values = pose_space(self.pose).difference(self.mean, self.pose)
+        ordered, order = values.detach().sort(dim=0)
+        share = self.weights.detach()[..., None].expand_as(values).gather(0, order).cumsum(0)
+        # Rounding may leave the last share below a level of one.
+        picks = [
+            (share < level).sum(0, keepdim=True).clamp(max=len(ordered) - 1) for level in levels
+        ]
+        return torch.cat([ordered.gather(0, pick) for pick in picks])
+
+
+@dataclass(frozen=True)
+class PoseEstimate(Record):
+    """The minimum found for each object, outside the autograd graph.
+
+    Args:
+        pose: (..., D).
+        cost: (...), Huber cost there.
+        hessian: (..., T, T), Gauss-Newton Hessian there, in the tangent of the pose.
+        valid: (...) bool. False for an object that has no solution: broken points or points that
+            determine no pose (all in one place, for 6DoF also on one line), no weight, a camera
+            without inverse or a threshold that is not positive, a Hessian without inverse, or
+            points that end up behind the camera.
+    """
+
+    pose: Tensor
+    cost: Tensor
+    hessian: Tensor
+    valid: Tensor
+
+    @property
+    def covariance(self) -> Tensor:
+        """Laplace approximation (hessian + 1e-5 I)^-1 of the posterior covariance (..., T, T); NaN
+        where it does not exist.
+        """
+        # Not a decorator: torch.compile does not follow those on what it has made itself.
+        with torch.no_grad():
+            inverse, broken = damped_inverse(self.hessian)
+            return inverse.masked_fill(broken[..., None, None], torch.nan)
+
+    def matrix(self) -> Tensor:
+        """[[R, t], [0, 1]] (..., 4, 4), from the object frame to the camera frame."""
+        upper = pose_space(self.pose).matrix(self.pose)
+        last = identity(upper.new_empty(4, 4))[3:].expand(*upper.shape[:-2], 1, 4)
+        return torch.cat((upper, last), dim=-2)
+
+    @full_precision
+    def inverse(self) -> PoseEstimate:
+        """The same estimate as a pose of the camera in the object frame; its matrix is the inverse
+        matrix.
+
+        The Hessian (so the covariance) is in the tangent of the new pose.
+        """
+        space = pose_space(self.pose)
+        inverse = space.inverse(self.pose)
+        back = space.inverse_tangent(inverse)
+        return replace(self, pose=inverse, hessian=back.mT @ self.hessian @ back)
+
+    @property
+    def device(self) -> torch.device:
+        return self.pose.device

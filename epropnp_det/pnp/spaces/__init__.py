@@ -1,0 +1,29 @@
+"""The pose spaces: how a pose vector acts on points, moves along a tangent and mirrors.
+
+Everything else in the package sees a pose only through these classes, so a further pose space is
+one more class and one more entry of `SPACES`.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .base import PoseSpace
+from .se3 import SE3Pose
+from .yaw import YawPose
+
+SPACES: dict[int, type[PoseSpace]] = {space.dim: space for space in (YawPose, SE3Pose)}
+
+
+def pose_space(pose: Tensor) -> type[PoseSpace]:
+    """The pose space of a tensor (..., D), chosen by D.
+
+    Raises:
+        ValueError: no pose space has D numbers.
+    """
+    space = SPACES.get(pose.shape[-1]) if pose.ndim else None
+    if space is None:
+        raise ValueError(
+            f"a pose has 4 numbers (x, y, z, yaw) or 7 (x, y, z, qw, qx, qy, qz) in its last dim, not {tuple(pose.shape)}"
+        )
+    return space

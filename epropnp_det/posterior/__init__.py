@@ -1,0 +1,1 @@
+"""Credible regions and densities of weighted pose samples, with numpy."""

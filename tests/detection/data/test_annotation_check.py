@@ -1,0 +1,152 @@
+"""Mistakes in an annotation file are found, and named by their place: those of the schema
+elsewhere, those of the values here.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+from epropnp_det.detection.data import annotation_check, annotation_file
+from epropnp_det.detection.data.file_checks import told
+from tests.nuscenes_factory import VERSION
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def path(database: Path) -> Path:
+    return database / annotation_file.file_name("val", VERSION)
+
+
+@pytest.fixture(scope="module")
+def good(path: Path) -> dict:
+    return annotation_file.read(path)
+
+
+def set_box(index: int, change: Callable[[float], float]) -> Callable[[dict], None]:
+    def damage(data: dict) -> None:
+        box = data["annotations"][0]["bbox_cam3d"]
+        box[index] = change(box[index])
+
+    return damage
+
+
+def set_image(**values: object) -> Callable[[dict], None]:
+    return lambda data: data["images"][0].update(values)
+
+
+def intrinsics_of_twice_the_size(data: dict) -> None:
+    matrix = data["images"][0]["cam_intrinsic"]
+    data["images"][0]["cam_intrinsic"] = [[2 * value for value in row] for row in matrix[:2]] + [
+        matrix[2]
+    ]
+
+
+def bottom_centre(data: dict) -> None:
+    for annotation in data["annotations"]:
+        annotation["bbox_cam3d"][1] += annotation["bbox_cam3d"][4] / 2
+
+
+DAMAGES = {
+    "no file": (
+        set_image(file_name="samples/nowhere.jpg"),
+        "every image is there and can be read: image samples/nowhere.jpg",
+    ),
+    "other size": (set_image(width=1280), "width and height are those of the file: image samples/"),
+    "zero focal length": (
+        set_image(cam_intrinsic=[[0, 0, 800], [0, 0, 450], [0, 0, 1]]),
+        "cam_intrinsic is finite, with positive focal",
+    ),
+    "quaternion": (
+        set_image(cam2ego_rotation=[1, 1, 0, 0]),
+        "cam2ego_rotation is a unit quaternion",
+    ),
+    "flat": (
+        set_box(4, lambda _: 0.0),
+        "the size l, h, w of bbox_cam3d is positive: annotations[0] in samples/",
+    ),
+    "behind": (set_box(2, lambda z: -z), "a box lies in front of its camera"),
+    "not finite": (set_box(0, lambda _: float("nan")), "bbox_cam3d is 7 finite numbers"),
+    "mirrored": (set_box(0, lambda x: -x - 5), "bbox is what the image shows of bbox_cam3d"),
+    "attribute": (
+        lambda data: data["annotations"][0].update(attribute_id=77),
+        "attribute_id fits the class, or is 8 for none",
+    ),
+    "class": (
+        lambda data: data["categories"].append(dict(id=99, name="van")),
+        "categories are among car, truck",
+    ),
+}
+
+
+def test_what_the_converter_writes_is_right(good: dict, database: Path):
+    assert told(annotation_check.faults(good, database)) == []
+
+
+def test_a_sliver_at_the_border_may_be_elsewhere(good: dict, database: Path):
+    data = copy.deepcopy(good)
+    data["annotations"][0]["bbox"] = [0.0, 300.0, 5.0, 200.0]
+    assert told(annotation_check.faults(data, database)) == []
+    data["annotations"][0]["bbox"] = [0.0, 300.0, 50.0, 200.0]
+    assert len(told(annotation_check.faults(data, database))) == 1
+
+
+@pytest.mark.parametrize("damage, line", DAMAGES.values(), ids=DAMAGES)
+def test_a_mistake_is_one_line_with_its_place(
+    good: dict, database: Path, damage: Callable[[dict], None], line: str
+):
+    data = copy.deepcopy(good)
+    damage(data)
+    lines = told(annotation_check.faults(data, database))
+    assert any(each.startswith(line) for each in lines), lines
+
+
+@pytest.mark.parametrize(
+    "damage", [bottom_centre, intrinsics_of_twice_the_size], ids=["bottom centre", "intrinsics"]
+)
+def test_mistakes_that_make_sense_by_themselves_show_in_the_image(
+    good: dict, database: Path, damage: Callable[[dict], None]
+):
+    data = copy.deepcopy(good)
+    damage(data)
+    lines = told(annotation_check.faults(data, database))
+    assert any(
+        each.startswith(("bbox is what the image shows", "the principal point")) for each in lines
+    ), lines
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess:
+    command = [sys.executable, "tools/validate_data.py", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_draws_labels(path: Path, database: Path, tmp_path: Path):
+    done = run(path, "--data-root", database, "--draw", tmp_path / "labels", "--images", 2)
+    assert done.returncode == 0 and "valid: 12 images" in done.stdout
+    pictures = [cv2.imread(str(file)) for file in (tmp_path / "labels").glob("*.png")]
+    colours = [
+        len(set(map(tuple, picture[::7, :1600:7].reshape(-1, 3).tolist()))) for picture in pictures
+    ]
+    assert (
+        len(pictures) == 2 and max(colours) > 3
+    )  # the files are of one colour each; not every image has a box
+
+
+def test_the_command_names_mistakes(good: dict, database: Path, tmp_path: Path):
+    data = copy.deepcopy(good)
+    bottom_centre(data)
+    (tmp_path / "wrong.json").write_text(json.dumps(data))
+    done = run(tmp_path / "wrong.json", "--data-root", database)
+    assert (
+        done.returncode == 2
+        and done.stdout == ""
+        and "error: bbox is what the image shows of bbox_cam3d" in done.stderr
+    )

@@ -1,0 +1,99 @@
+"""One list per sample out of six: what overlaps on the ground, seen from above in the global
+frame.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from nuscenes.utils.data_classes import Box
+from pyquaternion import Quaternion
+from shapely.geometry import Polygon
+
+from epropnp_det.detection.data.nuscenes_classes import CLASSES
+from epropnp_det.detection.evaluation.camera_fusion import FusionSettings, GlobalBoxes, fuse
+
+ORIGIN = np.array([612.0, 1650.0, 0.0])
+
+
+def rotations(yaws: np.ndarray) -> np.ndarray:
+    return np.stack([Quaternion(axis=(0, 0, 1), angle=yaw).rotation_matrix for yaw in yaws])
+
+
+def make_boxes(
+    places: np.ndarray, yaws: np.ndarray, wlh: np.ndarray, scores: np.ndarray, label: int = 0
+) -> GlobalBoxes:
+    count = len(places)
+    center = ORIGIN + np.concatenate([places, np.zeros((count, 1))], axis=1)
+    labels = np.full(count, label)
+    return GlobalBoxes(
+        center,
+        np.broadcast_to(wlh, (count, 3)),
+        rotations(yaws),
+        np.zeros((count, 2)),
+        scores,
+        labels,
+        np.zeros(count, int),
+    )
+
+
+def footprint(boxes: GlobalBoxes, index: int) -> Polygon:
+    box = Box(
+        boxes.center[index], boxes.wlh[index], Quaternion(matrix=boxes.rotation[index], atol=1e-6)
+    )
+    return Polygon(box.bottom_corners()[:2].T)
+
+
+def reference(boxes: GlobalBoxes, threshold: float) -> list[float]:
+    """Scores kept by greedy suppression on the devkit's own ground polygons."""
+    shapes, kept = [footprint(boxes, index) for index in range(len(boxes))], []
+    for index in np.argsort(-boxes.score):
+        overlaps = [
+            shapes[index].intersection(shapes[k]).area / shapes[index].union(shapes[k]).area
+            for k in kept
+        ]
+        if all(overlap <= threshold for overlap in overlaps):
+            kept.append(index)
+    return boxes.score[kept].tolist()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_the_devkits_footprints(seed: int):
+    rng = np.random.default_rng(seed)
+    boxes = make_boxes(
+        rng.uniform(-8, 8, (40, 2)),
+        rng.uniform(-math.pi, math.pi, 40),
+        np.array([1.8, 4.6, 1.5]),
+        rng.permutation(40) / 40,
+    )
+    kept = fuse(boxes, ORIGIN, FusionSettings(nms_threshold=0.25))
+    assert kept.score.tolist() == reference(boxes, 0.25)
+    assert 5 < len(kept) < 40
+
+
+def test_cars_parked_side_by_side_both_stay():
+    yaw, place = 0.7, np.array([5.0, 5.0])
+    side = 2.0 * np.array([-math.sin(yaw), math.cos(yaw)])
+    boxes = make_boxes(
+        np.stack([place, place + side]),
+        np.full(2, yaw),
+        np.array([1.8, 4.6, 1.5]),
+        np.array([0.5, 0.9]),
+    )
+    assert len(fuse(boxes, ORIGIN, FusionSettings())) == 2
+
+
+def test_class_ranges_count_in_the_plane_from_the_origin():
+    wlh, score = np.array([0.4, 0.4, 1.0]), np.ones(1)
+    for label, reach in ((CLASSES.index("barrier"), 30.0), (CLASSES.index("car"), 50.0)):
+        for distance, count in ((reach - 0.01, 1), (reach + 0.01, 0)):
+            place = distance * np.array([[math.cos(2.0), math.sin(2.0)]])
+            boxes = make_boxes(place, np.zeros(1), wlh, score, label)
+            assert len(fuse(boxes, ORIGIN + np.array([0, 0, 70.0]), FusionSettings())) == count
+
+
+def test_no_box():
+    empty = make_boxes(np.zeros((1, 2)), np.zeros(1), np.ones(3), np.ones(1))[np.zeros(0, int)]
+    assert len(fuse(empty, ORIGIN, FusionSettings())) == 0

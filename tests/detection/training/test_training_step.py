@@ -1,0 +1,193 @@
+"""One training step at its limits: images without boxes, boxes behind the camera, unknown
+velocities, broken features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from epropnp_det.detection.boxes import to_mmdet3d
+from epropnp_det.detection.detector import object_truth
+from epropnp_det.detection.image_geometry import View
+from epropnp_det.detection.structures.ground_truth import ObjectTruth
+from epropnp_det.detection.structures.queries import Queries
+from epropnp_det.pnp import Camera
+
+from ..small import CAMERA, build, scene
+
+NOTHING = scene(0)
+
+
+@pytest.fixture()
+def head(recorded_step):
+    torch.manual_seed(0)
+    head = build(recorded_step["cfg"], shrunk_mask=False)
+    head.init_weights()
+    return head.train()
+
+
+@pytest.fixture()
+def feats(recorded_step):
+    return [feature.clone().requires_grad_() for feature in recorded_step["feats"]]
+
+
+def view(batch: int = 2) -> View:
+    return View(Camera.stack([CAMERA] * batch), torch.tensor([[224.0, 128.0]]).expand(batch, 2))
+
+
+def step(head, feats, truths) -> dict[str, torch.Tensor]:
+    """Losses of a step that has been back-propagated; all of them and all gradients must be
+    finite.
+    """
+    losses = head.loss(feats, view(), truths, torch.Generator().manual_seed(0))
+    total = sum(value.mean() for name, value in losses.items() if "loss" in name)
+    total.backward()
+    assert all(value.isfinite().all() for value in losses.values()), losses
+    assert all(p.grad.isfinite().all() for p in head.parameters() if p.grad is not None)
+    return losses
+
+
+def test_ordinary_batch_reaches_every_parameter(head, feats):
+    losses = step(head, feats, [scene(4), scene(3, seed=1)])
+    assert losses["invalid_objects"] == 0
+    assert not [name for name, p in head.named_parameters() if p.grad is None]
+
+
+def test_image_without_boxes(head, feats):
+    losses = step(head, feats, [scene(4), NOTHING])
+    assert losses["loss_pose"] != 0
+
+
+def test_batch_without_any_box(head, feats):
+    losses = step(head, feats, [NOTHING, NOTHING])
+    silent = [name for name in losses if "loss" in name and name != "loss_cls"]
+    assert losses["loss_cls"] > 0
+    assert all(losses[name] == 0 for name in silent)
+
+
+def test_the_same_names_are_logged_with_and_without_boxes(head, feats):
+    """Distributed training averages the log over processes, so every process must have the same
+    names.
+    """
+    assert (
+        step(head, feats, [NOTHING, NOTHING]).keys()
+        == step(head, feats, [scene(4), NOTHING]).keys()
+    )
+
+
+def test_box_behind_the_camera(head, feats):
+    truth = scene(4)
+    behind = replace(truth, pose=truth.pose * truth.pose.new_tensor([1, 1, -1, 1]))
+    step(head, feats, [behind, NOTHING])
+
+
+def test_box_behind_the_camera_has_no_centre_and_is_left_out():
+    pose = torch.tensor([[0.0, 1.0, 10.0, 0.3], [0.0, 1.0, -10.0, 0.3]])
+    size = torch.tensor([4.0, 1.5, 2.0]).expand(2, 3)
+    boxes = to_mmdet3d(pose, size, torch.zeros(2, 2))
+    truth = object_truth(
+        boxes,
+        torch.tensor([0, 0]),
+        torch.tensor([[80.0, 60, 140, 100]]).expand(2, 4),
+        torch.tensor([6, 6]),
+        CAMERA,
+        (128, 224, 3),
+    )
+    torch.testing.assert_close(truth.pose, pose[:1])
+
+
+def test_unknown_velocity_has_no_loss(head, feats):
+    truth = scene(4)
+    unknown = replace(truth, velocity=torch.full_like(truth.velocity, torch.nan))
+    assert step(head, feats, [unknown, NOTHING])["loss_velocity"] == 0
+
+
+def test_an_unknown_velocity_leaves_the_known_ones_their_loss(head, feats):
+    truth = scene(2)
+    half = replace(truth, velocity=torch.stack((truth.velocity[0], torch.full((2,), torch.nan))))
+    assert step(head, feats, [half, NOTHING])["loss_velocity"] > 0
+
+
+def test_broken_objects_are_counted_and_give_no_pose_loss(head, feats):
+    """A network that predicts NaN points: every object is flagged, none of the pose losses becomes
+    NaN.
+    """
+    head.objects.points.out_bias.data.fill_(torch.nan)
+    losses = head.loss(feats, view(), [scene(4), NOTHING], torch.Generator().manual_seed(0))
+    assert losses["invalid_objects"] == 96
+    assert all(
+        losses[name] == 0
+        for name in ("loss_pose", "loss_position", "loss_orientation", "loss_score")
+    )
+
+
+def test_weights_without_denominator_follow_their_own_logit_alone(head, feats):
+    """With equal logits they are the normalised ones; raising one head's logits raises its weights
+    and leaves the others alone.
+    """
+    sampler, objects = head.objects.sampler.eval(), head.objects
+    queries, maps, seen = some_queries(head), objects.dense_maps(feats, view()), view()
+    objects.points.out_weight.data.zero_()
+    equal = objects(queries, maps, seen).w2d
+    objects.normalized_weights = False
+    torch.testing.assert_close(objects(queries, maps, seen).w2d, equal)
+    objects.points.out_bias.data[0, 3:] += 1.0
+    first = torch.arange(equal.shape[1]) < sampler.points
+    raised = objects(queries, maps, seen).w2d
+    torch.testing.assert_close(raised, torch.where(first[:, None], equal * torch.e, equal))
+
+
+def some_queries(head) -> Queries:
+    generator = torch.Generator().manual_seed(0)
+    reference = torch.rand(5, 2, generator=generator) * torch.tensor([224.0, 128.0])
+    embedding = torch.randn(5, head.objects.query.in_features, generator=generator)
+    return Queries(
+        torch.tensor([0, 0, 1, 1, 1]),
+        torch.tensor([0, 3, 5, 7, 9]),
+        reference,
+        torch.full((5,), 8.0),
+        embedding,
+    )
+
+
+def test_the_same_generator_gives_the_same_losses(head, feats):
+    head.objects.sampler.eval()
+    first, second = (
+        head.loss(feats, view(), [scene(4), NOTHING], torch.Generator().manual_seed(3))
+        for _ in range(2)
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first if name != "loss_pose")
+
+
+def test_no_argument_is_changed(head, feats):
+    truth = scene(4)
+    before = truth.map(torch.clone)
+    step(head, feats, [truth, NOTHING])
+    assert all(
+        torch.equal(getattr(before, name), getattr(truth, name))
+        for name in ObjectTruth.__dataclass_fields__
+    )
+
+
+@pytest.mark.parametrize(
+    "where, message",
+    [("pnp", "mc_sample"), ("init", "proposal"), ("assignment", "radios"), ("test_cfg", "nms_3d")],
+)
+def test_unknown_setting_is_named(recorded_step, where, message):
+    from mmdet3d.models import build_head
+
+    from ..small import head_config
+
+    config = head_config(recorded_step["cfg"])
+    pnp = dict(config["train_cfg"]["pnp"])
+    changed = dict(
+        pnp=dict(train_cfg=dict(config["train_cfg"], pnp=dict(pnp, mc_sample=64))),
+        init=dict(train_cfg=dict(config["train_cfg"], pnp=dict(pnp, init=dict(proposal=3)))),
+        assignment=dict(train_cfg=dict(config["train_cfg"], assignment=dict(radios=1))),
+        test_cfg=dict(test_cfg=dict(config["test_cfg"], nms_3d=0.2)),
+    )[where]
+    with pytest.raises(TypeError, match=message):
+        build_head(dict(config, **changed))
