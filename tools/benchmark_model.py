@@ -32,7 +32,7 @@ import torch
 from mmcv.parallel import collate
 from torch import nn
 
-from epropnp_det.detection.heads.pnp_head import problem_of
+from epropnp_det.detection.heads.pnp_head import build_problem
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
 from epropnp_det.engine.hooks.bfloat16 import run_convolutions_in_bfloat16
 from epropnp_det.engine.seeding import seed_everything
@@ -172,7 +172,7 @@ def layer_in_training(model: nn.Module, batch: dict[str, Any]) -> Callable[[], N
     leaves = predicted.map(lambda value: value.detach().requires_grad_())
 
     def step() -> None:
-        posed = problem_of(leaves, problem.camera, head.gradients.delta_to_x2d)
+        posed = build_problem(leaves, problem.camera, head.gradients.delta_to_x2d)
         blind = losses.layer.solve(posed, generator=generator)
         told = losses.pose_losses(leaves, posed, truth, draw.weight, count, blind, generator)
         sum(value for name, value in told.items() if name.startswith("loss")).backward()
@@ -298,15 +298,15 @@ def row(pair: str, what: str, result: dict[str, Any]) -> str:
     cells = [
         pair,
         what,
-        told(mine),
-        told(theirs),
+        summarize(mine),
+        summarize(theirs),
         f"{mine['median'] / theirs['median']:.2f}",
         ", ".join(shares) or "-",
     ]
     return "| " + " | ".join(cells) + " |"
 
 
-def told(times: dict[str, float]) -> str:
+def summarize(times: dict[str, float]) -> str:
     return f"{times['median']:.0f} ({times['least']:.0f}-{times['greatest']:.0f})"
 
 

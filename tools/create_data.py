@@ -64,7 +64,7 @@ def main() -> None:
         nuscenes_convert,  # slow to import: not before --help and bad arguments are dealt with
     )
 
-    nuscenes_convert.create(
+    nuscenes_convert.write_annotation_files(
         args.data_root, args.version, args.out, args.workers if args.lidar else None
     )
 

@@ -76,11 +76,11 @@ def main() -> None:
     import numpy as np
 
     from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, results_of
-    from epropnp_det.detection.reports.panels import image_panel, numbers_of
+    from epropnp_det.detection.reports.panels import image_panel, load_metrics
     from epropnp_det.drawing.html_page import Page, write_page
     from epropnp_det.engine.command_line import model_and_dataset
 
-    numbers = () if args.metrics is None else numbers_of(args.metrics)
+    numbers = () if args.metrics is None else load_metrics(args.metrics)
     model, dataset = model_and_dataset(args)
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.images).round().astype(int)).tolist()
     settings = DistributionSettings(args.mc_samples, args.score_thr)

@@ -69,7 +69,7 @@ def main() -> None:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, results_of
-    from epropnp_det.detection.evaluation.reliability import levels_of, table
+    from epropnp_det.detection.evaluation.reliability import hpd_levels, reliability_table
     from epropnp_det.engine.command_line import model_and_dataset
     from epropnp_det.engine.json_files import write_json
 
@@ -78,12 +78,12 @@ def main() -> None:
     truths, levels = 0, []
     for result in results_of(model, dataset, settings):
         truths += len(result.truth)
-        levels += levels_of(result)
+        levels += hpd_levels(result)
     if not levels:
         raise UserError(
             f"none of the {truths} true boxes has a detection of score {args.score_thr} or more; is the model trained?"
         )
-    numbers = table(levels)
+    numbers = reliability_table(levels)
     args.picture.parent.mkdir(parents=True, exist_ok=True)
     what = dict(
         config=str(args.config),

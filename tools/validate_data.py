@@ -50,10 +50,12 @@ def main() -> int:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.data import annotation_check, annotation_file
-    from epropnp_det.detection.data.file_checks import told
+    from epropnp_det.detection.data.file_checks import summarize
 
-    data = annotation_file.read(args.annotations)
-    mistakes = told(annotation_check.faults(annotation_file.upgrade(data), args.data_root))
+    data = annotation_file.read_annotations(args.annotations)
+    mistakes = summarize(
+        annotation_check.find_faults(annotation_file.upgrade(data), args.data_root)
+    )
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
     if args.draw is not None:

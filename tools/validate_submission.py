@@ -17,7 +17,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from epropnp_det.detection.data.file_checks import told
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, main_guard
 
 
@@ -54,17 +53,18 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     from epropnp_det.detection.data import nuscenes_convert
+    from epropnp_det.detection.data.file_checks import summarize
     from epropnp_det.detection.evaluation import (
         submission_check,  # slow to import: not before --help and bad arguments are dealt with
     )
 
-    content = submission_check.read(args.submission)
+    content = submission_check.read_submission(args.submission)
     split = None
     if args.data_root is not None:
         split = submission_check.find_split(
             nuscenes_convert.open_database(args.data_root, args.version), content, args.eval_set
         )
-    mistakes = told(submission_check.faults(content, split))
+    mistakes = summarize(submission_check.find_faults(content, split))
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
     if not mistakes:

@@ -8,7 +8,7 @@ from .baselines.fcos3d import FCOS3DBaseline
 from .baselines.fcos3d_inputs import AddFCOS3DInputs
 from .data.load_lidar import LoadLidarPoints
 from .data.nuscenes_dataset import NuScenesCameraDataset
-from .data.symmetric_yaw import FaceAway
+from .data.symmetric_yaw import CanonicalizeSymmetricYaw
 from .data.transforms import (
     CropAroundObject,
     CropImage,
@@ -27,6 +27,7 @@ from .structures.predictions import Detections
 
 __all__ = [
     "AddFCOS3DInputs",
+    "CanonicalizeSymmetricYaw",
     "CropAroundObject",
     "CropImage",
     "Detections",
@@ -34,7 +35,6 @@ __all__ = [
     "EProPnPDet",
     "EProPnPHead",
     "FCOS3DBaseline",
-    "FaceAway",
     "FilterObjects",
     "FlipImage",
     "HeadingClassifier",

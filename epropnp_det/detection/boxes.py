@@ -58,18 +58,18 @@ def corners(pose: Tensor, size: Tensor) -> Tensor:
     return (unit * size[:, None]) @ yaw_matrix(pose[:, 3]).mT + pose[:, None, :3]
 
 
-def projected_boxes(pose: Tensor, size: Tensor, camera: Camera, extent: Tensor) -> Tensor:
+def projected_boxes(pose: Tensor, size: Tensor, camera: Camera, image_size: Tensor) -> Tensor:
     """Bounding boxes of the projected corners, clipped to the image.
 
     Args:
         pose, size: (n, 4), (n, 3).
         camera: batch of n.
-        extent: (n, 2) width and height of the image, px.
+        image_size: (n, 2) width and height of the image, px.
 
     Returns:
         (n, 4) left, top, right, bottom, px.
     """
     pixels = camera[:, None].project(corners(pose, size))
     low, high = pixels.amin(1), pixels.amax(1)
-    zero = torch.zeros_like(extent)
-    return torch.cat((low.clamp(zero, extent), high.clamp(zero, extent)), 1)
+    zero = torch.zeros_like(image_size)
+    return torch.cat((low.clamp(zero, image_size), high.clamp(zero, image_size)), 1)

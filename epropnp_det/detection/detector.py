@@ -11,8 +11,8 @@ from epropnp_det.pnp import Camera
 
 from .boxes import from_mmdet3d, to_mmdet3d
 from .heads.flip_tta import mirror_images
-from .image_geometry import View
-from .structures.ground_truth import ObjectTruth
+from .image_geometry import ImageGeometry
+from .structures.ground_truth import GroundTruth
 from .structures.lidar import LidarPoints
 from .structures.predictions import Detections
 from .training.targets import volume_center
@@ -60,7 +60,7 @@ class EProPnPDet(BaseDetector):
         """Losses; the ground truth is a list with one entry an image. LiDAR points come in the
         `lidar_points` of `img_metas`, if at all.
         """
-        view = view_of(img_metas, img.device)
+        view = image_geometry_of(img_metas, img.device)
         objects = [
             projected_truth(*boxes, view.camera[b], meta["img_shape"])
             for b, (meta, *boxes) in enumerate(
@@ -88,9 +88,9 @@ class EProPnPDet(BaseDetector):
         Args:
             mc_samples: how many weighted samples of every pose the detections carry; None for none.
         """
-        view = view_of(img_metas, img.device)
+        view = image_geometry_of(img_metas, img.device)
         mirrored = (
-            self.extract_feat(mirror_images(img, view.extent))
+            self.extract_feat(mirror_images(img, view.image_size))
             if self.bbox_head.postprocess.flip_tta
             else None
         )
@@ -110,19 +110,20 @@ class EProPnPDet(BaseDetector):
         )
 
 
-def view_of(img_metas: list[dict], device: torch.device) -> View:
+def image_geometry_of(img_metas: list[dict], device: torch.device) -> ImageGeometry:
     """Cameras and sizes of a batch of images."""
-    extent = torch.tensor(
+    image_size = torch.tensor(
         [meta["img_shape"][1::-1] for meta in img_metas], dtype=torch.float32, device=device
     )
-    return View(
-        Camera.stack([meta["camera"] for meta in img_metas]).to(device).to(torch.float32), extent
+    return ImageGeometry(
+        Camera.stack([meta["camera"] for meta in img_metas]).to(device).to(torch.float32),
+        image_size,
     )
 
 
 def object_truth(
     boxes, label: Tensor, box2d: Tensor, attribute: Tensor, camera: Camera, shape: tuple[int, ...]
-) -> ObjectTruth:
+) -> GroundTruth:
     """Ground truth of one image; boxes whose volume meets no pixel are left out.
 
     Args:
@@ -135,14 +136,14 @@ def object_truth(
 
 def projected_truth(
     boxes, label: Tensor, box2d: Tensor, attribute: Tensor, camera: Camera, shape: tuple[int, ...]
-) -> ObjectTruth:
+) -> GroundTruth:
     """All of `object_truth`; the centre of a box whose volume meets no pixel is NaN."""
     pose, size, velocity = (x.to(label.device) for x in from_mmdet3d(boxes))
     center = volume_center(pose, size, camera, (shape[1], shape[0]))
-    return ObjectTruth(label, pose, size, velocity, attribute, box2d, center)
+    return GroundTruth(label, pose, size, velocity, attribute, box2d, center)
 
 
-def seen(truth: ObjectTruth) -> Tensor:
+def seen(truth: GroundTruth) -> Tensor:
     """(n,) bool: boxes whose volume meets a pixel."""
     return truth.center2d.isfinite().all(1)
 

@@ -10,13 +10,13 @@ from epropnp_det.pnp import Camera
 
 
 @dataclass(frozen=True)
-class View:
+class ImageGeometry:
     """How the images of a batch were taken.
 
     Args:
         camera: batch (B,), network-input px.
-        extent: (B, 2) width and height of the unpadded images, px.
+        image_size: (B, 2) width and height of the unpadded images, px.
     """
 
     camera: Camera
-    extent: Tensor
+    image_size: Tensor

@@ -75,7 +75,7 @@ def write_page(path: Path, page: Page) -> None:
 
 @functools.cache
 def _environment() -> Environment:
-    loader = PackageLoader("epropnp_det", "visualization")
+    loader = PackageLoader("epropnp_det", "drawing")
     environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
     environment.filters |= dict(jpeg=_jpeg, png=_png)
     return environment

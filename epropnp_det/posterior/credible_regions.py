@@ -23,19 +23,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .density import distances, neighbourhood, radius_of_share, yaw_distances
+from .density import distances, knn_mass, radius_containing_mass, yaw_distances
 
 NOMINAL = (0.5, 0.68, 0.9, 0.95)
 
 
-def yaw_level(yaw: np.ndarray, weight: np.ndarray, truth: float) -> float:
+def yaw_hpd_level(yaw: np.ndarray, weight: np.ndarray, truth: float) -> float:
     """Level in [0, 1] of a true yaw [rad] in weighted samples (S,) of it; a whole turn changes
     nothing.
     """
     return _level(yaw_distances(yaw, yaw), yaw_distances(np.array([truth]), yaw), weight)
 
 
-def position_level(position: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:
+def position_hpd_level(position: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:
     """Level in [0, 1] of a true position (D,) in weighted samples (S, D); independent of units and
     axes.
     """
@@ -53,9 +53,9 @@ def _level(among: np.ndarray, to_truth: np.ndarray, weight: np.ndarray) -> float
     """Share of the weight (S,) whose samples are in denser places than the truth; distances (S, S)
     and (1, S).
     """
-    share = neighbourhood(weight)
-    radius = radius_of_share(among, weight * (1 - np.eye(len(weight))), share)
-    return float(weight @ (radius < radius_of_share(to_truth, weight, share)) / weight.sum())
+    share = knn_mass(weight)
+    radius = radius_containing_mass(among, weight * (1 - np.eye(len(weight))), share)
+    return float(weight @ (radius < radius_containing_mass(to_truth, weight, share)) / weight.sum())
 
 
 def coverage(levels: Sequence[float] | np.ndarray, nominal: float) -> float:

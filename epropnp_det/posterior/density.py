@@ -35,7 +35,7 @@ def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.linalg.norm(one[:, None] - other, axis=-1)
 
 
-def radius_of_share(distance: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
+def radius_containing_mass(distance: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:
     """The smallest radius around each place that holds a share of the weight.
 
     Args:
@@ -55,7 +55,7 @@ def radius_of_share(distance: np.ndarray, weight: np.ndarray, share: float) -> n
     )[:, 0]
 
 
-def neighbourhood(weight: np.ndarray) -> float:
+def knn_mass(weight: np.ndarray) -> float:
     """The share of the weight that a density is estimated from: of n effective samples, the nearest
     sqrt(n).
     """
@@ -70,7 +70,7 @@ def yaw_density(yaw: np.ndarray, weight: np.ndarray, at: np.ndarray) -> np.ndarr
     variation in kernel estimates").
     """
     radius = np.clip(
-        radius_of_share(yaw_distances(yaw, yaw), weight, neighbourhood(weight)), _SHARPEST, None
+        radius_containing_mass(yaw_distances(yaw, yaw), weight, knn_mass(weight)), _SHARPEST, None
     )
     concentration = 1 / (_SMOOTHING**2 * radius * np.exp(np.log(radius).mean()))
     kernel = np.exp(concentration * (np.cos(at[:, None] - yaw) - 1)) / (

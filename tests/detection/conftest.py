@@ -39,7 +39,7 @@ META_KEYS = (
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small nuScenes database with its annotation files. Read only: copy it to change it."""
     root = write_database(tmp_path_factory.mktemp("nuscenes") / "data")
-    nuscenes_convert.create(root, VERSION)
+    nuscenes_convert.write_annotation_files(root, VERSION)
     return root
 
 

@@ -105,9 +105,11 @@ def _levenberg_marquardt(at, pose: np.ndarray, iterations: int) -> np.ndarray:
     return pose
 
 
-def rectangle(camera: Camera, pose: np.ndarray, size: np.ndarray, extent: np.ndarray) -> Polygon:
+def rectangle(
+    camera: Camera, pose: np.ndarray, size: np.ndarray, image_size: np.ndarray
+) -> Polygon:
     """What the image shows of the smallest rectangle around a projected box."""
-    pixels = [np.clip(project(camera, corner)[0], 0, extent) for corner in _corners(pose, size)]
+    pixels = [np.clip(project(camera, corner)[0], 0, image_size) for corner in _corners(pose, size)]
     return box(*np.min(pixels, axis=0), *np.max(pixels, axis=0))
 
 

@@ -10,8 +10,8 @@ from mmdet3d.models import build_head
 from torch import Tensor
 
 from epropnp_det.detection.heads.pnp_head import EProPnPHead
-from epropnp_det.detection.image_geometry import View
-from epropnp_det.detection.structures.ground_truth import ObjectTruth
+from epropnp_det.detection.image_geometry import ImageGeometry
+from epropnp_det.detection.structures.ground_truth import GroundTruth
 from epropnp_det.detection.structures.lidar import ImagePoints, LidarPoints, ObjectPoints
 from epropnp_det.pnp import Camera, EProPnP4DoF, PnPProblem, YawPose
 
@@ -96,7 +96,7 @@ def build(recorded: dict, shrunk_mask: bool = True, auxiliary: bool = False) -> 
     return build_head(config)
 
 
-def view_of_recording(recorded: dict) -> View:
+def geometry_of_recording(recorded: dict) -> ImageGeometry:
     """Cameras and sizes of the recorded images; the recorded transform leads from original to
     network-input pixels.
     """
@@ -106,10 +106,10 @@ def view_of_recording(recorded: dict) -> View:
     cameras = [
         camera_of(matrix, transform, meta, first_pixel) for matrix, transform, meta in images
     ]
-    extent = torch.tensor(
+    image_size = torch.tensor(
         [[float(meta["img_shape"][1]), float(meta["img_shape"][0])] for meta in recorded["metas"]]
     )
-    return View(Camera.stack(cameras), extent)
+    return ImageGeometry(Camera.stack(cameras), image_size)
 
 
 def camera_of(matrix: Tensor, transform: Tensor, meta: dict, first_pixel: float) -> Camera:
@@ -135,7 +135,7 @@ def mirrored(pose: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack((-x, y, z, torch.pi - yaw), -1), velocity * velocity.new_tensor((-1.0, 1.0))
 
 
-def truths_of_recording(recorded: dict) -> list[ObjectTruth]:
+def truths_of_recording(recorded: dict) -> list[GroundTruth]:
     """Recorded boxes as the network sees them, mirrored where the image is."""
     truths = []
     for i, meta in enumerate(recorded["metas"]):
@@ -143,7 +143,7 @@ def truths_of_recording(recorded: dict) -> list[ObjectTruth]:
         pose, velocity = box[:, 3:], recorded["velocities"][i]
         pose, velocity = mirrored(pose, velocity) if meta["flip"] else (pose, velocity)
         truths.append(
-            ObjectTruth(
+            GroundTruth(
                 recorded["labels"][i],
                 pose,
                 box[:, :3],
@@ -191,7 +191,7 @@ class FacingCamera(EProPnP4DoF):
         return super().solve(problem, torch.cat((10 * ray, heading), 1))
 
 
-def scene(boxes: int, seed: int = 0) -> ObjectTruth:
+def scene(boxes: int, seed: int = 0) -> GroundTruth:
     """Random visible objects of a 224 x 128 px image with a focal length of 210 px."""
     generator = torch.Generator().manual_seed(seed)
     u = torch.rand(boxes, 8, generator=generator)
@@ -202,12 +202,12 @@ def scene(boxes: int, seed: int = 0) -> ObjectTruth:
     half = 210 * size[:, :2] / z[:, None] / 2
     box2d = torch.cat((center - half, center + half), 1).clamp(0, 128)
     label = torch.randint(10, (boxes,), generator=generator)
-    return ObjectTruth(
+    return GroundTruth(
         label, pose, size, torch.randn(boxes, 2, generator=generator), label % 9, box2d, center
     )
 
 
-def lidar_of_scene(truth: ObjectTruth, points: int = 20, seed: int = 0) -> LidarPoints:
+def lidar_of_scene(truth: GroundTruth, points: int = 20, seed: int = 0) -> LidarPoints:
     """Random points in the boxes of a `scene`, and the same points as points of the image."""
     owner = torch.arange(len(truth)).repeat_interleave(points)
     noc = torch.rand(len(owner), 3, generator=torch.Generator().manual_seed(seed)) - 0.5

@@ -44,8 +44,8 @@ def test_corners_turn_as_the_layer_does():
 
 def test_projected_boxes_stay_in_the_image_and_hold_the_centre():
     truth = scene(5)
-    extent = torch.tensor([[224.0, 128.0]]).expand(5, 2)
-    boxes = projected_boxes(truth.pose, truth.size, CAMERA[None].expand(5), extent)
+    image_size = torch.tensor([[224.0, 128.0]]).expand(5, 2)
+    boxes = projected_boxes(truth.pose, truth.size, CAMERA[None].expand(5), image_size)
     centre = CAMERA.project(truth.pose[:, :3])
     assert ((boxes[:, :2] <= centre) & (centre <= boxes[:, 2:])).all()
-    assert (boxes >= 0).all() and (boxes <= extent.repeat(1, 2)).all()
+    assert (boxes >= 0).all() and (boxes <= image_size.repeat(1, 2)).all()

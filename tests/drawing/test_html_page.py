@@ -21,7 +21,7 @@ from epropnp_det.detection.reports.panels import (
     close_up,
     heading_spread,
     image_panel,
-    numbers_of,
+    load_metrics,
     poster,
 )
 from epropnp_det.drawing.boxes import DrawnBoxes
@@ -68,7 +68,7 @@ def panel():
 
 def test_everything_is_inside_the_page(panel, tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text(json.dumps(METRICS | dict(mAAE=0.25)))
-    numbers = numbers_of(tmp_path / "metrics.json")
+    numbers = load_metrics(tmp_path / "metrics.json")
     write_page(
         tmp_path / "page.html", Page("Title", "Lead.", (panel,), numbers, ("python a.py <x>",))
     )
@@ -148,4 +148,4 @@ def test_what_is_no_metrics_file_is_refused(tmp_path: Path, content: str | None)
     if content is not None:
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match=r"metrics.json is no metrics.json of tools/test.py"):
-        numbers_of(tmp_path / "metrics.json")
+        load_metrics(tmp_path / "metrics.json")

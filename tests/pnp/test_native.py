@@ -477,7 +477,7 @@ class Recorder:
         to.append(draw(shape, generator=self.generator, dtype=torch.float64))
         return to[-1]
 
-    def told(self, space: type[PoseSpace]) -> Tensor:
+    def summarize(self, space: type[PoseSpace]) -> Tensor:
         """(B, S, R), see `OrientationOf` of sampler.hpp."""
         step = 2 if space is YawPose else 3
         translation = [
@@ -513,7 +513,7 @@ def test_samples_and_weights_are_those_of_plain_torch_for_the_same_random_number
     )
     for name, given in (("eager", ()), ("native", (None,))):
         again, leaves = of_inputs(problem)
-        given = tuple(recorder.told(space) for _ in given)
+        given = tuple(recorder.summarize(space) for _ in given)
         drawn = of(name).posterior(again, estimate, layer.settings, None, space, *given)
         loss = (
             drawn.log_weights * torch.arange(128)[:, None, None]
@@ -577,8 +577,8 @@ def test_log_density_of_von_mises_over_all_concentrations() -> None:
     first = inference.first_proposal(centred, estimate, mean, YawPose)
     concentration = first.orientation.concentration
     assert (
-        concentration.min() < angular_central_gaussian.MIN_CONCENTRATION
-        and concentration.max() > 0.3 * angular_central_gaussian.MAX_CONCENTRATION
+        concentration.min() < von_mises.MIN_CONCENTRATION
+        and concentration.max() > 0.3 * von_mises.MAX_CONCENTRATION
     )
     drawn = of("native").posterior(
         problem,

@@ -14,12 +14,12 @@ from epropnp_det.posterior.credible_regions import (
     NOMINAL,
     binomial_error,
     coverage,
-    position_level,
-    yaw_level,
+    position_hpd_level,
+    yaw_hpd_level,
 )
 from epropnp_det.posterior.density import (
     effective_sample_size,
-    radius_of_share,
+    radius_containing_mass,
     resample,
     wrapped,
     yaw_density,
@@ -28,7 +28,7 @@ from epropnp_det.posterior.density import (
 from tests.tolerances import DENSITY, EXACT, SIGMAS
 
 OBJECTS, SAMPLES = 400, 128
-Draw = Callable[[np.random.Generator, int], np.ndarray]
+QuerySample = Callable[[np.random.Generator, int], np.ndarray]
 
 
 def turned_round(rng: np.random.Generator, count: int) -> np.ndarray:
@@ -38,14 +38,14 @@ def turned_round(rng: np.random.Generator, count: int) -> np.ndarray:
     return wrapped(rng.vonmises(np.pi, 60.0, count) + np.pi * (rng.random(count) < 1 / 3))
 
 
-YAWS: dict[str, Draw] = {
+YAWS: dict[str, QuerySample] = {
     "one peak": lambda rng, count: rng.vonmises(3.0, 20.0, count),
     "needle": lambda rng, count: rng.vonmises(-1.0, 1e5, count),
     "turned round": turned_round,
     "no idea": lambda rng, count: rng.uniform(-np.pi, np.pi, count),
 }
 SHEAR = np.array([[0.1, 0.0], [0.9, 3.0]])  # a ray: sure across, unsure along
-POSITIONS: dict[str, Draw] = {
+POSITIONS: dict[str, QuerySample] = {
     "along a ray": lambda rng, count: rng.normal(size=(count, 2)) @ SHEAR.T + (3.0, 25.0),
     "heavy tails": lambda rng, count: rng.standard_t(3, (count, 2)) @ SHEAR.T,
     "two places": lambda rng, count: (
@@ -62,7 +62,7 @@ def assert_calibrated(levels: np.ndarray) -> None:
         assert abs(coverage(levels, nominal) - nominal) < tolerance, nominal
 
 
-def levels_of(level: Callable, draw: Draw, truth: Draw, seed: int = 0) -> np.ndarray:
+def hpd_levels(level: Callable, draw: QuerySample, truth: QuerySample, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return np.array(
         [level(draw(rng, SAMPLES), np.ones(SAMPLES), truth(rng, 1)[0]) for _ in range(OBJECTS)]
@@ -70,13 +70,13 @@ def levels_of(level: Callable, draw: Draw, truth: Draw, seed: int = 0) -> np.nda
 
 
 @pytest.mark.parametrize("draw", YAWS.values(), ids=YAWS)
-def test_true_yaws_lie_in_the_regions_as_often_as_promised(draw: Draw) -> None:
-    assert_calibrated(levels_of(yaw_level, draw, draw))
+def test_true_yaws_lie_in_the_regions_as_often_as_promised(draw: QuerySample) -> None:
+    assert_calibrated(hpd_levels(yaw_hpd_level, draw, draw))
 
 
 @pytest.mark.parametrize("draw", POSITIONS.values(), ids=POSITIONS)
-def test_true_positions_lie_in_the_regions_as_often_as_promised(draw: Draw) -> None:
-    assert_calibrated(levels_of(position_level, draw, draw))
+def test_true_positions_lie_in_the_regions_as_often_as_promised(draw: QuerySample) -> None:
+    assert_calibrated(hpd_levels(position_hpd_level, draw, draw))
 
 
 def test_weights_count_as_samples_do() -> None:
@@ -86,14 +86,14 @@ def test_weights_count_as_samples_do() -> None:
         proposed = rng.normal(0.0, 2.0, (2 * SAMPLES, 1))
         weight = np.exp(-0.5 * np.square(proposed[:, 0]) * (1 - 1 / 4))
         assert effective_sample_size(weight) > SAMPLES / 2
-        levels.append(position_level(proposed, weight, rng.normal(size=1)))
+        levels.append(position_hpd_level(proposed, weight, rng.normal(size=1)))
     assert_calibrated(np.array(levels))
 
 
 @pytest.mark.parametrize("factor, sign", [(0.5, -1), (2.0, 1)], ids=["too sure", "too modest"])
 def test_wrong_confidence_shows(factor: float, sign: int) -> None:
-    levels = levels_of(
-        position_level,
+    levels = hpd_levels(
+        position_hpd_level,
         lambda rng, count: factor * rng.normal(size=(count, 2)),
         lambda rng, count: rng.normal(size=(count, 2)),
     )
@@ -105,34 +105,34 @@ def test_wrong_confidence_shows(factor: float, sign: int) -> None:
 
 def test_region_of_a_heading_that_may_be_turned_round_has_two_parts() -> None:
     yaw, weight = turned_round(np.random.default_rng(2), 512), np.ones(512)
-    assert yaw_level(yaw, weight, np.pi) < 0.5  # the higher peak
-    assert yaw_level(yaw, weight, 0.0) < 0.9  # the lower one
+    assert yaw_hpd_level(yaw, weight, np.pi) < 0.5  # the higher peak
+    assert yaw_hpd_level(yaw, weight, 0.0) < 0.9  # the lower one
     assert (
-        yaw_level(yaw, weight, np.pi / 2) == yaw_level(yaw, weight, -np.pi / 2) == 1.0
+        yaw_hpd_level(yaw, weight, np.pi / 2) == yaw_hpd_level(yaw, weight, -np.pi / 2) == 1.0
     )  # between them, where their mean would be
 
 
 def test_levels_do_not_depend_on_turns_units_or_axes() -> None:
     rng = np.random.default_rng(3)
     yaw, position, weight = turned_round(rng, 100), rng.normal(size=(100, 2)), rng.random(100)
-    assert yaw_level(yaw, weight, 0.2) == pytest.approx(
-        yaw_level(wrapped(yaw + 2.0), 3 * weight, 2.2 - 4 * np.pi), abs=EXACT
+    assert yaw_hpd_level(yaw, weight, 0.2) == pytest.approx(
+        yaw_hpd_level(wrapped(yaw + 2.0), 3 * weight, 2.2 - 4 * np.pi), abs=EXACT
     )
     truth = np.array([0.5, -0.3])
-    other = position_level(position @ SHEAR.T + 7.0, weight, SHEAR @ truth + 7.0)
-    assert position_level(position, weight, truth) == pytest.approx(other, abs=EXACT)
+    other = position_hpd_level(position @ SHEAR.T + 7.0, weight, SHEAR @ truth + 7.0)
+    assert position_hpd_level(position, weight, truth) == pytest.approx(other, abs=EXACT)
 
 
 def test_radius_holds_the_share_and_not_more() -> None:
     distance, weight = np.random.default_rng(4).random((5, 50)), np.random.default_rng(5).random(50)
-    for row, radius in zip(distance, radius_of_share(distance, weight, 0.3)):
+    for row, radius in zip(distance, radius_containing_mass(distance, weight, 0.3)):
         assert (
             weight[row < radius].sum() < 0.3 * weight.sum() <= weight[row <= radius].sum() + EXACT
         )
 
 
 @pytest.mark.parametrize("draw", YAWS.values(), ids=YAWS)
-def test_density_of_yaw_integrates_to_one(draw: Draw) -> None:
+def test_density_of_yaw_integrates_to_one(draw: QuerySample) -> None:
     grid = np.linspace(-np.pi, np.pi, 20001)[:-1]
     density = yaw_density(draw(np.random.default_rng(6), 256), np.ones(256), grid)
     assert density.min() >= 0 and density.mean() * 2 * np.pi == pytest.approx(1, abs=1e-6)

@@ -383,7 +383,7 @@ def _level(yaw: float) -> np.ndarray:
 
 
 def test_annotation_files_are_written(database, tmp_path):
-    files = nuscenes_convert.create(database, "v1.0-mini", tmp_path)
+    files = nuscenes_convert.write_annotation_files(database, "v1.0-mini", tmp_path)
     assert len(files) == 2
     for path in files:
         data = json.loads(path.read_text())

@@ -31,7 +31,7 @@ def tool() -> ModuleType:
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = write_database(tmp_path_factory.mktemp("nuscenes") / "data")
-    nuscenes_convert.create(str(folder), VERSION, None)
+    nuscenes_convert.write_annotation_files(str(folder), VERSION, None)
     return Path(folder)
 
 

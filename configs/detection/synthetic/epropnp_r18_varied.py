@@ -18,7 +18,7 @@ train_pipeline = [
     {{_base_.load}},
     {{_base_.annotate}},
     dict(type="LoadLidarPoints"),
-    dict(type="FaceAway"),
+    dict(type="CanonicalizeSymmetricYaw"),
     {{_base_.crop}},
     {{_base_.keep_visible}},
     window,
@@ -46,7 +46,7 @@ pretrained = dict(
 )
 model = dict(
     backbone=dict(init_cfg=pretrained),
-    bbox_head=dict(objects=dict(by_rays=True), losses=dict(velocity=dict(loss_weight=0.2))),
+    bbox_head=dict(objects=dict(ray_encoding=True), losses=dict(velocity=dict(loss_weight=0.2))),
     train_cfg=dict(queries_per_image=16),
 )
 optimizer = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.5))))

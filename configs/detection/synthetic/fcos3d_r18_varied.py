@@ -11,7 +11,7 @@ window = dict(type="CropAroundObject", size=(640, 512))
 train_pipeline = [
     {{_base_.load}},
     {{_base_.annotate}},
-    dict(type="FaceAway"),
+    dict(type="CanonicalizeSymmetricYaw"),
     {{_base_.crop}},
     {{_base_.keep_visible}},
     window,

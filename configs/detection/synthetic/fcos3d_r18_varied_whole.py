@@ -11,7 +11,7 @@ _base_ = ["./fcos3d_r18_varied.py"]
 whole_pipeline = [
     {{_base_.load}},
     {{_base_.annotate}},
-    dict(type="FaceAway"),
+    dict(type="CanonicalizeSymmetricYaw"),
     {{_base_.crop}},
     {{_base_.keep_visible}},
     {{_base_.half}},

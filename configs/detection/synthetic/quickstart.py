@@ -13,7 +13,7 @@ _base_ = [
     "../../_base_/schedules/synthetic.py",
 ]
 # As epropnp_r18_varied.py, whose weights it starts from.
-model = dict(bbox_head=dict(objects=dict(by_rays=True)))
+model = dict(bbox_head=dict(objects=dict(ray_encoding=True)))
 optimizer = dict(lr=1e-4)
 lr_config = dict(warmup_iters=5)
 runner = dict(max_iters=30)

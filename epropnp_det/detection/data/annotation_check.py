@@ -26,7 +26,7 @@ _SLIVER = 12.0
 _UNIT_NORM = 1e-3
 
 
-def faults(data: Mapping[str, Any], data_root: str | Path) -> Iterator[Fault]:
+def find_faults(data: Mapping[str, Any], data_root: str | Path) -> Iterator[Fault]:
     """All mistakes of an annotation file, images first.
 
     Args:

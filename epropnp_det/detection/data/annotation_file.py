@@ -60,7 +60,7 @@ def is_ours(data: dict) -> bool:
     return isinstance(data.get("info"), dict) and "schema" in data["info"]
 
 
-def read(path: str | Path) -> dict:
+def read_annotations(path: str | Path) -> dict:
     """Reads and checks an annotation file.
 
     Raises:
@@ -113,7 +113,7 @@ def _upgraded(annotation: dict, image: dict) -> dict:
     )
 
 
-def write(data: dict, path: str | Path) -> None:
+def write_json(data: dict, path: str | Path) -> None:
     """Writes `data` as JSON without NaN; a reader never sees half a file, an interrupted run leaves
     the old one.
     """

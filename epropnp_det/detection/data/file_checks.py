@@ -16,7 +16,7 @@ class Fault:
     found: str
 
 
-def told(found: Iterable[Fault]) -> list[str]:
+def summarize(found: Iterable[Fault]) -> list[str]:
     """A line for each kind of mistake: its first place, and how many more there are."""
     first: dict[str, Fault] = {}
     count: Counter[str] = Counter()

@@ -54,7 +54,7 @@ class Sweep:
     annotations: tuple[tuple[dict, ...], ...]  # of each image
 
 
-def create(nusc: NuScenes, data: dict, folder: Path, workers: int) -> int:
+def write_point_files(nusc: NuScenes, data: dict, folder: Path, workers: int) -> int:
     """Writes the files of all images of an annotation file that are not there yet, so that an
     interrupted run goes on.
 
@@ -126,7 +126,7 @@ def object_coordinates(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return (points - boxes[:, None, :3]) @ to_camera
 
 
-def write(stored: StoredPoints, path: Path) -> None:
+def write_points(stored: StoredPoints, path: Path) -> None:
     """Writes a file; whoever reads meanwhile finds all of it or nothing."""
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -139,7 +139,7 @@ def write(stored: StoredPoints, path: Path) -> None:
         aside.unlink(missing_ok=True)
 
 
-def read(path: str | Path) -> StoredPoints:
+def read_points(path: str | Path) -> StoredPoints:
     """Reads a file; arrays only, nothing in it is run.
 
     Raises:
@@ -222,5 +222,5 @@ def _lidar(nusc: NuScenes, sample: str) -> tuple[Path, RigidTransform]:
 def _write_sweep(sweep: Sweep, folder: Path) -> int:
     points = sweep.to_global(read_sweep(sweep.file))
     for image, boxes in zip(sweep.images, sweep.annotations):
-        write(points_of_image(points, image, boxes), folder / f"{image['id']}.npz")
+        write_points(points_of_image(points, image, boxes), folder / f"{image['id']}.npz")
     return len(sweep.images)

@@ -42,7 +42,7 @@ class LoadLidarPoints:
             raise UserError(
                 "LoadLidarPoints must come before steps that drop boxes or flip: put it right after LoadCameraAnnotations"
             )
-        stored = lidar_files.read(
+        stored = lidar_files.read_points(
             Path(results["img_prefix"] or "", self.folder, f"{info['id']}.npz")
         )
         x2d = pixels(stored, info["cam_intrinsic"], results["camera"])

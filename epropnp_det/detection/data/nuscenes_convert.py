@@ -74,7 +74,7 @@ class CameraView:
     intrinsic: np.ndarray
 
 
-def create(
+def write_annotation_files(
     data_root: str | Path,
     version: str,
     out: str | Path | None = None,
@@ -103,12 +103,14 @@ def create(
             continue
         path = folder / annotation_file.file_name(split, version)
         data = convert_samples(nusc, samples, devkit_split)
-        annotation_file.write(data, path)
+        annotation_file.write_json(data, path)
         print(f"{path}: {len(data['images'])} images, {len(data['annotations'])} boxes")
         written.append(path)
         # Points serve training alone: a split without annotations needs none.
         if lidar_workers is not None and data["annotations"]:
-            number = lidar_files.create(nusc, data, folder / lidar_files.FOLDER, lidar_workers)
+            number = lidar_files.write_point_files(
+                nusc, data, folder / lidar_files.FOLDER, lidar_workers
+            )
             print(
                 f"{folder / lidar_files.FOLDER}: {number} files written, {len(data['images']) - number} were there"
             )

@@ -83,7 +83,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         """Image records of the file, in its order. Boxes are indexed by image, categories by their
         name.
         """
-        data = annotation_file.read(ann_file)
+        data = annotation_file.read_annotations(ann_file)
         if not annotation_file.is_ours(data):
             warnings.warn(
                 f"{ann_file} was not written by tools/create_data.py: images carry the LiDAR's ego pose instead of the camera's own "
@@ -183,7 +183,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             token: camera_fusion.submission_records(boxes, token)
             for token, boxes in samples.items()
         }
-        annotation_file.write(dict(meta=self.modality, results=records), path)
+        annotation_file.write_json(dict(meta=self.modality, results=records), path)
         return {"img_bbox": str(path)}, scratch
 
     def evaluate(
@@ -209,7 +209,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         paths, scratch = self.format_results(results, jsonfile_prefix)
         metrics = nuscenes_metrics.evaluate_submission(nusc, paths["img_bbox"], eval_set)
         print_log(
-            f"\nnuScenes {self.version}, {eval_set}\n{nuscenes_metrics.table(metrics)}",
+            f"\nnuScenes {self.version}, {eval_set}\n{nuscenes_metrics.format_metrics_table(metrics)}",
             logger=logger,
         )
         if scratch is not None:

@@ -19,7 +19,7 @@ HALF_TURN_CLASSES = ("traffic_cone", "barrier")
 
 
 @PIPELINES.register_module()
-class FaceAway:
+class CanonicalizeSymmetricYaw:
     """Turns boxes of classes that a half turn does not change so that they face away from the
     camera: the observation angle lies in [-pi/2, pi/2).
 

@@ -103,7 +103,7 @@ def classes_in_range(nusc: NuScenes, config: DetectionConfig, eval_set: str) -> 
     return [name for name in config.class_names if name in names]
 
 
-def table(metrics: dict[str, float]) -> str:
+def format_metrics_table(metrics: dict[str, float]) -> str:
     """The metrics as text: the means in one line, then a line per class."""
     names = [name.removesuffix("_AP") for name in metrics if name.endswith("_AP")]
     means = "  ".join(

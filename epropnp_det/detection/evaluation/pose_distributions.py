@@ -117,13 +117,13 @@ def matched(
     or of the depth hardly shows: to compare them in space would leave out the very pairs whose
     errors count.
     """
-    camera, extent = (
+    camera, image_size = (
         Camera.for_image(torch.from_numpy(matrix).float(), image_size),
         torch.tensor(image_size).float(),
     )
     boxes = (
         projected_boxes(
-            each.pose, each.size, camera[None].expand(len(each)), extent.expand(len(each), 2)
+            each.pose, each.size, camera[None].expand(len(each)), image_size.expand(len(each), 2)
         )
         for each in (found, truth)
     )

@@ -12,8 +12,8 @@ from epropnp_det.posterior.credible_regions import (
     NOMINAL,
     binomial_error,
     coverage,
-    position_level,
-    yaw_level,
+    position_hpd_level,
+    yaw_hpd_level,
 )
 from epropnp_det.posterior.density import effective_sample_size
 
@@ -25,7 +25,7 @@ QUANTITIES = dict(yaw="yaw", position="position on the ground (x, z)", depth="de
 
 
 @dataclass(frozen=True)
-class ObjectLevels:
+class ObjectHpdLevels:
     """The levels (see `epropnp_det.calibration`) of a true box in the distribution predicted for
     it.
     """
@@ -37,7 +37,7 @@ class ObjectLevels:
     effective_samples: float
 
 
-def levels_of(result: ImageResult) -> Iterator[ObjectLevels]:
+def hpd_levels(result: ImageResult) -> Iterator[ObjectHpdLevels]:
     """Of every detection in an image that has a true box and a sound distribution."""
     found = result.detections
     for index in (result.match >= 0).nonzero()[:, 0].tolist():
@@ -47,16 +47,16 @@ def levels_of(result: ImageResult) -> Iterator[ObjectLevels]:
         )
         if np.isfinite(weight).all():
             truth = result.truth.pose[result.match[index]].double().numpy()
-            yield ObjectLevels(
+            yield ObjectHpdLevels(
                 label=int(found.label[index]),
-                yaw=yaw_level(sample[:, 3], weight, truth[3]),
-                position=position_level(sample[:, [0, 2]], weight, truth[[0, 2]]),
-                depth=position_level(sample[:, [2]], weight, truth[[2]]),
+                yaw=yaw_hpd_level(sample[:, 3], weight, truth[3]),
+                position=position_hpd_level(sample[:, [0, 2]], weight, truth[[0, 2]]),
+                depth=position_hpd_level(sample[:, [2]], weight, truth[[2]]),
                 effective_samples=effective_sample_size(weight),
             )
 
 
-def table(levels: Sequence[ObjectLevels]) -> dict[str, Any]:
+def reliability_table(levels: Sequence[ObjectHpdLevels]) -> dict[str, Any]:
     """Shares of true values inside the regions, over all objects and by class; at least one
     object.
     """
@@ -74,7 +74,7 @@ def table(levels: Sequence[ObjectLevels]) -> dict[str, Any]:
     )
 
 
-def _shares(levels: Sequence[ObjectLevels]) -> dict[str, dict[str, float]]:
+def _shares(levels: Sequence[ObjectHpdLevels]) -> dict[str, dict[str, float]]:
     columns = {name: [getattr(each, name) for each in levels] for name in QUANTITIES}
     return {
         name: {str(nominal): coverage(values, nominal) for nominal in NOMINAL}

@@ -41,7 +41,7 @@ class Split:
     samples: frozenset[str]
 
 
-def read(path: str | Path) -> dict[str, Any]:
+def read_submission(path: str | Path) -> dict[str, Any]:
     """The content of a submission file.
 
     Raises:
@@ -81,7 +81,7 @@ def find_split(nusc: NuScenes, content: Mapping[str, Any], eval_set: str | None 
     return Split(name, frozenset(splits[name]))
 
 
-def faults(content: Mapping[str, Any], split: Split | None = None) -> Iterator[Fault]:
+def find_faults(content: Mapping[str, Any], split: Split | None = None) -> Iterator[Fault]:
     """All mistakes of a submission, in the order of the file.
 
     Args:

@@ -16,7 +16,7 @@ from torchvision.ops import roi_align
 
 from epropnp_det.pnp import Camera
 
-from ..structures.ground_truth import ObjectTruth
+from ..structures.ground_truth import GroundTruth
 
 DEPTH_COMPONENTS = 4
 
@@ -28,7 +28,7 @@ class Regions:
     """
 
     image: Tensor  # (G,) index of the image
-    truth: ObjectTruth  # of G
+    truth: GroundTruth  # of G
     camera: Camera  # batch of G
     query: Tensor  # (G, heads, E / heads) attention query: weighted mean over the object's queries
     size: Tensor  # (G, 3) predicted l, h, w, m: the same mean

@@ -138,7 +138,7 @@ class DeformableSampler(nn.Module):
         query: Tensor,
         key: Tensor,
         value: Tensor,
-        extent: Tensor,
+        image_size: Tensor,
     ) -> SampledFeatures:
         """Samples and attends.
 
@@ -147,7 +147,7 @@ class DeformableSampler(nn.Module):
             embedding: (M, E) embedding of the query, class included.
             query: (M, E) attention query.
             key, value: (B, E, H, W).
-            extent: (B, 2) width and height of the unpadded images, px.
+            image_size: (B, 2) width and height of the unpadded images, px.
 
         Returns:
             P = heads x points locations, head-major, with their features.
@@ -158,7 +158,7 @@ class DeformableSampler(nn.Module):
         )
         location = queries.reference[:, None, None] + offset
         keys, values = (sample_heads(m, location, queries.image, self.stride) for m in (key, value))
-        inside = self._inside(location, extent[queries.image][:, None, None])
+        inside = self._inside(location, image_size[queries.image][:, None, None])
         per_head = query.unflatten(1, (self.heads, -1))
         logits = (keys * per_head[:, :, None]).sum(-1) / per_head.shape[-1] ** 0.5
         # Not renormalised: an object half outside the image is attended to half as much.
@@ -172,10 +172,10 @@ class DeformableSampler(nn.Module):
             location.flatten(1, 2), values.flatten(1, 2), inside.flatten(1), per_head, feature
         )
 
-    def _inside(self, location: Tensor, extent: Tensor) -> Tensor:
+    def _inside(self, location: Tensor, image_size: Tensor) -> Tensor:
         if self.cell_maps:
-            return inside_cells(location, extent, self.stride)
-        return inside_image(location, extent, self.stride, self.shrunk_mask)
+            return inside_cells(location, image_size, self.stride)
+        return inside_image(location, image_size, self.stride, self.shrunk_mask)
 
 
 class PointBranch(nn.Module):
@@ -282,12 +282,12 @@ def sample_heads(feature: Tensor, location: Tensor, image: Tensor, stride: int) 
     return out
 
 
-def inside_image(location: Tensor, extent: Tensor, stride: int, shrunk: bool) -> Tensor:
+def inside_image(location: Tensor, image_size: Tensor, stride: int, shrunk: bool) -> Tensor:
     """How far inside the image a location is: 1 inside, 0 outside, linear over the border cell.
 
     Args:
         location: (..., 2), px.
-        extent: (..., 2) width and height of the unpadded image, px.
+        image_size: (..., 2) width and height of the unpadded image, px.
         stride: of the dense maps, px.
         shrunk: as the released v2 models do it: the ramp at the left and top border lies one cell
             further in than the other's mirror.
@@ -296,18 +296,18 @@ def inside_image(location: Tensor, extent: Tensor, stride: int, shrunk: bool) ->
         (...,) in [0, 1].
     """
     half = stride / 2
-    high = ((extent + half - location) / stride).clamp(0, 1)
+    high = ((image_size + half - location) / stride).clamp(0, 1)
     low = ((location + (-half if shrunk else half)) / stride).clamp(0, 1)
     return torch.minimum(low, high).prod(-1)
 
 
-def inside_cells(location: Tensor, extent: Tensor, stride: int) -> Tensor:
+def inside_cells(location: Tensor, image_size: Tensor, stride: int) -> Tensor:
     """The released v1 models' `inside_image`: bilinear between cells, each worth its share inside
     the image, zero beyond the map.
 
     Args:
         location: (..., 2), px.
-        extent: (..., 2) width and height of the unpadded image, px.
+        image_size: (..., 2) width and height of the unpadded image, px.
         stride: of the dense maps, px.
 
     Returns:
@@ -315,7 +315,9 @@ def inside_cells(location: Tensor, extent: Tensor, stride: int) -> Tensor:
     """
     position = location / stride - 0.5
     first = position.floor()
-    shares = (((extent / stride - cell).clamp(0, 1) * (cell >= 0)) for cell in (first, first + 1))
+    shares = (
+        ((image_size / stride - cell).clamp(0, 1) * (cell >= 0)) for cell in (first, first + 1)
+    )
     return torch.lerp(*shares, position - first).prod(-1)
 
 

@@ -17,15 +17,15 @@ from ..structures.dense import DenseOutputs, DensePoints
 from ..structures.predictions import ObjectPredictions
 
 
-def mirror_images(img: Tensor, extent: Tensor) -> Tensor:
+def mirror_images(img: Tensor, image_size: Tensor) -> Tensor:
     """Images (B, C, H, W), each mirrored within its own width; what is padded at the right stays
     there.
 
     Args:
-        extent: (B, 2) width and height of the unpadded images, px.
+        image_size: (B, 2) width and height of the unpadded images, px.
     """
     column = torch.arange(img.shape[-1], device=img.device)
-    source = extent[:, :1].round().long() - 1 - column
+    source = image_size[:, :1].round().long() - 1 - column
     source = torch.where(source >= 0, source, column)
     return _columns(img, source)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..structures.tensor_record import own_class
+from ..structures.tensor_record import select_class
 from .coders import SizeCoder
 
 
@@ -52,7 +52,7 @@ class ObjectBranches(nn.Module):
         code = self.size(hidden).unflatten(1, (-1, 3))
         return dict(
             size_code=code,
-            size=self.coder.decode(own_class(code, label), label),
+            size=self.coder.decode(select_class(code, label), label),
             velocity=self.velocity(hidden),
             attribute=self.attribute(hidden),
             w2d_scale=self.log_scale(feature).exp(),

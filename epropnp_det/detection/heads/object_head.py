@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..image_geometry import View
+from ..image_geometry import ImageGeometry
 from ..structures.predictions import ObjectPredictions
 from ..structures.queries import Queries
 from .coders import SinePositionalEncoding
@@ -31,7 +31,7 @@ class ObjectHead(nn.Module):
         class_embedding: add an embedding of the class to the query's.
         normalized_weights: the weights of an object's points sum to one, times its scale. Without,
             they are exponentials: for the experiment that shows why.
-        by_rays: say where things are, and how they move, by the rays of sight instead of the
+        ray_encoding: say where things are, and how they move, by the rays of sight instead of the
             image's borders and the camera's axes; a window cut out of an image does not show where
             in the image it was.
         class_wise_size, shrunk_mask, cell_maps: see `ObjectBranches`, `DeformableSampler`.
@@ -55,7 +55,7 @@ class ObjectHead(nn.Module):
         dropout: float = 0.1,
         class_embedding: bool = True,
         normalized_weights: bool = True,
-        by_rays: bool = False,
+        ray_encoding: bool = False,
         class_wise_size: bool = True,
         shrunk_mask: bool = False,
         cell_maps: bool = False,
@@ -63,7 +63,11 @@ class ObjectHead(nn.Module):
         norm_cfg: dict,
     ):
         super().__init__()
-        self.stride, self.normalized_weights, self.by_rays = stride, normalized_weights, by_rays
+        self.stride, self.normalized_weights, self.ray_encoding = (
+            stride,
+            normalized_weights,
+            ray_encoding,
+        )
         self.encoding = SinePositionalEncoding(embed_dims // 2)
         self.dense = DenseFeatures(
             in_channels, level_channels, levels, dense_channels, embed_dims, norm_cfg
@@ -79,7 +83,7 @@ class ObjectHead(nn.Module):
         self.points = PointBranch(embed_dims // heads, heads, point_ffn_channels, dropout)
         self.branches = ObjectBranches(embed_dims, classes, attributes, class_wise_size)
 
-    def dense_maps(self, feats: list[Tensor], view: View) -> tuple[Tensor, Tensor]:
+    def dense_maps(self, feats: list[Tensor], view: ImageGeometry) -> tuple[Tensor, Tensor]:
         """Keys and values (B, E, H, W) from the pyramid."""
         return self.dense(feats, self._encoded_cells(feats[0].shape[-2:], view))
 
@@ -89,14 +93,14 @@ class ObjectHead(nn.Module):
             return queries.embedding
         return queries.embedding + self.class_embedding[queries.label]
 
-    def attention_query(self, queries: Queries, view: View) -> Tensor:
+    def attention_query(self, queries: Queries, view: ImageGeometry) -> Tensor:
         """(M, E) what the queries look for in the keys."""
         return self.query(
             self.embedding_scale * self.embed(queries) + self._encoded_references(queries, view)
         )
 
     def forward(
-        self, queries: Queries, maps: tuple[Tensor, Tensor], view: View
+        self, queries: Queries, maps: tuple[Tensor, Tensor], view: ImageGeometry
     ) -> ObjectPredictions:
         """Predicts M objects.
 
@@ -105,14 +109,14 @@ class ObjectHead(nn.Module):
             maps: what `dense_maps` returned.
         """
         embedding, query = self.embed(queries), self.attention_query(queries, view)
-        sampled = self.sampler(queries, embedding, query, *maps, view.extent)
+        sampled = self.sampler(queries, embedding, query, *maps, view.image_size)
         noc, logits = self.points(sampled)
         objects = self.branches(sampled.object, queries.label)
         # Softmax over all points of the object: a weight is relative, the scale alone says how
         # certain the whole is.
         share = logits.softmax(1) if self.normalized_weights else logits.exp() / logits.shape[1]
         w2d = share * sampled.inside[..., None] * objects["w2d_scale"][:, None]
-        if self.by_rays:
+        if self.ray_encoding:
             objects = objects | dict(
                 velocity=from_ray(
                     objects["velocity"], view.camera[queries.image].ray(queries.reference)
@@ -120,18 +124,18 @@ class ObjectHead(nn.Module):
             )
         return ObjectPredictions(noc=noc, x2d=sampled.location, w2d=w2d, **objects)
 
-    def _encoded_references(self, queries: Queries, view: View) -> Tensor:
+    def _encoded_references(self, queries: Queries, view: ImageGeometry) -> Tensor:
         """(M, E)."""
-        if self.by_rays:
+        if self.ray_encoding:
             return self._encoded_rays(view.camera[queries.image].ray(queries.reference))
-        return self.encoding(queries.reference, view.extent[queries.image])
+        return self.encoding(queries.reference, view.image_size[queries.image])
 
-    def _encoded_cells(self, size: tuple[int, int], view: View) -> Tensor:
+    def _encoded_cells(self, size: tuple[int, int], view: ImageGeometry) -> Tensor:
         """(B, E, H, W)."""
-        if not self.by_rays:
-            return self.encoding.of_map(valid_cells(view.extent, size, self.stride))
-        y, x = ((torch.arange(n, device=view.extent.device) + 0.5) * self.stride for n in size)
-        cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).to(view.extent.dtype)
+        if not self.ray_encoding:
+            return self.encoding.of_map(valid_cells(view.image_size, size, self.stride))
+        y, x = ((torch.arange(n, device=view.image_size.device) + 0.5) * self.stride for n in size)
+        cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).to(view.image_size.dtype)
         return self._encoded_rays(view.camera.each_point().each_point().ray(cells)).permute(
             0, 3, 1, 2
         )
@@ -150,9 +154,9 @@ def from_ray(velocity: Tensor, ray: Tensor) -> Tensor:
     return torch.stack((right * z + along * x, along * z - right * x), -1)
 
 
-def valid_cells(extent: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+def valid_cells(image_size: Tensor, size: tuple[int, int], stride: int) -> Tensor:
     """(B, 2) width and height of the unpadded images, px -> (B, H, W) bool: cells whose top left
     pixel lies in the image.
     """
-    y, x = (torch.arange(n, device=extent.device) * stride for n in size)
-    return (x < extent[:, :1, None]) & (y[:, None] < extent[:, 1:, None])
+    y, x = (torch.arange(n, device=image_size.device) * stride for n in size)
+    return (x < image_size[:, :1, None]) & (y[:, None] < image_size[:, 1:, None])

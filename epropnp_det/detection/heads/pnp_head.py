@@ -20,16 +20,16 @@ from epropnp_det.pnp import (
     PoseSamples,
 )
 
-from ..image_geometry import View
+from ..image_geometry import ImageGeometry
 from ..structures.dense import DenseOutputs, DensePoints
-from ..structures.ground_truth import ObjectTruth
+from ..structures.ground_truth import GroundTruth
 from ..structures.lidar import LidarPoints
 from ..structures.predictions import Detections, ObjectPredictions
-from ..structures.queries import Queries, queries_at
+from ..structures.queries import Queries, gather_queries
 from ..training.auxiliary_losses import AuxiliaryLosses
 from ..training.dense_losses import DenseLosses
 from ..training.object_losses import GradientSettings, ObjectLosses
-from ..training.targets import Assignment, AssignmentSettings, assign, draw_queries
+from ..training.targets import Assignment, AssignmentSettings, assign, sample_queries
 from . import flip_tta
 from .auxiliary_head import AuxiliaryHead, Regions, mean_by_object
 from .object_head import ObjectHead
@@ -118,7 +118,7 @@ class EProPnPHead(BaseModule):
             orientation_weight=weights[1],
             coder=self.objects.branches.coder,
             layer=EProPnP4DoF(**pnp),
-            refine=EProPnP4DoF(**dict(pnp, init=None)),
+            local_solver=EProPnP4DoF(**dict(pnp, init=None)),
             gradients=self.gradients,
         )
 
@@ -133,8 +133,8 @@ class EProPnPHead(BaseModule):
     def loss(
         self,
         feats: list[Tensor],
-        view: View,
-        truths: list[ObjectTruth],
+        view: ImageGeometry,
+        truths: list[GroundTruth],
         generator: torch.Generator | None = None,
         lidar: LidarPoints | None = None,
     ) -> dict[str, Tensor]:
@@ -150,15 +150,15 @@ class EProPnPHead(BaseModule):
             UserError: a loss asks for LiDAR points and there are none.
         """
         outputs = self.dense(feats)
-        points, truth = self.dense_head.flatten(outputs), ObjectTruth.cat(truths)
+        points, truth = self.dense_head.flatten(outputs), GroundTruth.cat(truths)
         assignment = self.assign(outputs, points, truths)
         losses = self.dense_losses(points, assignment, truth)
         count = self.queries_per_image * len(truths)
-        draw = draw_queries(assignment, count, generator)
+        draw = sample_queries(assignment, count, generator)
         drawn = assignment.truth[draw.point]
         own = truth[drawn]
         queries, maps = (
-            queries_at(points, draw.point, own.label),
+            gather_queries(points, draw.point, own.label),
             self.objects.dense_maps(feats, view),
         )
         predictions, problem = self.posed(maps, view, queries)
@@ -173,10 +173,10 @@ class EProPnPHead(BaseModule):
         self,
         queries: Queries,
         predictions: ObjectPredictions,
-        truth: ObjectTruth,
+        truth: GroundTruth,
         drawn: Tensor,
         weight: Tensor,
-        view: View,
+        view: ImageGeometry,
     ) -> tuple[Regions, Tensor]:
         """The boxes of the batch that M queries stand for, as the auxiliary losses see them.
 
@@ -204,7 +204,7 @@ class EProPnPHead(BaseModule):
         return self.dense_head(feats[-len(self.dense_head.strides) :])
 
     def assign(
-        self, outputs: DenseOutputs, points: DensePoints, truths: list[ObjectTruth]
+        self, outputs: DenseOutputs, points: DensePoints, truths: list[GroundTruth]
     ) -> Assignment:
         """Targets of all dense points, image-major; boxes are counted through the batch."""
         sizes = [m[0, 0].numel() for m in outputs.cls_score]
@@ -220,17 +220,17 @@ class EProPnPHead(BaseModule):
         return Assignment.cat(parts)
 
     def correspondences(
-        self, feats: list[Tensor], view: View, queries: Queries
+        self, feats: list[Tensor], view: ImageGeometry, queries: Queries
     ) -> tuple[ObjectPredictions, PnPProblem]:
         """Predictions of M queries and the PnP problem (M,) they pose."""
         return self.posed(self.objects.dense_maps(feats, view), view, queries)
 
     def posed(
-        self, maps: tuple[Tensor, Tensor], view: View, queries: Queries
+        self, maps: tuple[Tensor, Tensor], view: ImageGeometry, queries: Queries
     ) -> tuple[ObjectPredictions, PnPProblem]:
         """`correspondences` from keys and values (B, E, H, W)."""
         predictions = self.objects(queries, maps, view)
-        return predictions, problem_of(
+        return predictions, build_problem(
             predictions, view.camera[queries.image], self.gradients.delta_to_x2d
         )
 
@@ -238,7 +238,7 @@ class EProPnPHead(BaseModule):
     def detect(
         self,
         feats: list[Tensor],
-        view: View,
+        view: ImageGeometry,
         generator: torch.Generator | None = None,
         mirrored: list[Tensor] | None = None,
         mc_samples: int | None = None,
@@ -258,15 +258,15 @@ class EProPnPHead(BaseModule):
             if mirrored is None
             else self.predict_both(feats, mirrored, view)
         )
-        problem = problem_of(predictions, view.camera[queries.image])
+        problem = build_problem(predictions, view.camera[queries.image])
         estimate = self.test_pnp.solve(problem, generator=generator)
         score = class_score * self.localization_score(predictions, problem, estimate, generator)
         sampler, detections = None if mc_samples is None else self.sampler(mc_samples), []
-        for b in range(len(view.extent)):
+        for b in range(len(view.image_size)):
             mine = (queries.image == b).nonzero()[:, 0]
             found = candidates(predictions[mine], estimate[mine], score[mine], queries.label[mine])
             best = best_of(
-                found, estimate.valid[mine], view.camera[b], view.extent[b], self.postprocess
+                found, estimate.valid[mine], view.camera[b], view.image_size[b], self.postprocess
             )
             found, chosen = found[best], mine[best]
             if sampler is not None:
@@ -282,10 +282,12 @@ class EProPnPHead(BaseModule):
         """
         return EProPnP4DoF(**dict(vars(self.test_pnp.settings), mc_samples=mc_samples))
 
-    def predict(self, feats: list[Tensor], view: View) -> tuple[Queries, Tensor, ObjectPredictions]:
+    def predict(
+        self, feats: list[Tensor], view: ImageGeometry
+    ) -> tuple[Queries, Tensor, ObjectPredictions]:
         """M queries, their (M,) class scores, and what is predicted of them."""
         points = self.dense_head.flatten(self.dense(feats))
-        queries, class_score = select_queries(points, len(view.extent), self.postprocess)
+        queries, class_score = select_queries(points, len(view.image_size), self.postprocess)
         return (
             queries,
             class_score,
@@ -293,21 +295,21 @@ class EProPnPHead(BaseModule):
         )
 
     def predict_both(
-        self, feats: list[Tensor], mirrored: list[Tensor], view: View
+        self, feats: list[Tensor], mirrored: list[Tensor], view: ImageGeometry
     ) -> tuple[Queries, Tensor, ObjectPredictions]:
         """`predict` from the features of images and of mirrored images: each object has the points
         of both.
         """
-        width = view.extent[:, 0]
+        width = view.image_size[:, 0]
         outputs = (
             self.dense(feats),
             flip_tta.realign(self.dense(mirrored), width, self.dense_head.strides),
         )
         points = [self.dense_head.flatten(one) for one in outputs]
         row, label, class_score = select_pairs(
-            flip_tta.pool(*points), len(view.extent), self.postprocess
+            flip_tta.pool(*points), len(view.image_size), self.postprocess
         )
-        queries = [queries_at(one, row, label) for one in points]
+        queries = [gather_queries(one, row, label) for one in points]
         views = view, replace(view, camera=view.camera.flip(width))
         ours, theirs = (
             self.objects(mine, self.objects.dense_maps(f, seen), seen)
@@ -342,7 +344,7 @@ def with_samples(found: Detections, samples: PoseSamples) -> Detections:
     return replace(found, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
 
 
-def problem_of(
+def build_problem(
     predictions: ObjectPredictions, camera: Camera, through_x2d: bool = True
 ) -> PnPProblem:
     """The PnP problem (M,) that the correspondences of M objects pose.

@@ -15,7 +15,7 @@ from ..data.nuscenes_classes import ADMITTED_ATTRIBUTES, ATTRIBUTES, CLASSES, NO
 from ..nms import bev_nms
 from ..structures.dense import DensePoints
 from ..structures.predictions import Detections, ObjectPredictions
-from ..structures.queries import Queries, queries_at
+from ..structures.queries import Queries, gather_queries
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def select_queries(
 ) -> tuple[Queries, Tensor]:
     """Queries at the pairs of `select_pairs`, M of them, and their (M,) class scores."""
     row, label, class_score = select_pairs(points, batch, settings)
-    return queries_at(points, row, label), class_score
+    return gather_queries(points, row, label), class_score
 
 
 def select_pairs(
@@ -101,19 +101,23 @@ def candidates(
 
 
 def best_of(
-    found: Detections, valid: Tensor, camera: Camera, extent: Tensor, settings: PostprocessSettings
+    found: Detections,
+    valid: Tensor,
+    camera: Camera,
+    image_size: Tensor,
+    settings: PostprocessSettings,
 ) -> Tensor:
     """Indices (n,) of the detections of an image that remain: the valid ones, without duplicates,
     best first.
 
     Args:
         found, valid: M detections of the image.
-        camera: unbatched; extent: (2,) width and height of the image, px.
+        camera: unbatched; image_size: (2,) width and height of the image, px.
     """
     index = valid.nonzero()[:, 0]
     solved, many = found[index], len(index)
     boxes = projected_boxes(
-        solved.pose, solved.size, camera[None].expand(many), extent.expand(many, 2)
+        solved.pose, solved.size, camera[None].expand(many), image_size.expand(many, 2)
     )
     index = index[
         batched_nms(boxes, solved.score, solved.label, settings.nms_2d)

@@ -142,7 +142,7 @@ def _cut(
     root: Path, ann_file: str, limits: ObjectLimits, side: int, context: float, share: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Squares (n, side, side, 3), labels (n,), headings (n,)."""
-    data = annotation_file.read(ann_file)
+    data = annotation_file.read_annotations(ann_file)
     names = {category["id"]: category["name"] for category in data["categories"]}
     chosen = [
         image

@@ -17,7 +17,7 @@ from epropnp_det.drawing.html_page import ImagePanel, Number, ObjectPanel
 from epropnp_det.drawing.layout import side_by_side, stacked
 from epropnp_det.drawing.wireframe import box_corners, project_segments
 from epropnp_det.errors import UserError
-from epropnp_det.posterior.density import radius_of_share, yaw_distances
+from epropnp_det.posterior.density import radius_containing_mass, yaw_distances
 
 from ..data.nuscenes_classes import CLASSES
 from ..evaluation.nuscenes_metrics import MEAN_ERROR_NAMES
@@ -41,7 +41,7 @@ _MEANINGS = dict(
 )
 
 
-def numbers_of(metrics_file: Path) -> tuple[Number, ...]:
+def load_metrics(metrics_file: Path) -> tuple[Number, ...]:
     """NDS, mAP and the five errors from the metrics.json of tools/test.py.
 
     Raises:
@@ -150,7 +150,7 @@ def heading_spread(yaw: np.ndarray, weight: np.ndarray, best: float) -> float:
     (S,).
     """
     return float(
-        np.degrees(radius_of_share(yaw_distances(np.array([best]), yaw), weight, _SHARE)[0])
+        np.degrees(radius_containing_mass(yaw_distances(np.array([best]), yaw), weight, _SHARE)[0])
     )
 
 
@@ -158,7 +158,7 @@ def depth_spread(depth: np.ndarray, weight: np.ndarray, best: float) -> float:
     """Distance [m] to either side of the best depth that holds 68 % of the weight of the samples
     (S,).
     """
-    return float(radius_of_share(np.abs(depth - best)[None], weight, _SHARE)[0])
+    return float(radius_containing_mass(np.abs(depth - best)[None], weight, _SHARE)[0])
 
 
 def _with_width(picture: np.ndarray, width: int) -> np.ndarray:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from .tensor_record import TensorRecord, own_class
+from .tensor_record import TensorRecord, select_class
 
 
 @dataclass(frozen=True)
@@ -41,4 +41,4 @@ class DensePoints(TensorRecord):
 
     def reference_of(self, label: Tensor) -> Tensor:
         """(Q,) class -> (Q, 2) reference point of that class, px."""
-        return own_class(self.offset, label)
+        return select_class(self.offset, label)

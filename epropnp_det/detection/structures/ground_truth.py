@@ -10,7 +10,7 @@ from .tensor_record import TensorRecord
 
 
 @dataclass(frozen=True)
-class ObjectTruth(TensorRecord):
+class GroundTruth(TensorRecord):
     """Annotated objects of one image, camera frame of the network input (mirrored where the image
     is).
     """

@@ -25,7 +25,7 @@ class Queries(TensorRecord):
     embedding: Tensor  # (M, E)
 
 
-def queries_at(points: DensePoints, index: Tensor, label: Tensor) -> Queries:
+def gather_queries(points: DensePoints, index: Tensor, label: Tensor) -> Queries:
     """Queries of class `label` (M,) at dense points `index` (M,)."""
     at = points[index]
     return Queries(at.image, label, at.reference_of(label), at.stride, at.embedding)

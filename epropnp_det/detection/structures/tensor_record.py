@@ -27,7 +27,7 @@ class TensorRecord(Record):
         )
 
 
-def own_class(per_class: Tensor, label: Tensor) -> Tensor:
+def select_class(per_class: Tensor, label: Tensor) -> Tensor:
     """(M, classes or 1, ...) and (M,) -> (M, ...), the entry of each object's class (the only one,
     where there is one).
     """

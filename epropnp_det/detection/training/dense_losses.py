@@ -11,7 +11,7 @@ from mmdet.core import reduce_mean
 from torch import Tensor, nn
 
 from ..structures.dense import DensePoints
-from ..structures.ground_truth import ObjectTruth
+from ..structures.ground_truth import GroundTruth
 from .targets import Assignment
 
 
@@ -30,7 +30,7 @@ class DenseLosses:
     bbox: nn.Module | None
 
     def __call__(
-        self, points: DensePoints, target: Assignment, truth: ObjectTruth
+        self, points: DensePoints, target: Assignment, truth: GroundTruth
     ) -> dict[str, Tensor]:
         """Losses of a batch.
 
@@ -65,7 +65,7 @@ class DenseLosses:
         return losses
 
 
-def reference_error(reference: Tensor, truth: ObjectTruth, slack: float = 4.0) -> Tensor:
+def reference_error(reference: Tensor, truth: GroundTruth, slack: float = 4.0) -> Tensor:
     """(n, 2) error of the reference point in fifths of the box's width and height, each grown by
     `slack` px.
     """

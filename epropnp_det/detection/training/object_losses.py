@@ -20,10 +20,10 @@ from epropnp_det.pnp import (
 
 from ..heads.coders import SizeCoder
 from ..heads.scoring import score_target
-from ..structures.ground_truth import ObjectTruth
+from ..structures.ground_truth import GroundTruth
 from ..structures.predictions import ObjectPredictions
-from ..structures.tensor_record import own_class
-from .targets import Draw
+from ..structures.tensor_record import select_class
+from .targets import QuerySample
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class ObjectLosses:
             attribute: cross-entropy.
         position_weight, orientation_weight: of the derivative regularisation, Eq. (10).
         coder: of box sizes.
-        layer: solves and samples; refine: the same without the random start.
+        layer: solves and samples; local_solver: the same without the random start.
         gradients: where those of the pose losses flow.
     """
 
@@ -64,52 +64,56 @@ class ObjectLosses:
     orientation_weight: float
     coder: SizeCoder
     layer: EProPnP4DoF
-    refine: EProPnP4DoF
+    local_solver: EProPnP4DoF
     gradients: GradientSettings
 
     def __call__(
         self,
         predicted: ObjectPredictions,
         problem: PnPProblem,
-        truth: ObjectTruth,
-        draw: Draw,
+        truth: GroundTruth,
+        draw: QuerySample,
         count: int,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Losses of M queries; all are sums divided by `count`, the number of queries the batch was
         meant to have.
         """
-        blind = self.layer.solve(problem, generator=generator)
-        pose = self.pose_losses(predicted, problem, truth, draw.weight, count, blind, generator)
+        estimate_without_gt = self.layer.solve(problem, generator=generator)
+        pose = self.pose_losses(
+            predicted, problem, truth, draw.weight, count, estimate_without_gt, generator
+        )
         return (
             pose
             | self.property_losses(predicted, truth, draw.weight, count)
-            | self.score_loss(predicted, truth, draw, count, blind)
+            | self.score_loss(predicted, truth, draw, count, estimate_without_gt)
         )
 
     def pose_losses(
         self,
         predicted: ObjectPredictions,
         problem: PnPProblem,
-        truth: ObjectTruth,
+        truth: GroundTruth,
         weight: Tensor,
         count: int,
-        blind: PoseEstimate,
+        estimate_without_gt: PoseEstimate,
         generator: torch.Generator | None,
     ) -> dict[str, Tensor]:
-        """KL loss, Eq. (5), and derivative regularisation, Eq. (9)-(10), at `blind`: a solution
+        """KL loss, Eq. (5), and derivative regularisation, Eq. (9)-(10), at `estimate_without_gt`: a solution
         that has not seen the truth.
         """
         samples = self.layer.sample(
-            problem, self.informed_estimate(problem, truth.pose, blind), generator=generator
+            problem,
+            self.estimate_from_gt(problem, truth.pose, estimate_without_gt),
+            generator=generator,
         )
         step = gauss_newton_step(
             problem if self.gradients.step_to_scales else with_constant_scales(problem, predicted),
-            blind.pose,
+            estimate_without_gt.pose,
         )
-        good = weight * blind.valid
+        good = weight * estimate_without_gt.valid
         # NaN times zero is NaN: a broken object's error is replaced, not only weighted away.
-        error = torch.where(blind.valid[:, None], step - truth.pose, 0.0)
+        error = torch.where(estimate_without_gt.valid[:, None], step - truth.pose, 0.0)
         return dict(
             loss_pose=self.pose(
                 samples,
@@ -122,24 +126,28 @@ class ObjectLosses:
             loss_orientation=self.orientation_weight
             * (orientation_loss(error[:, 3]) * good).sum()
             / count,
-            invalid_objects=(~blind.valid | ~samples.valid).sum().float(),
+            invalid_objects=(~estimate_without_gt.valid | ~samples.valid).sum().float(),
             w2d_scale=predicted.w2d_scale.detach().sum() / (2 * count),
         )
 
-    def informed_estimate(
-        self, problem: PnPProblem, target: Tensor, blind: PoseEstimate
+    def estimate_from_gt(
+        self, problem: PnPProblem, target: Tensor, estimate_without_gt: PoseEstimate
     ) -> PoseEstimate:
-        """Solution from the better of a blind one and the truth: where the proposals of the sampler
+        """Solution from the better of a estimate_without_gt one and the truth: where the proposals of the sampler
         start.
         """
-        better = ~blind.valid | (problem.detach().cost(target) < blind.cost)
-        return self.refine.solve(problem, start=torch.where(better[:, None], target, blind.pose))
+        better = ~estimate_without_gt.valid | (
+            problem.detach().cost(target) < estimate_without_gt.cost
+        )
+        return self.local_solver.solve(
+            problem, start=torch.where(better[:, None], target, estimate_without_gt.pose)
+        )
 
     def property_losses(
-        self, predicted: ObjectPredictions, truth: ObjectTruth, weight: Tensor, count: int
+        self, predicted: ObjectPredictions, truth: GroundTruth, weight: Tensor, count: int
     ) -> dict[str, Tensor]:
         """Size code of the true class, velocity where it is known, attribute."""
-        code = own_class(predicted.size_code, truth.label)
+        code = select_class(predicted.size_code, truth.label)
         known = weight * truth.velocity.isfinite().all(1)
         velocity = torch.where(known[:, None] > 0, truth.velocity, predicted.velocity.detach())
         return dict(
@@ -163,15 +171,15 @@ class ObjectLosses:
     def score_loss(
         self,
         predicted: ObjectPredictions,
-        truth: ObjectTruth,
-        draw: Draw,
+        truth: GroundTruth,
+        draw: QuerySample,
         count: int,
-        blind: PoseEstimate,
+        estimate_without_gt: PoseEstimate,
     ) -> dict[str, Tensor]:
-        """The 3D score learns how near `blind` came to the truth in bird's-eye view."""
-        error = (blind.pose - truth.pose)[:, [0, 2]].norm(dim=1)
-        good = draw.uniform_weight * blind.valid
-        error = torch.where(blind.valid, error, 1.0)
+        """The 3D score learns how near `estimate_without_gt` came to the truth in bird's-eye view."""
+        error = (estimate_without_gt.pose - truth.pose)[:, [0, 2]].norm(dim=1)
+        good = draw.uniform_weight * estimate_without_gt.valid
+        error = torch.where(estimate_without_gt.valid, error, 1.0)
         return dict(
             loss_score=self.score(
                 predicted.score, score_target(error), weight=good, avg_factor=count

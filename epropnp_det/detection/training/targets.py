@@ -10,7 +10,7 @@ from torch import Tensor
 from epropnp_det.pnp import Camera
 
 from ..boxes import yaw_matrix
-from ..structures.ground_truth import ObjectTruth
+from ..structures.ground_truth import GroundTruth
 from ..structures.tensor_record import TensorRecord
 
 
@@ -45,7 +45,7 @@ class Assignment(TensorRecord):
 
 
 def assign(
-    grid: Tensor, stride: Tensor, level: Tensor, truth: ObjectTruth, settings: AssignmentSettings
+    grid: Tensor, stride: Tensor, level: Tensor, truth: GroundTruth, settings: AssignmentSettings
 ) -> Assignment:
     """Matches the points of one image to its boxes: near the centre, of fitting size, and the
     nearest centre wins.
@@ -72,7 +72,7 @@ def assign(
 
 
 @dataclass(frozen=True)
-class Draw:
+class QuerySample:
     """Dense points that become object queries in training; a box may be drawn through several
     points, a point several times.
     """
@@ -82,9 +82,9 @@ class Draw:
     uniform_weight: Tensor  # (M,) mean 1: makes every box count alike and its points alike
 
 
-def draw_queries(
+def sample_queries(
     assignment: Assignment, count: int, generator: torch.Generator | None = None
-) -> Draw:
+) -> QuerySample:
     """Half of the queries without replacement, uniformly over the foreground; the rest with
     replacement, by centreness.
 
@@ -95,7 +95,7 @@ def draw_queries(
     foreground = (assignment.truth >= 0).nonzero()[:, 0]
     if len(foreground) == 0:
         empty = assignment.centerness.new_zeros(0)
-        return Draw(foreground, empty, empty)
+        return QuerySample(foreground, empty, empty)
     uniform = torch.randperm(len(foreground), generator=generator, device=foreground.device)[
         : count // 2
     ]
@@ -103,10 +103,10 @@ def draw_queries(
     central = torch.multinomial(
         centerness, count - len(uniform), replacement=True, generator=generator
     )
-    return weigh_draw(assignment, foreground[torch.cat((uniform, central))], len(uniform))
+    return importance_weights(assignment, foreground[torch.cat((uniform, central))], len(uniform))
 
 
-def weigh_draw(assignment: Assignment, point: Tensor, uniform: int) -> Draw:
+def importance_weights(assignment: Assignment, point: Tensor, uniform: int) -> QuerySample:
     """Weights of drawn points.
 
     A point's raw weight is its centreness over the number of times it was expected to be drawn;
@@ -122,7 +122,7 @@ def weigh_draw(assignment: Assignment, point: Tensor, uniform: int) -> Draw:
         + (len(point) - uniform) * centerness / assignment.centerness[foreground].sum()
     )
     truth = assignment.truth[point]
-    return Draw(
+    return QuerySample(
         point, _balance(centerness / expected, truth), _balance(torch.ones_like(centerness), truth)
     )
 
@@ -134,7 +134,7 @@ def _balance(weight: Tensor, group: Tensor) -> Tensor:
 
 
 def volume_center(
-    pose: Tensor, size: Tensor, camera: Camera, extent: tuple[int, int], step: int = 4
+    pose: Tensor, size: Tensor, camera: Camera, image_size: tuple[int, int], step: int = 4
 ) -> Tensor:
     """Where a box's visible volume projects to: the centroid of the image's pixels weighted by the
     depth of box along their rays.
@@ -142,13 +142,15 @@ def volume_center(
     Args:
         pose, size: (n, 4), (n, 3) boxes.
         camera: unbatched.
-        extent: width and height of the image, px.
+        image_size: width and height of the image, px.
         step: the image is looked at every `step` px.
 
     Returns:
         (n, 2) px, NaN where the box meets no ray.
     """
-    u, v = (torch.arange(step / 2, n, step, device=pose.device, dtype=pose.dtype) for n in extent)
+    u, v = (
+        torch.arange(step / 2, n, step, device=pose.device, dtype=pose.dtype) for n in image_size
+    )
     pixels = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
     rays = camera.each_point().ray(pixels)  # z = 1: distances along a ray are depths
     rotation = yaw_matrix(pose[:, 3])

@@ -25,7 +25,7 @@ CONFIGS = Path(__file__).parents[3] / "configs" / "detection" / "synthetic"
 @pytest.fixture(scope="module")
 def root(tmp_path_factory) -> str:
     folder = write_database(tmp_path_factory.mktemp("nuscenes") / "data")
-    nuscenes_convert.create(str(folder), VERSION, None)
+    nuscenes_convert.write_annotation_files(str(folder), VERSION, None)
     return str(folder)
 
 

@@ -15,7 +15,7 @@ import cv2
 import pytest
 
 from epropnp_det.detection.data import annotation_check, annotation_file
-from epropnp_det.detection.data.file_checks import told
+from epropnp_det.detection.data.file_checks import summarize
 from tests.nuscenes_factory import VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -28,7 +28,7 @@ def path(database: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def good(path: Path) -> dict:
-    return annotation_file.read(path)
+    return annotation_file.read_annotations(path)
 
 
 def set_box(index: int, change: Callable[[float], float]) -> Callable[[dict], None]:
@@ -88,15 +88,15 @@ DAMAGES = {
 
 
 def test_what_the_converter_writes_is_right(good: dict, database: Path):
-    assert told(annotation_check.faults(good, database)) == []
+    assert summarize(annotation_check.find_faults(good, database)) == []
 
 
 def test_a_sliver_at_the_border_may_be_elsewhere(good: dict, database: Path):
     data = copy.deepcopy(good)
     data["annotations"][0]["bbox"] = [0.0, 300.0, 5.0, 200.0]
-    assert told(annotation_check.faults(data, database)) == []
+    assert summarize(annotation_check.find_faults(data, database)) == []
     data["annotations"][0]["bbox"] = [0.0, 300.0, 50.0, 200.0]
-    assert len(told(annotation_check.faults(data, database))) == 1
+    assert len(summarize(annotation_check.find_faults(data, database))) == 1
 
 
 @pytest.mark.parametrize("damage, line", DAMAGES.values(), ids=DAMAGES)
@@ -105,7 +105,7 @@ def test_a_mistake_is_one_line_with_its_place(
 ):
     data = copy.deepcopy(good)
     damage(data)
-    lines = told(annotation_check.faults(data, database))
+    lines = summarize(annotation_check.find_faults(data, database))
     assert any(each.startswith(line) for each in lines), lines
 
 
@@ -117,7 +117,7 @@ def test_mistakes_that_make_sense_by_themselves_show_in_the_image(
 ):
     data = copy.deepcopy(good)
     damage(data)
-    lines = told(annotation_check.faults(data, database))
+    lines = summarize(annotation_check.find_faults(data, database))
     assert any(
         each.startswith(("bbox is what the image shows", "the principal point")) for each in lines
     ), lines

@@ -114,7 +114,7 @@ def test_another_schema_is_refused(good: dict, tmp_path: Path, name: str):
     change(data)
     path = write(tmp_path / "broken.json", data)
     with pytest.raises(UserError, match=message) as error:
-        annotation_file.read(path)
+        annotation_file.read_annotations(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
@@ -122,20 +122,20 @@ def test_what_is_not_json_is_refused(tmp_path: Path):
     for content in (b"\x80\x04\x95pickle", b"", b"{'a': 1}"):
         (tmp_path / "infos.pkl").write_bytes(content)
         with pytest.raises(UserError, match=r"infos\.pkl is not JSON"):
-            annotation_file.read(tmp_path / "infos.pkl")
+            annotation_file.read_annotations(tmp_path / "infos.pkl")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"not found.*create_data"):
-        annotation_file.read(tmp_path / "nothing.json")
+        annotation_file.read_annotations(tmp_path / "nothing.json")
     with pytest.raises(UserError, match="cannot be read"):
-        annotation_file.read(tmp_path)
+        annotation_file.read_annotations(tmp_path)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="cannot write"):
-        annotation_file.write({}, tmp_path / "file" / "x.json")
+        annotation_file.write_json({}, tmp_path / "file" / "x.json")
 
 
 def test_files_of_mmdet3d_are_read_with_one_warning(good: dict, tmp_path: Path, make_dataset):

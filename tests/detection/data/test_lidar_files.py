@@ -54,7 +54,7 @@ def lidar_database(database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         np.concatenate([points, np.zeros((len(points), 2))], axis=1).astype(np.float32).tofile(
             root / record["filename"]
         )
-    nuscenes_convert.create(root, VERSION, lidar_workers=1)
+    nuscenes_convert.write_annotation_files(root, VERSION, lidar_workers=1)
     return root
 
 
@@ -100,7 +100,7 @@ def items(lidar_database: Path, make_dataset) -> list[dict]:
 def test_points_are_where_the_devkit_sees_them(lidar_database: Path, annotations: dict):
     nusc = NuScenes(VERSION, str(lidar_database), verbose=False)
     for image in annotations["images"]:
-        stored = lidar_files.read(lidar_database / "object_points" / f"{image['id']}.npz")
+        stored = lidar_files.read_points(lidar_database / "object_points" / f"{image['id']}.npz")
         record = nusc.get("sample_data", image["id"])
         points = _to_sensor(nusc, record, _hits(nusc, nusc.get("sample", image["token"])))
         points = points[points[:, 2] >= lidar_files.MIN_DEPTH]
@@ -244,9 +244,9 @@ def test_points_need_all_boxes(items: list[dict]):
 @pytest.mark.parametrize(
     "name",
     [
-        "released/epropnp_det_v2.py",
-        "released/epropnp_det_v1b_220411.py",
-        "synthetic/auxiliary/all.py",
+        "detection/released/epropnp_det_v2.py",
+        "detection/released/epropnp_det_v1b_220411.py",
+        "detection/synthetic/auxiliary/all.py",
     ],
 )
 def test_pipelines_of_the_configs_hand_the_points_to_the_detector(name: str, items: list[dict]):
@@ -278,14 +278,14 @@ def test_interrupted_run_goes_on_and_processes_change_nothing(
         shutil.copy(first / name, tmp_path / name)
     (tmp_path / names[0]).write_bytes(b"left alone")
     (tmp_path / f".{names[6]}.123").write_bytes(b"half a file")
-    assert lidar_files.create(nusc, annotations, tmp_path, workers=2) == len(names) - 5
+    assert lidar_files.write_point_files(nusc, annotations, tmp_path, workers=2) == len(names) - 5
     assert (tmp_path / names[0]).read_bytes() == b"left alone"
     assert all((tmp_path / name).read_bytes() == (first / name).read_bytes() for name in names[1:])
-    assert lidar_files.create(nusc, annotations, tmp_path, workers=1) == 0
+    assert lidar_files.write_point_files(nusc, annotations, tmp_path, workers=1) == 0
 
 
 def write_truncated(path: Path, stored: lidar_files.StoredPoints) -> None:
-    lidar_files.write(stored, path)
+    lidar_files.write_points(stored, path)
     path.write_bytes(path.read_bytes()[:-300])
 
 
@@ -302,7 +302,7 @@ def write_text(path: Path, stored: lidar_files.StoredPoints) -> None:
 
 
 def write_wrong_owner(path: Path, stored: lidar_files.StoredPoints) -> None:
-    lidar_files.write(replace(stored, owner=stored.owner + 1000), path)
+    lidar_files.write_points(replace(stored, owner=stored.owner + 1000), path)
 
 
 @pytest.mark.parametrize(
@@ -312,11 +312,11 @@ def test_damaged_file_is_named_with_the_remedy(damage, lidar_database: Path, tmp
     largest = max(
         (lidar_database / "object_points").glob("*.npz"), key=lambda path: path.stat().st_size
     )
-    damage(tmp_path / "a.npz", lidar_files.read(largest))
+    damage(tmp_path / "a.npz", lidar_files.read_points(largest))
     with pytest.raises(
         UserError, match=r"a\.npz .*delete the file and write it with tools/create_data\.py"
     ):
-        lidar_files.read(tmp_path / "a.npz")
+        lidar_files.read_points(tmp_path / "a.npz")
 
 
 def test_missing_file(items: list[dict]):

@@ -28,7 +28,9 @@ def nusc(database: Path) -> NuScenes:
 
 @pytest.fixture(scope="module", params=["train", "val"])
 def data(request: pytest.FixtureRequest, database: Path) -> dict:
-    return annotation_file.read(database / f"nuscenes_mini_infos_{request.param}_mono3d.coco.json")
+    return annotation_file.read_annotations(
+        database / f"nuscenes_mini_infos_{request.param}_mono3d.coco.json"
+    )
 
 
 def pairs(data: dict, nusc: NuScenes):
@@ -135,7 +137,9 @@ def test_the_files_are_strict_json(database: Path):
 
 def test_the_files_say_what_they_are(database: Path):
     for split in ("train", "val"):
-        data = annotation_file.read(database / annotation_file.file_name(split, VERSION))
+        data = annotation_file.read_annotations(
+            database / annotation_file.file_name(split, VERSION)
+        )
         assert data["info"] == dict(
             schema=annotation_file.SCHEMA, version=VERSION, split=f"mini_{split}"
         )
@@ -186,7 +190,7 @@ def test_a_split_without_scenes_is_skipped_and_named(
     tables: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ):
     edit(tables, "scene", lambda rows: rows[1].update(name="scene-9999"))
-    written = nuscenes_convert.create(tables, VERSION, tmp_path / "out")
+    written = nuscenes_convert.write_annotation_files(tables, VERSION, tmp_path / "out")
     assert [path.name for path in written] == ["nuscenes_mini_infos_train_mono3d.coco.json"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [written[0].name]
     assert "mini_val" in capsys.readouterr().out
@@ -195,7 +199,7 @@ def test_a_split_without_scenes_is_skipped_and_named(
 def test_no_known_scene_at_all(tables: Path, tmp_path: Path):
     edit(tables, "scene", lambda rows: [row.update(name="scene-9999") for row in rows])
     with pytest.raises(UserError, match="no scene"):
-        nuscenes_convert.create(tables, VERSION, tmp_path)
+        nuscenes_convert.write_annotation_files(tables, VERSION, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +208,7 @@ def test_no_known_scene_at_all(tables: Path, tmp_path: Path):
 def test_file_names_may_not_leave_the_data_root(tables: Path, tmp_path: Path, name: str):
     edit(tables, "sample_data", lambda rows: rows[1].update(filename=name))
     with pytest.raises(UserError, match="data root"):
-        nuscenes_convert.create(tables, VERSION, tmp_path / "out")
+        nuscenes_convert.write_annotation_files(tables, VERSION, tmp_path / "out")
 
 
 @pytest.mark.parametrize("table", nuscenes_convert.TABLES)
@@ -225,14 +229,14 @@ def test_a_broken_table_and_a_missing_map_are_named(tables: Path):
 
 def test_an_interrupted_run_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = tmp_path / "file.json"
-    annotation_file.write(dict(old=True), path)
+    annotation_file.write_json(dict(old=True), path)
 
     def fail(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(json, "dump", fail)
     with pytest.raises(KeyboardInterrupt):
-        annotation_file.write(dict(old=False), path)
+        annotation_file.write_json(dict(old=False), path)
     assert json.loads(path.read_text()) == dict(old=True)
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.json"]
 

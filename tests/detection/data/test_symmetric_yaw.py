@@ -12,7 +12,11 @@ from mmdet3d.core.bbox import CameraInstance3DBoxes
 
 from epropnp_det.detection.boxes import from_mmdet3d, yaw_matrix
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
-from epropnp_det.detection.data.symmetric_yaw import FaceAway, facing_away, observation_angle
+from epropnp_det.detection.data.symmetric_yaw import (
+    CanonicalizeSymmetricYaw,
+    facing_away,
+    observation_angle,
+)
 from epropnp_det.detection.data.transforms import mirror_boxes
 from epropnp_det.detection.structures.lidar import ImagePoints, LidarPoints, ObjectPoints
 from tests.tolerances import BOX_CENTER
@@ -78,7 +82,7 @@ def test_an_object_that_faces_away_is_seen_at_zero(yaw: float):
 
 def test_only_classes_without_a_front_turn_and_by_half_a_circle_alone():
     before = results()
-    after = FaceAway()(before)
+    after = CanonicalizeSymmetricYaw()(before)
     turned = difference(after["gt_bboxes_3d"].tensor[:, 6], boxes().tensor[:, 6]).abs()
     assert ((turned == 0) | (turned > math.pi - BOX_CENTER)).all()
     symmetric = torch.arange(COUNT) % 3 < 2
@@ -91,7 +95,7 @@ def test_only_classes_without_a_front_turn_and_by_half_a_circle_alone():
 
 def test_lidar_points_stay_where_they_are_in_the_world():
     before = results()
-    after = FaceAway()(before)
+    after = CanonicalizeSymmetricYaw()(before)
     torch.testing.assert_close(
         corner_in_camera(after), corner_in_camera(before), rtol=0, atol=10 * BOX_CENTER
     )
@@ -99,9 +103,13 @@ def test_lidar_points_stay_where_they_are_in_the_world():
 
 
 def test_turning_commutes_with_mirroring_and_is_done_once():
-    once = FaceAway()(results())
-    assert torch.equal(FaceAway()(once)["gt_bboxes_3d"].tensor, once["gt_bboxes_3d"].tensor)
-    one = FaceAway()(dict(results(), gt_bboxes_3d=mirror_boxes(boxes())))["gt_bboxes_3d"]
+    once = CanonicalizeSymmetricYaw()(results())
+    assert torch.equal(
+        CanonicalizeSymmetricYaw()(once)["gt_bboxes_3d"].tensor, once["gt_bboxes_3d"].tensor
+    )
+    one = CanonicalizeSymmetricYaw()(dict(results(), gt_bboxes_3d=mirror_boxes(boxes())))[
+        "gt_bboxes_3d"
+    ]
     other = mirror_boxes(once["gt_bboxes_3d"])
     torch.testing.assert_close(
         difference(one.tensor[:, 6], other.tensor[:, 6]),
@@ -116,9 +124,9 @@ def test_no_boxes_and_unknown_names():
     empty["lidar_points"] = replace(
         empty["lidar_points"], objects=empty["lidar_points"].objects[:0]
     )
-    assert len(FaceAway()(empty)["gt_bboxes_3d"]) == 0
+    assert len(CanonicalizeSymmetricYaw()(empty)["gt_bboxes_3d"]) == 0
     with pytest.raises(ValueError):
-        FaceAway(("unicorn",))
+        CanonicalizeSymmetricYaw(("unicorn",))
 
 
 def test_the_yaw_of_a_box_that_faces_away_already_is_left_to_the_bit():

@@ -202,7 +202,7 @@ def test_unknown_velocity_becomes_zero_in_the_submission(
     dataset = make_dataset()
     unknown = lambda _, boxes: boxes.new_box(
         torch.cat([boxes.tensor[:, :7], boxes.tensor[:, 7:] * math.nan], dim=1)
-    )  # noqa: E731
+    )
     for sample in submission(
         dataset, edited(perfect_results(dataset), boxes_3d=unknown), tmp_path
     ).values():
@@ -311,12 +311,14 @@ def test_the_test_version_has_no_ground_truth(nusc: NuScenes, monkeypatch: pytes
 
 def test_the_table_lists_every_class(make_dataset, perfect_results):
     dataset = make_dataset()
-    text = nuscenes_metrics.table(dataset.evaluate(perfect_results(dataset), logger="silent"))
+    text = nuscenes_metrics.format_metrics_table(
+        dataset.evaluate(perfect_results(dataset), logger="silent")
+    )
     assert all(name in text for name in (*CLASSES, "NDS", "mAP", "mATE"))
 
 
 def test_the_real_keyframe(keyframe: Path, perfect_results, tmp_path: Path):
-    path = nuscenes_convert.create(keyframe, VERSION, tmp_path)[0]
+    path = nuscenes_convert.write_annotation_files(keyframe, VERSION, tmp_path)[0]
     dataset = NuScenesCameraDataset(str(keyframe), str(path), [], version=VERSION, test_mode=True)
     metrics = dataset.evaluate(perfect_results(dataset), logger="silent")
     # Five of the ten classes have boxes in range, so 0.5 is the most there is.

@@ -12,7 +12,7 @@ from epropnp_det import compat  # noqa: F401  before mmdet3d
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.evaluation.matching import match_boxes
 from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, Truth, matched
-from epropnp_det.detection.evaluation.reliability import levels_of, table
+from epropnp_det.detection.evaluation.reliability import hpd_levels, reliability_table
 from epropnp_det.posterior.credible_regions import NOMINAL, binomial_error
 from tests.example_results import MATRIX, made_up_result
 from tests.tolerances import SIGMAS
@@ -64,7 +64,7 @@ def test_wrong_headings_and_depths_do_not_part_a_pair() -> None:
 
 def test_calibrated_detections_have_nominal_coverage() -> None:
     result = made_up_result(300)
-    numbers = table(list(levels_of(result)))
+    numbers = reliability_table(list(hpd_levels(result)))
     assert numbers["objects"] == 300 and numbers["median_effective_samples"] == pytest.approx(128)
     for shares in numbers["coverage"].values():
         for nominal in NOMINAL:
@@ -82,7 +82,7 @@ def test_objects_without_true_box_or_distribution_do_not_count() -> None:
     weight[4] = torch.nan
     found = replace(result.detections, sample_weight=weight)
     result = replace(result, detections=found, match=torch.tensor([-1, 1, 2, -1, 4, 5]))
-    assert [each.label for each in levels_of(result)] == [1, 2, 5]
+    assert [each.label for each in hpd_levels(result)] == [1, 2, 5]
 
 
 def test_a_truth_far_from_the_prediction_is_outside_every_region() -> None:
@@ -92,7 +92,7 @@ def test_a_truth_far_from_the_prediction_is_outside_every_region() -> None:
         result.truth.size,
         result.truth.label,
     )
-    for each in levels_of(replace(result, truth=away)):
+    for each in hpd_levels(replace(result, truth=away)):
         assert (each.yaw, each.position, each.depth) == (
             pytest.approx(1),
             pytest.approx(1),

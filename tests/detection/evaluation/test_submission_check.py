@@ -16,7 +16,7 @@ from nuscenes.eval.detection.constants import ATTRIBUTE_NAMES, DETECTION_NAMES
 from nuscenes.eval.detection.data_classes import DetectionBox
 
 from epropnp_det.detection.data import nuscenes_convert
-from epropnp_det.detection.data.file_checks import told
+from epropnp_det.detection.data.file_checks import summarize
 from epropnp_det.detection.data.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES
 from epropnp_det.detection.evaluation import submission_check
 from epropnp_det.errors import UserError
@@ -37,7 +37,7 @@ def path(make_dataset, perfect_results, tmp_path_factory: pytest.TempPathFactory
 
 @pytest.fixture(scope="module")
 def good(path: Path) -> dict:
-    return submission_check.read(path)
+    return submission_check.read_submission(path)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_names_are_those_of_the_devkit():
 def test_ground_truth_is_valid_and_the_devkit_reads_it(
     path: Path, good: dict, split: submission_check.Split
 ):
-    assert list(submission_check.faults(good, split)) == []
+    assert list(submission_check.find_faults(good, split)) == []
     boxes, _ = load_prediction(str(path), submission_check.MAX_BOXES, DetectionBox)
     assert split.name == "mini_val" and set(boxes.sample_tokens) == split.samples
     text = submission_check.summary(good, split)
@@ -134,7 +134,7 @@ def test_a_wrong_box_is_one_line_with_its_place(
     content = copy.deepcopy(good)
     token = first_box(content)["sample_token"]
     first_box(content).update(changes)
-    (line,) = told(submission_check.faults(content, split))
+    (line,) = summarize(submission_check.find_faults(content, split))
     assert line.startswith(rule) and f"sample {token}, box 0: " in line and found in line
 
 
@@ -143,7 +143,7 @@ def test_every_attribute_of_a_class_and_none_are_fine(good: dict):
     for name, admitted in ADMITTED_ATTRIBUTES.items():
         for attribute in ("", *(each for each in admitted if each != "none")):
             first_box(content).update(detection_name=name, attribute_name=attribute)
-            assert list(submission_check.faults(content)) == []
+            assert list(submission_check.find_faults(content)) == []
 
 
 def without_key(content: dict) -> None:
@@ -194,7 +194,7 @@ def test_a_wrong_file_is_one_line(
 ):
     content = copy.deepcopy(good)
     damage(content)
-    (found,) = told(submission_check.faults(content, split))
+    (found,) = summarize(submission_check.find_faults(content, split))
     assert re.match(line, found), found
 
 
@@ -204,7 +204,7 @@ def test_mistakes_of_a_kind_are_counted_in_one_line(good: dict):
     for box in boxes:
         box["size"] = [1, -1, 1]
     boxes[0]["detection_score"] = -1
-    lines = told(submission_check.faults(content))
+    lines = summarize(submission_check.find_faults(content))
     assert len(lines) == 2 and f"(and {len(boxes) - 1} more)" in lines[0]
 
 
@@ -212,7 +212,7 @@ def test_the_split_may_be_named(database: Path, good: dict):
     nusc = nuscenes_convert.open_database(database, VERSION)
     other = submission_check.find_split(nusc, good, "mini_train")
     assert (
-        len(told(submission_check.faults(good, other))) == 2
+        len(summarize(submission_check.find_faults(good, other))) == 2
     )  # its own samples are foreign, the others are missing
     with pytest.raises(
         UserError,
@@ -232,9 +232,9 @@ NO_SUBMISSIONS = [
 def test_what_is_no_submission_is_refused(tmp_path: Path, text: str, fault: str):
     (tmp_path / "file.json").write_text(text)
     with pytest.raises(UserError, match=fault):
-        submission_check.read(tmp_path / "file.json")
+        submission_check.read_submission(tmp_path / "file.json")
     with pytest.raises(UserError, match="cannot be read"):
-        submission_check.read(tmp_path / "missing.json")
+        submission_check.read_submission(tmp_path / "missing.json")
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess:

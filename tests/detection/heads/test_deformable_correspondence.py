@@ -70,10 +70,10 @@ def test_cell_location_is_read_from_a_map_of_averages(location):
 
 
 def test_the_masks_agree_where_the_image_ends_with_a_cell(location):
-    extent = torch.tensor([48.0, 32.0], dtype=torch.float64)
+    image_size = torch.tensor([48.0, 32.0], dtype=torch.float64)
     cells, image = (
-        inside_cells(location, extent, STRIDE),
-        inside_image(location, extent, STRIDE, shrunk=False),
+        inside_cells(location, image_size, STRIDE),
+        inside_image(location, image_size, STRIDE, shrunk=False),
     )
     torch.testing.assert_close(cells, image, atol=EXACT, rtol=EXACT)
 

@@ -13,12 +13,12 @@ import torch
 
 from epropnp_det.detection.heads.pnp_head import EProPnPHead
 from epropnp_det.detection.heads.postprocess import PostprocessSettings
-from epropnp_det.detection.image_geometry import View
+from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.queries import Queries
 from tests.tolerances import EXACT
 
 from .. import plain
-from ..small import FacingCamera, view_of_recording
+from ..small import FacingCamera, geometry_of_recording
 
 QUERIES = 50
 
@@ -40,10 +40,10 @@ def precise(head_of_recording) -> EProPnPHead:
 
 
 @pytest.fixture(scope="module")
-def inputs(recorded_head) -> tuple[list[torch.Tensor], View]:
-    view = view_of_recording(recorded_head)
-    return [feature.double() for feature in recorded_head["feats"]], View(
-        view.camera.to(torch.float64), view.extent.double()
+def inputs(recorded_head) -> tuple[list[torch.Tensor], ImageGeometry]:
+    view = geometry_of_recording(recorded_head)
+    return [feature.double() for feature in recorded_head["feats"]], ImageGeometry(
+        view.camera.to(torch.float64), view.image_size.double()
     )
 
 
@@ -75,7 +75,7 @@ def one_query(points, row: int, label: int) -> Queries:
 
 
 def detections(
-    head: EProPnPHead, feats: list[torch.Tensor], view: View, image: int, solver: str
+    head: EProPnPHead, feats: list[torch.Tensor], view: ImageGeometry, image: int, solver: str
 ) -> list[tuple[float, int, np.ndarray]]:
     """Score, class and pose of each box, best first."""
     maps, camera, found = head.objects.dense_maps(feats, view), view.camera[image], []
@@ -92,8 +92,8 @@ def detections(
         if camera.matrix.numpy()[2] @ middle[:3] > camera.z_min:
             found.append((class_score * sigmoid(seen.score.item()), query.label.item(), pose, size))
     scores, labels = [entry[0] for entry in found], [entry[1] for entry in found]
-    extent = view.extent[image].numpy()
-    rectangles = [plain.rectangle(camera, pose, size, extent) for *_, pose, size in found]
+    image_size = view.image_size[image].numpy()
+    rectangles = [plain.rectangle(camera, pose, size, image_size) for *_, pose, size in found]
     kept = plain.suppress(rectangles, scores, labels, head.postprocess.nms_2d)
     found, scores, labels = ([values[i] for i in kept] for values in (found, scores, labels))
     kept = plain.suppress(

@@ -12,10 +12,10 @@ import torch
 from mmcv import Config
 from mmdet3d.models import build_model
 
-from epropnp_det.detection.detector import view_of
+from epropnp_det.detection.detector import image_geometry_of
 from epropnp_det.detection.heads import flip_tta
-from epropnp_det.detection.heads.pnp_head import problem_of
-from epropnp_det.detection.image_geometry import View
+from epropnp_det.detection.heads.pnp_head import build_problem
+from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.dense import DenseOutputs
 from epropnp_det.detection.structures.predictions import Detections, ObjectPredictions
 from epropnp_det.pnp import Camera, YawPose
@@ -56,15 +56,15 @@ def predictions(objects: int = 5, points: int = 12, seed: int = 0) -> ObjectPred
 
 def test_images_are_mirrored_within_their_own_width():
     img = torch.rand(2, 3, 4, 8, generator=drawn())
-    extent = torch.tensor([[8.0, 4.0], [5.0, 4.0]])
+    image_size = torch.tensor([[8.0, 4.0], [5.0, 4.0]])
     img[1, :, :, 5:] = 0
-    flipped = flip_tta.mirror_images(img, extent)
+    flipped = flip_tta.mirror_images(img, image_size)
     assert torch.equal(flipped[0], img[0].flip(-1))
     assert (
         torch.equal(flipped[1, :, :, :5], img[1, :, :, :5].flip(-1))
         and not flipped[1, :, :, 5:].any()
     )
-    assert torch.equal(flip_tta.mirror_images(flipped, extent), img)
+    assert torch.equal(flip_tta.mirror_images(flipped, image_size), img)
 
 
 @pytest.mark.parametrize("width", [64.0, 56.0, 60.0, 50.0])
@@ -99,8 +99,8 @@ def test_unmirrored_correspondences_are_those_of_the_mirrored_world():
     pose = torch.tensor([[0.3, 0.5, 9.0, 0.4]], dtype=torch.float64).expand(len(seen.size), 4)
     in_mirror, velocity = mirrored(pose, seen.velocity)
     back = flip_tta.unmirror(seen, width)
-    cost = problem_of(seen, camera.flip(SIZE[0])).cost(in_mirror)
-    torch.testing.assert_close(problem_of(back, camera).cost(pose), cost, rtol=EXACT, atol=EXACT)
+    cost = build_problem(seen, camera.flip(SIZE[0])).cost(in_mirror)
+    torch.testing.assert_close(build_problem(back, camera).cost(pose), cost, rtol=EXACT, atol=EXACT)
     assert torch.equal(back.velocity, velocity)
     twice = flip_tta.unmirror(back, width)
     for name in ("noc", "x2d", "velocity", "w2d"):
@@ -114,7 +114,7 @@ def test_merged_cost_is_the_mean_of_both():
     pose = torch.tensor([0.3, 0.5, 9.0, 0.4], dtype=torch.float64).expand(5, 4)
 
     def cost(seen: ObjectPredictions) -> torch.Tensor:
-        return replace(problem_of(replace(seen, size=size), camera), robust="none").cost(pose)
+        return replace(build_problem(replace(seen, size=size), camera), robust="none").cost(pose)
 
     both = flip_tta.merge(one, other)
     torch.testing.assert_close(both.size, size)
@@ -153,8 +153,8 @@ def model():
 
 @torch.no_grad()
 def detect(model, img: torch.Tensor, camera: Camera) -> Detections:
-    view = View(camera[None].to(torch.float64), torch.tensor([SIZE], dtype=torch.float64))
-    other = model.extract_feat(flip_tta.mirror_images(img, view.extent))
+    view = ImageGeometry(camera[None].to(torch.float64), torch.tensor([SIZE], dtype=torch.float64))
+    other = model.extract_feat(flip_tta.mirror_images(img, view.image_size))
     return model.bbox_head.detect(model.extract_feat(img), view, mirrored=other)[0]
 
 
@@ -181,7 +181,9 @@ def test_without_it_the_mirrored_image_gives_something_else(model):
     """The law above is not one of the network's own."""
     img = torch.rand(1, 3, *SIZE[::-1], generator=drawn(), dtype=torch.float64)
     with torch.no_grad():
-        view = View(CAMERA[None].to(torch.float64), torch.tensor([SIZE], dtype=torch.float64))
+        view = ImageGeometry(
+            CAMERA[None].to(torch.float64), torch.tensor([SIZE], dtype=torch.float64)
+        )
         plain = model.bbox_head.detect(model.extract_feat(img), view)[0]
     assert plain.score.shape != detect(model, img, CAMERA).score.shape or not torch.allclose(
         plain.score, detect(model, img, CAMERA).score, atol=1e-3
@@ -202,7 +204,7 @@ def test_the_setting_turns_it_on():
         [dict(img_shape=(*SIZE[::-1], 3), camera=CAMERA)],
     )
     with torch.no_grad():
-        view = view_of(metas, img.device)
+        view = image_geometry_of(metas, img.device)
         feats = [both.extract_feat(x) for x in (img, img.flip(-1))]
         expected = both.bbox_head.detect(feats[0], view, drawn(), feats[1])[0]
         found, alone = (m.detect(img, metas, drawn())[0] for m in (both, plain))

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from epropnp_det.detection.structures.queries import Queries
-from epropnp_det.detection.structures.tensor_record import own_class
+from epropnp_det.detection.structures.tensor_record import select_class
 from tests.tolerances import HEAD
 
-from ..small import is_v1, view_of_recording
+from ..small import geometry_of_recording, is_v1
 
 
 def close(a, b):
@@ -38,7 +38,7 @@ def test_dense_outputs(head_of_recording, recorded_head, ours, theirs):
 
 @torch.no_grad()
 def test_dense_maps(head_of_recording, recorded_head):
-    view = view_of_recording(recorded_head)
+    view = geometry_of_recording(recorded_head)
     key, value = head_of_recording.objects.dense_maps(recorded_head["feats"], view)
     close(key, recorded_head["key"])
     close(value, recorded_head["value"])
@@ -46,8 +46,12 @@ def test_dense_maps(head_of_recording, recorded_head):
 
 @pytest.fixture(scope="module")
 def predictions(head_of_recording, recorded_head):
-    h, objects, view = recorded_head, head_of_recording.objects, view_of_recording(recorded_head)
-    reference = own_class(h["query_center"].unflatten(1, (-1, 2)), h["query_label"])
+    h, objects, view = (
+        recorded_head,
+        head_of_recording.objects,
+        geometry_of_recording(recorded_head),
+    )
+    reference = select_class(h["query_center"].unflatten(1, (-1, 2)), h["query_label"])
     queries = Queries(
         h["query_img"], h["query_label"], reference, h["query_stride"], h["query_emb"]
     )
@@ -89,7 +93,7 @@ def test_object_properties(predictions, recorded_head, mirror):
 
 @torch.no_grad()
 def test_the_camera_sees_what_the_recorded_transform_says(recorded_head):
-    view, matrix = view_of_recording(recorded_head), recorded_head["cam_intrinsic"].clone()
+    view, matrix = geometry_of_recording(recorded_head), recorded_head["cam_intrinsic"].clone()
     matrix[:, :2, 2] += 0.5 if is_v1(recorded_head["cfg"]) else 0
     point = torch.tensor([0.7, -0.3, 9.0])
     for image, meta in enumerate(recorded_head["metas"]):

@@ -7,7 +7,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from epropnp_det.detection.image_geometry import View
+from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.predictions import Detections
 from epropnp_det.pnp import Camera
 
@@ -21,7 +21,7 @@ def detect(recorded_step):
     torch.manual_seed(0)
     head = build(recorded_step["cfg"], shrunk_mask=False)
     head.init_weights()
-    view = View(Camera.stack([CAMERA] * 2), torch.tensor([[224.0, 128.0]]).expand(2, 2))
+    view = ImageGeometry(Camera.stack([CAMERA] * 2), torch.tensor([[224.0, 128.0]]).expand(2, 2))
 
     def run(mc_samples: int | None) -> list[Detections]:
         return head.eval().detect(

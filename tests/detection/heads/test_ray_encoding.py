@@ -11,7 +11,7 @@ import torch
 
 from epropnp_det.detection.boxes import yaw_matrix
 from epropnp_det.detection.heads.object_head import ObjectHead, from_ray
-from epropnp_det.detection.image_geometry import View
+from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.queries import Queries
 from tests.tolerances import EXACT
 
@@ -41,7 +41,7 @@ def objects() -> ObjectHead:
             levels=1,
             point_ffn_channels=16,
             dropout=0.0,
-            by_rays=True,
+            ray_encoding=True,
             norm_cfg=norm,
             **settings,
         )
@@ -50,13 +50,17 @@ def objects() -> ObjectHead:
     )
 
 
-def view() -> View:
-    return View(CAMERA[None].to(torch.float64), torch.tensor([[224.0, 128.0]], dtype=torch.float64))
+def view() -> ImageGeometry:
+    return ImageGeometry(
+        CAMERA[None].to(torch.float64), torch.tensor([[224.0, 128.0]], dtype=torch.float64)
+    )
 
 
-def window() -> View:
+def window() -> ImageGeometry:
     x0, y0, width, height = WINDOW
-    return View(view().camera.crop(x0, y0), torch.tensor([[width, height]], dtype=torch.float64))
+    return ImageGeometry(
+        view().camera.crop(x0, y0), torch.tensor([[width, height]], dtype=torch.float64)
+    )
 
 
 def queries() -> Queries:

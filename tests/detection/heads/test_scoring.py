@@ -8,13 +8,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from epropnp_det.detection.heads.pnp_head import problem_of
+from epropnp_det.detection.heads.pnp_head import build_problem
 from epropnp_det.detection.heads.postprocess import PostprocessSettings
 from epropnp_det.detection.heads.scoring import expected_score, score_target
 from epropnp_det.pnp import EProPnP4DoF, PoseSamples
 from tests.tolerances import EXACT_FLOAT32
 
-from ..small import CAMERA, view_of_recording
+from ..small import CAMERA, geometry_of_recording
 from .test_flip_tta import predictions
 
 
@@ -48,7 +48,7 @@ def test_a_sharp_posterior_scores_higher_than_a_flat_one():
     seen, camera, layer = predictions(), CAMERA[None].expand(5), EProPnP4DoF(mc_samples=256)
 
     def score(sharpness: float) -> torch.Tensor:
-        problem = problem_of(replace(seen, w2d=seen.w2d * sharpness), camera)
+        problem = build_problem(replace(seen, w2d=seen.w2d * sharpness), camera)
         estimate = layer.solve(problem, generator=torch.Generator().manual_seed(0))
         return expected_score(
             layer.sample(problem, estimate, torch.Generator().manual_seed(0)), estimate.pose
@@ -66,7 +66,7 @@ def settled(head, **settings):
 
 
 def test_settings_say_what_a_score_is(head_of_recording, recorded_head, monkeypatch):
-    view = view_of_recording(recorded_head)
+    view = geometry_of_recording(recorded_head)
     monkeypatch.setattr(head_of_recording, "postprocess", head_of_recording.postprocess)
 
     def scores(**settings) -> torch.Tensor:
@@ -106,5 +106,5 @@ def test_scoring_without_objects(head_of_recording, recorded_head, monkeypatch):
         "postprocess",
         PostprocessSettings(score_threshold=1.1, mc_scoring_ratio=0.5),
     )
-    found = head_of_recording.detect(recorded_head["feats"], view_of_recording(recorded_head))
+    found = head_of_recording.detect(recorded_head["feats"], geometry_of_recording(recorded_head))
     assert [len(one) for one in found] == [0, 0]

@@ -12,7 +12,7 @@ from mmcv import Config
 from mmdet3d.models import build_model
 
 from epropnp_det.detection.boxes import to_mmdet3d
-from epropnp_det.detection.structures.ground_truth import ObjectTruth
+from epropnp_det.detection.structures.ground_truth import GroundTruth
 from epropnp_det.detection.structures.lidar import ImagePoints, LidarPoints, ObjectPoints
 from epropnp_det.errors import UserError
 
@@ -45,7 +45,7 @@ def small(row: str):
 
 
 def step(
-    model, truths: list[ObjectTruth], lidar: list[LidarPoints] | None
+    model, truths: list[GroundTruth], lidar: list[LidarPoints] | None
 ) -> dict[str, torch.Tensor]:
     """Losses of a step that has been back-propagated; all of them and all gradients must be
     finite.

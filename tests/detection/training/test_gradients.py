@@ -13,14 +13,14 @@ from mmcv import Config
 from mmdet3d.models import build_head
 from torch import Tensor
 
-from epropnp_det.detection.heads.pnp_head import problem_of
+from epropnp_det.detection.heads.pnp_head import build_problem
 from epropnp_det.detection.structures.predictions import ObjectPredictions
 from epropnp_det.detection.training.object_losses import GradientSettings, with_constant_scales
 from epropnp_det.pnp import gauss_newton_step
 from tests.tolerances import EXACT
 
 from ..heads.test_flip_tta import predictions
-from ..small import CAMERA, view_of_recording
+from ..small import CAMERA, geometry_of_recording
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "detection" / "released"
 POSE = torch.tensor([0.3, 0.5, 9.0, 0.4], dtype=torch.float64)
@@ -60,13 +60,13 @@ def test_threshold_reaches_image_points_or_not():
     leaves, seen = learnt()
     camera = CAMERA[None].expand(5)
     # The logits do not matter: a softmax has the same mean whatever they are.
-    assert reached(problem_of(seen, camera).delta, leaves) == {"x2d", "w2d_scale"}
-    assert reached(problem_of(seen, camera, through_x2d=False).delta, leaves) == {"w2d_scale"}
+    assert reached(build_problem(seen, camera).delta, leaves) == {"x2d", "w2d_scale"}
+    assert reached(build_problem(seen, camera, through_x2d=False).delta, leaves) == {"w2d_scale"}
 
 
 def test_step_reaches_scales_or_not_and_is_the_same():
     leaves, seen = learnt()
-    problem = problem_of(seen, CAMERA[None].expand(5))
+    problem = build_problem(seen, CAMERA[None].expand(5))
     step, constant = (
         gauss_newton_step(p, POSE.expand(5, 4))
         for p in (problem, with_constant_scales(problem, seen))
@@ -91,7 +91,7 @@ def test_head_poses_its_problem_accordingly(head_of_recording, recorded_head, mo
     gradients, deltas = [], []
     for flows in (True, False):
         monkeypatch.setattr(head_of_recording, "gradients", GradientSettings(delta_to_x2d=flows))
-        view = view_of_recording(recorded_head)
+        view = geometry_of_recording(recorded_head)
         queries = head_of_recording.predict(recorded_head["feats"], view)[0][:6]
         seen, problem = head_of_recording.correspondences(recorded_head["feats"], view, queries)
         # Weights depend on where the points are, so some gradient there is in any case.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from epropnp_det.detection.heads.pnp_head import queries_at
-from epropnp_det.detection.structures.ground_truth import ObjectTruth
+from epropnp_det.detection.heads.pnp_head import gather_queries
+from epropnp_det.detection.structures.ground_truth import GroundTruth
 from epropnp_det.detection.training.object_losses import mean_scale
-from epropnp_det.detection.training.targets import weigh_draw
+from epropnp_det.detection.training.targets import importance_weights
 from tests.tolerances import HEAD
 
-from ..small import is_v1, lidar_of_recording, truths_of_recording, view_of_recording
+from ..small import geometry_of_recording, is_v1, lidar_of_recording, truths_of_recording
 
 
 def close(a, b):
@@ -30,10 +30,10 @@ def step(head_of_step, recorded_step):
     order = level_major([m[0, 0].numel() for m in outputs.cls_score], len(truths))
     sampling = recorded["sampling"]
     uniform = min(len(sampling["drawn_point"]) // 2, int(sampling["foreground"].sum()))
-    draw = weigh_draw(assignment, order[sampling["drawn_point"]], uniform)
-    truth = ObjectTruth.cat(truths)
+    draw = importance_weights(assignment, order[sampling["drawn_point"]], uniform)
+    truth = GroundTruth.cat(truths)
     own = truth[assignment.truth[draw.point]]
-    queries, view = queries_at(points, draw.point, own.label), view_of_recording(recorded)
+    queries, view = gather_queries(points, draw.point, own.label), geometry_of_recording(recorded)
     predictions, problem = head.correspondences(recorded["feats"], view, queries)
     return dict(
         points=points,

@@ -9,7 +9,7 @@ from epropnp_det.detection.training.targets import (
     Assignment,
     AssignmentSettings,
     assign,
-    draw_queries,
+    sample_queries,
     volume_center,
 )
 
@@ -58,7 +58,7 @@ def test_without_boxes_everything_is_background():
 def test_draw_makes_every_box_count_alike():
     truth = torch.tensor([0] * 20 + [1] * 3 + [-1] * 50 + [2])
     centerness = torch.rand(74, generator=torch.Generator().manual_seed(0)) * (truth >= 0)
-    draw = draw_queries(Assignment(truth, centerness), 96, torch.Generator().manual_seed(1))
+    draw = sample_queries(Assignment(truth, centerness), 96, torch.Generator().manual_seed(1))
     drawn = truth[draw.point]
     assert (drawn >= 0).all() and len(drawn) == 96
     for weight in (draw.weight, draw.uniform_weight):
@@ -68,12 +68,12 @@ def test_draw_makes_every_box_count_alike():
 
 def test_first_half_of_the_draw_has_no_repetitions():
     assignment = Assignment(torch.arange(100), torch.ones(100))
-    draw = draw_queries(assignment, 96, torch.Generator().manual_seed(1))
+    draw = sample_queries(assignment, 96, torch.Generator().manual_seed(1))
     assert len(draw.point[:48].unique()) == 48
 
 
 def test_nothing_is_drawn_from_background():
-    draw = draw_queries(Assignment(torch.full((10,), -1), torch.zeros(10)), 96)
+    draw = sample_queries(Assignment(torch.full((10,), -1), torch.zeros(10)), 96)
     assert len(draw.point) == len(draw.weight) == 0
 
 

@@ -11,8 +11,8 @@ import torch
 
 from epropnp_det.detection.boxes import to_mmdet3d
 from epropnp_det.detection.detector import object_truth
-from epropnp_det.detection.image_geometry import View
-from epropnp_det.detection.structures.ground_truth import ObjectTruth
+from epropnp_det.detection.image_geometry import ImageGeometry
+from epropnp_det.detection.structures.ground_truth import GroundTruth
 from epropnp_det.detection.structures.queries import Queries
 from epropnp_det.pnp import Camera
 
@@ -34,8 +34,10 @@ def feats(recorded_step):
     return [feature.clone().requires_grad_() for feature in recorded_step["feats"]]
 
 
-def view(batch: int = 2) -> View:
-    return View(Camera.stack([CAMERA] * batch), torch.tensor([[224.0, 128.0]]).expand(batch, 2))
+def view(batch: int = 2) -> ImageGeometry:
+    return ImageGeometry(
+        Camera.stack([CAMERA] * batch), torch.tensor([[224.0, 128.0]]).expand(batch, 2)
+    )
 
 
 def step(head, feats, truths) -> dict[str, torch.Tensor]:
@@ -168,7 +170,7 @@ def test_no_argument_is_changed(head, feats):
     step(head, feats, [truth, NOTHING])
     assert all(
         torch.equal(getattr(before, name), getattr(truth, name))
-        for name in ObjectTruth.__dataclass_fields__
+        for name in GroundTruth.__dataclass_fields__
     )
 
 
