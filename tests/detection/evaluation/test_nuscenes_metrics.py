@@ -200,9 +200,12 @@ def test_unknown_velocity_becomes_zero_in_the_submission(
     make_dataset, perfect_results, tmp_path: Path
 ):
     dataset = make_dataset()
-    unknown = lambda _, boxes: boxes.new_box(
-        torch.cat([boxes.tensor[:, :7], boxes.tensor[:, 7:] * math.nan], dim=1)
-    )
+
+    def unknown(_, boxes):
+        return boxes.new_box(
+            torch.cat([boxes.tensor[:, :7], boxes.tensor[:, 7:] * math.nan], dim=1)
+        )
+
     for sample in submission(
         dataset, edited(perfect_results(dataset), boxes_3d=unknown), tmp_path
     ).values():
