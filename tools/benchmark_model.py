@@ -3,8 +3,8 @@
 and says what share the PnP layer has.
 
 Makes a small world of images in the folder (once) and writes model.json and model.md there.
-docs/performance.md explains what is measured. The large models take minutes a step on a CPU. Run it
-where nothing else runs, with OMP_WAIT_POLICY=passive.
+docs/experiments/performance.md explains what is measured. The large models take minutes per step
+on a CPU. Run it where nothing else runs, with OMP_WAIT_POLICY=passive.
 
 Example:
     OMP_WAIT_POLICY=passive python tools/benchmark_model.py output/benchmark

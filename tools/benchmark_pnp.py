@@ -1,8 +1,8 @@
 #!/usr/bin/env python
 """Times the PnP layer: plain torch against the compiled kernels, in one run, on the same problems.
 
-Writes pnp.json, pnp.md and pnp.png to a folder. docs/performance.md explains what is measured and
-how. Run it where nothing else runs, with OMP_WAIT_POLICY=passive.
+Writes pnp.json, pnp.md and pnp.png to a folder. docs/experiments/performance.md explains what is
+measured and how. Run it where nothing else runs, with OMP_WAIT_POLICY=passive.
 
 Example:
     OMP_WAIT_POLICY=passive python tools/benchmark_pnp.py output/benchmark

@@ -2,7 +2,7 @@
 """Times the PnP layer on a GPU: plain torch, the Triton kernels, and both captured in a CUDA graph,
 on the same problems.
 
-The calls are those of benchmark_pnp.py; docs/gpu.md has the results. Writes pnp_gpu.json and
+The calls are those of benchmark_pnp.py; docs/how-to/gpu.md has the results. Writes pnp_gpu.json and
 pnp_gpu.md to a folder.
 
 Example:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python
 """Writes a small made-up world as a nuScenes database (v1.0-mini): pictures, LiDAR and tables
-(docs/synthetic.md).
+(docs/explanation/synthetic.md).
 
 Example:
     python tools/create_synthetic_nuscenes.py data/synthetic --preset full --seed 0

@@ -21,7 +21,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-MAKE_ENV = "run `make env`, or see docs/install.md"
+MAKE_ENV = "run `make env`, or see docs/how-to/install.md"
 REBUILD = "mmcv-full was built for another torch or Python: remove its wheel from ~/.cache/epropnp_det/wheels and run `make env` again"
 
 

@@ -3,8 +3,8 @@
 on some images to look at.
 
 Schema, files and their sizes, camera matrices, quaternions; boxes: finite, in front of the camera,
-the 3D box where the 2D box is, attributes that fit the class. docs/data.md has the schema,
-docs/conventions.md frames and signs.
+the 3D box where the 2D box is, attributes that fit the class. docs/reference/data.md has the
+schema, docs/reference/conventions.md frames and signs.
 
 Example:
     python tools/validate_data.py data/synthetic/nuscenes_mini_infos_val_mono3d.coco.json

@@ -1,5 +1,5 @@
-"""The EPro-PnP layer. Needs torch alone; docs/conventions.md has frames and units,
-docs/equations.md the paper.
+"""The EPro-PnP layer. Needs torch alone; docs/reference/conventions.md has frames and units,
+docs/reference/equations.md the paper.
 """
 
 from .losses.baselines import (

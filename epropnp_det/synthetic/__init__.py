@@ -1,3 +1,3 @@
 """A small made-up world, written as an official nuScenes database: what
-`tools/create_synthetic_nuscenes.py` runs (docs/synthetic.md).
+`tools/create_synthetic_nuscenes.py` runs (docs/explanation/synthetic.md).
 """

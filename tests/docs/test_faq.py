@@ -1,4 +1,4 @@
-"""The code in docs/faq.md runs, and its assertions hold."""
+"""The code in docs/explanation/faq.md runs, and its assertions hold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-FAQ = Path(__file__).parents[2] / "docs" / "faq.md"
+FAQ = Path(__file__).parents[2] / "docs" / "explanation" / "faq.md"
 
 
 def test_code_of_the_questions_and_answers() -> None:

@@ -3,7 +3,8 @@ backbone.
 
 COMMAND   tools/dist_train.sh configs/detection/synthetic/fcos3d_r18_varied.py 2
 HARDWARE  2 CPU cores, 84 minutes
-RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes (docs/results.md)
+RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 _base_ = ["./fcos3d_r18_synthetic.py"]

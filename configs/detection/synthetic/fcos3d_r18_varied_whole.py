@@ -1,10 +1,10 @@
 """FCOS3D after its training on windows, a little longer on whole images: reading depths straight
 from features, it depends on the statistics that GroupNorm takes over an image, and those of a
-window are others (docs/results.md).
+window are others (docs/experiments/results.md).
 
 COMMAND   tools/dist_train.sh configs/detection/synthetic/fcos3d_r18_varied_whole.py 2 --load-from
 work_dirs/fcos3d_r18_varied/latest.pth HARDWARE  2 CPU cores, 12 minutes RESULT    NDS 0.2930, mAP
-0.1569, mAOE 0.478 on the two held-out scenes (docs/results.md)
+0.1569, mAOE 0.478 on the two held-out scenes (docs/experiments/results.md)
 """
 
 _base_ = ["./fcos3d_r18_varied.py"]

@@ -1,7 +1,7 @@
 """The annotation file: one JSON of images, annotations and categories. Reading checks it; writing
 is atomic.
 
-The schema is documented in docs/data.md. It is mmdet3d's `*_mono3d.coco.json` with more keys, so
+docs/reference/data.md has the schema. It is mmdet3d's `*_mono3d.coco.json` with more keys, so
 its own files are read too.
 """
 

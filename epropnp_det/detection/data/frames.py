@@ -2,8 +2,8 @@
 dims.
 
 Object axes (ours, those of `CameraInstance3DBoxes`): x length, y height (down), z width. Box axes
-of the devkit:
-x forward, y left, z up. Camera frame: x right, y down, z forward. See docs/conventions.md.
+of the devkit: x forward, y left, z up. Camera frame: x right, y down, z forward.
+See docs/reference/conventions.md.
 """
 
 from __future__ import annotations

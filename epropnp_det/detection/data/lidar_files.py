@@ -1,8 +1,8 @@
 """What the LiDAR saw in each image, made once from the sweeps and kept in one small file an image
-(docs/data.md).
+(docs/reference/data.md).
 
 NumPy arrays alone: nothing in a file is run when it is read. Frames and pixels:
-    docs/conventions.md.
+    docs/reference/conventions.md.
 """
 
 from __future__ import annotations

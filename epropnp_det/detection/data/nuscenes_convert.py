@@ -1,4 +1,4 @@
-"""From the tables of nuScenes to annotation files (docs/data.md)."""
+"""From the tables of nuScenes to annotation files (docs/reference/data.md)."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
     Args:
         data_root: folder of the database; images are read from here unless `img_prefix` says
             otherwise.
-        ann_file: annotation file (docs/data.md).
+        ann_file: annotation file (docs/reference/data.md).
         pipeline: the steps, as config dicts.
         version: the database's version; the evaluation opens it.
         eval_set: split of the devkit to evaluate on; None finds the one whose samples the

@@ -39,7 +39,7 @@ class ObjectCropDataset(Dataset):
     * `img`: (3, size, size) float32, normalised RGB
     * `label`: class, an int; `heading`: observation angle in rad, a float, 0 for an object that
       faces away along the ray of sight,
-      counted as yaw is (docs/conventions.md); NaN where the class has none
+      counted as yaw is (docs/reference/conventions.md); NaN where the class has none
 
     Args:
         data_root, ann_file: as of `NuScenesCameraDataset`.

@@ -3,7 +3,7 @@
 COMMAND   tools/train.py configs/detection/synthetic/ablation/kl.py    (the worlds:
 epropnp_r18_varied.py) HARDWARE  1 CPU core, 27 minutes
 RESULT    with the recipe of commit d7dc7a0: NDS 0.2774, mAP 0.1575, mAOE 0.740 on the two held-out
-    scenes (docs/results.md)
+    scenes (docs/experiments/results.md)
 """
 
 _base_ = ["./kl_regularized.py"]

@@ -4,7 +4,7 @@ varied worlds, no LiDAR losses.
 COMMAND   tools/train.py configs/detection/synthetic/ablation/kl_regularized.py    (the worlds:
 epropnp_r18_varied.py) HARDWARE  1 CPU core, 25 minutes
 RESULT    with the recipe of commit d7dc7a0: NDS 0.2879, mAP 0.1709, mAOE 0.700 on the two held-out
-    scenes (docs/results.md)
+    scenes (docs/experiments/results.md)
 """
 
 _base_ = ["../epropnp_r18_varied.py"]

@@ -3,7 +3,7 @@
 COMMAND   tools/train.py configs/detection/synthetic/ablation/no_denominator.py    (the worlds:
 epropnp_r18_varied.py) HARDWARE  1 CPU core, 33 minutes
 RESULT    with the recipe of commit d7dc7a0: NDS 0.2726, mAP 0.1596, mAOE 0.799 on the two held-out
-    scenes (docs/results.md)
+    scenes (docs/experiments/results.md)
 """
 
 _base_ = ["./kl_regularized.py"]

@@ -3,7 +3,7 @@
 COMMAND   tools/train.py configs/detection/synthetic/ablation/reprojection.py    (the worlds:
 epropnp_r18_varied.py) HARDWARE  1 CPU core, 33 minutes
 RESULT    with the recipe of commit d7dc7a0: NDS 0.1700, mAP 0.0377, mAOE 1.251 on the two held-out
-    scenes (docs/results.md)
+    scenes (docs/experiments/results.md)
 """
 
 _base_ = ["./kl_regularized.py"]

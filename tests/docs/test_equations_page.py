@@ -11,7 +11,7 @@ import pytest
 import epropnp_det.pnp.reference_normalizers  # noqa: F401  for measuring: the layer itself does not import it
 from epropnp_det import pnp
 
-PAGE = Path(__file__).parents[2] / "docs" / "equations.md"
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "equations.md"
 # Names in backticks that are not of the package: arguments, settings, files and calls written out.
 NAME = re.compile(r"`([A-Za-z_][\w.]*)(?:\([^`]*\))?`")
 OTHERS = {"epropnp_det.pnp", "tests", "torch.Generator", "camera.rotate"}
