@@ -1,4 +1,4 @@
-# What every run needs: the plugin, logs, checkpoints.
+# The plugin, logs and checkpoints of every run.
 custom_imports = dict(imports=["epropnp_det.detection"], allow_failed_imports=False)
 log_config = dict(
     interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")]

@@ -184,13 +184,19 @@ def _register_hooks(runner: BaseRunner, config: Config, options: TrainingOptions
     )
     if isinstance(runner, EpochBasedRunner):  # the iteration-based one tells the sampler itself
         runner.register_hook(DistSamplerSeedHook())
-    if options.validate and "evaluation" in settings:
+    if options.validate and evaluates_while_training(config):
         dataset = build_dataset(config.data.val, test_mode=True, config=config)
         settings.evaluation.setdefault("by_epoch", isinstance(runner, EpochBasedRunner))
         runner.register_hook(
             EvaluationHook(dataset, config.data.workers_per_gpu, **settings.evaluation),
             priority="LOW",
         )
+
+
+def evaluates_while_training(config: Config) -> bool:
+    """Whether the config has an `evaluation` with an interval; `dict(interval=None)` means never."""
+    evaluation = config.get("evaluation") or {}
+    return evaluation.get("interval", 1) is not None
 
 
 def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions) -> None:

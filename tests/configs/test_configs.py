@@ -38,7 +38,21 @@ def test_config_builds(path):
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=name)
-def test_header_tells_command_hardware_and_result(path):
+def test_the_dump_of_a_config_is_the_config(path, tmp_path):
+    """A training writes the whole config to its folder, which a later command reads instead."""
+    config = Config.fromfile(str(path))
+    config.dump(str(tmp_path / path.name))
+    assert Config.fromfile(str(tmp_path / path.name))._cfg_dict == config._cfg_dict
+
+
+def test_options_reach_a_step_of_a_pipeline():
+    config = Config.fromfile(str(FULL))
+    config.merge_from_dict({"data.train.pipeline.4.prob": 0.25})
+    assert config.data.train.pipeline[4] == dict(type="FlipImage", prob=0.25)
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=name)
+def test_header_has_command_hardware_and_result(path):
     header = ast.get_docstring(ast.parse(path.read_text()))
     assert header is not None and all(word in header for word in ("COMMAND", "HARDWARE", "RESULT"))
 

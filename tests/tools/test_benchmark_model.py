@@ -66,12 +66,6 @@ def test_the_layer_alone_gives_gradients_to_the_predictions(tool: ModuleType, ro
     )
 
 
-def test_both_models_of_a_pair_share_backbone_and_neck(tool: ModuleType, root: Path) -> None:
-    for pair in tool.PAIRS.values():
-        ours, theirs = (tool.config_of(path, root).model for path in (pair.ours, pair.baseline))
-        assert ours.backbone == theirs.backbone and ours.neck == theirs.neck
-
-
 def test_the_share_is_that_of_a_call_with_this_implementation_in_it(tool: ModuleType) -> None:
     def spent(value: float) -> dict[str, float]:
         return dict(median=value, least=value, greatest=value)

@@ -1,58 +1,21 @@
-# nuScenes at half resolution, for CPUs. Paths and version come from the config that builds on this
+# nuScenes v1.0-mini at half resolution, for CPUs. Paths come from the config that builds on this
 # one.
-class_names = (
-    "car",
-    "truck",
-    "trailer",
-    "bus",
-    "construction_vehicle",
-    "bicycle",
-    "motorcycle",
-    "pedestrian",
-    "traffic_cone",
-    "barrier",
+from epropnp_det.detection.data.pipelines import (
+    make_test_pipeline,
+    make_train_pipeline,
+    mini_split,
 )
-meta_keys = ("filename", "ori_shape", "img_shape", "pad_shape", "camera", "flip")
-# The steps have names, so that a config can put its own row of them together.
-load = dict(type="LoadCameraImage")
-annotate = dict(type="LoadCameraAnnotations")
-crop = dict(type="CropImage", box=(0, 228, 1600, 900))
-keep_visible = dict(type="FilterObjects", min_visibility=2, max_truncation=0.8, min_box_size=4.0)
-half = dict(type="ResizeImage", scale=0.5)
-flip = dict(type="FlipImage", prob=0.5)
-normalize = dict(
-    type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
-)
-pad = dict(type="Pad", size_divisor=32)
-bundle = dict(type="DefaultFormatBundle3D", class_names=class_names)
-collect = dict(
-    type="Collect3D",
-    keys=["img", "gt_bboxes_3d", "gt_labels_3d", "gt_bboxes", "attr_labels"],
-    meta_keys=meta_keys,
-)
-collect_image = dict(type="Collect3D", keys=["img"], meta_keys=meta_keys)
-train_pipeline = [load, annotate, crop, keep_visible, half, flip, normalize, pad, bundle, collect]
-test_pipeline = [load, crop, half, normalize, pad, dict(bundle, with_label=False), collect_image]
+
+_base_ = ["./nuscenes.py"]
 data_root = "data/synthetic/"
-mini = dict(type="NuScenesCameraDataset", data_root=data_root, version="v1.0-mini")
+half = dict(type="ResizeImage", scale=0.5)
+train_pipeline = make_train_pipeline({{_base_.class_names}}, scale=0.5)
+test_pipeline = make_test_pipeline({{_base_.class_names}}, scale=0.5)
+mini = dict(version="v1.0-mini")
 data = dict(
     samples_per_gpu=2,
     workers_per_gpu=1,
-    train=dict(
-        ann_file=data_root + "nuscenes_mini_infos_train_mono3d.coco.json",
-        pipeline=train_pipeline,
-        **mini,
-    ),
-    val=dict(
-        ann_file=data_root + "nuscenes_mini_infos_val_mono3d.coco.json",
-        pipeline=test_pipeline,
-        test_mode=True,
-        **mini,
-    ),
-    test=dict(
-        ann_file=data_root + "nuscenes_mini_infos_val_mono3d.coco.json",
-        pipeline=test_pipeline,
-        test_mode=True,
-        **mini,
-    ),
+    train=dict(mini, pipeline=train_pipeline, **mini_split(data_root, "train")),
+    val=dict(mini, pipeline=test_pipeline, **mini_split(data_root, "val")),
+    test=dict(mini, pipeline=test_pipeline, **mini_split(data_root, "val")),
 )

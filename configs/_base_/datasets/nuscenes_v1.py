@@ -1,26 +1,11 @@
 # nuscenes.py for the released v1 and v1b models: they put pixel centres at whole numbers, so the
 # principal point moves by half a pixel.
+from epropnp_det.detection.data.pipelines import make_test_pipeline, make_train_pipeline
+
 _base_ = ["./nuscenes.py"]
 load_v1 = dict(type="LoadCameraImage", first_pixel=0.0)
-train_pipeline = [
-    load_v1,
-    {{_base_.annotate}},
-    {{_base_.crop}},
-    {{_base_.keep_visible}},
-    {{_base_.flip}},
-    {{_base_.normalize}},
-    {{_base_.pad}},
-    {{_base_.bundle}},
-    {{_base_.collect}},
-]
-test_pipeline = [
-    load_v1,
-    {{_base_.crop}},
-    {{_base_.normalize}},
-    {{_base_.pad}},
-    {{_base_.bundle_image}},
-    {{_base_.collect_image}},
-]
+train_pipeline = make_train_pipeline({{_base_.class_names}}, load=load_v1)
+test_pipeline = make_test_pipeline({{_base_.class_names}}, load=load_v1)
 train_on_val = dict(pipeline=train_pipeline)
 data = dict(
     train=dict(pipeline=train_pipeline),

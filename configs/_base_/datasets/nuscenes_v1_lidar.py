@@ -1,16 +1,7 @@
 # nuscenes_v1.py with LiDAR points for the auxiliary losses.
+from epropnp_det.detection.data.pipelines import make_train_pipeline
+
 _base_ = ["./nuscenes_v1.py"]
-train_pipeline = [
-    {{_base_.load_v1}},
-    {{_base_.annotate}},
-    {{_base_.load_lidar}},
-    {{_base_.crop}},
-    {{_base_.keep_visible}},
-    {{_base_.flip}},
-    {{_base_.normalize}},
-    {{_base_.pad}},
-    {{_base_.bundle}},
-    {{_base_.collect}},
-]
+train_pipeline = make_train_pipeline({{_base_.class_names}}, load={{_base_.load_v1}}, lidar=True)
 train_on_val = dict(pipeline=train_pipeline)
 data = dict(train=dict(pipeline=train_pipeline))

@@ -1,3 +1,3 @@
-# The rows of a comparison within our own family: 2400 steps each, half an hour on one core.
+# The rows of an ablation: 2400 steps each, half an hour on one core.
 _base_ = ["./synthetic.py"]
 runner = dict(max_iters=2400)

@@ -1,11 +1,11 @@
-# AdamW with a cosine, counted in steps, for trainings on a CPU.
+# AdamW with a cosine schedule, counted in steps, for trainings on a CPU.
 optimizer = dict(
     type="AdamW",
     lr=1e-3,
     weight_decay=1e-4,
     paramwise_cfg=dict(custom_keys={"sampling_offsets": dict(lr_mult=0.1)}),
 )
-# Leaves a step out, and counts it, whose gradient is not finite.
+# Skips and counts steps whose gradient is not finite.
 optimizer_config = dict(type="FiniteOptimizerHook", grad_clip=dict(max_norm=5, norm_type=2))
 lr_config = dict(
     policy="CosineAnnealing",

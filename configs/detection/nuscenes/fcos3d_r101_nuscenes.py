@@ -6,6 +6,8 @@ HARDWARE  4 GPUs, 3 images each
 RESULT    not trained yet
 """
 
+from epropnp_det.detection.data.pipelines import make_test_pipeline, make_train_pipeline
+
 _base_ = [
     "../../_base_/datasets/nuscenes.py",
     "../../_base_/models/fcos3d_r101.py",
@@ -13,48 +15,8 @@ _base_ = [
     "../../_base_/default_runtime.py",
 ]
 
-inputs = dict(type="AddFCOS3DInputs")
-meta_keys = (
-    "filename",
-    "ori_shape",
-    "img_shape",
-    "pad_shape",
-    "camera",
-    "flip",
-    "cam2img",
-    "scale_factor",
-    "box_type_3d",
-)
-truth = [
-    "gt_bboxes",
-    "gt_labels",
-    "gt_bboxes_3d",
-    "gt_labels_3d",
-    "centers2d",
-    "depths",
-    "attr_labels",
-]
-train_pipeline = [
-    {{_base_.load}},
-    {{_base_.annotate}},
-    {{_base_.crop}},
-    {{_base_.keep_visible}},
-    {{_base_.flip}},
-    inputs,
-    {{_base_.normalize}},
-    {{_base_.pad}},
-    {{_base_.bundle}},
-    dict(type="Collect3D", keys=["img", *truth], meta_keys=meta_keys),
-]
-test_pipeline = [
-    {{_base_.load}},
-    {{_base_.crop}},
-    inputs,
-    {{_base_.normalize}},
-    {{_base_.pad}},
-    {{_base_.bundle_image}},
-    dict(type="Collect3D", keys=["img"], meta_keys=meta_keys),
-]
+train_pipeline = make_train_pipeline({{_base_.class_names}}, fcos3d=True)
+test_pipeline = make_test_pipeline({{_base_.class_names}}, fcos3d=True)
 data = dict(
     train=dict(pipeline=train_pipeline),
     val=dict(pipeline=test_pipeline),

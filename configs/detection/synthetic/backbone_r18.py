@@ -1,10 +1,13 @@
-"""The small backbone, pretrained on pictures of single objects of the training worlds: class and
-heading.
+"""Pretrains the small backbone on crops of single objects: class and heading.
 
-COMMAND   tools/train.py configs/detection/synthetic/backbone_r18.py    (the worlds:
-epropnp_r18_varied.py) HARDWARE  1 CPU core, 36 minutes RESULT    92 % of the classes and 70 % of
-the headings (12 bins) right in the last 50 steps of training
+COMMAND   the data of epropnp_r18_varied.py, then
+          tools/train.py configs/detection/synthetic/backbone_r18.py
+HARDWARE  1 CPU core, 36 minutes
+RESULT    92 % of the classes and 70 % of the headings (12 bins) right in the last 50 steps of
+          training
 """
+
+from epropnp_det.detection.data.pipelines import synthetic_training_sets
 
 _base_ = [
     "../../_base_/models/epropnp_small.py",
@@ -25,16 +28,10 @@ settings = dict(
     mean={{_base_.normalize.mean}},
     std={{_base_.normalize.std}},
 )
-ann_file = "nuscenes_mini_infos_train_mono3d.coco.json"
-# Neighbouring keyframes of the frozen world show the same objects from the same side: one image in
+frozen, *varied = synthetic_training_sets(**settings)
+# Neighbouring keyframes of data/synthetic show the same objects from the same side: one image in
 # three.
-frozen = dict(
-    settings, data_root="data/synthetic/", ann_file="data/synthetic/" + ann_file, share=1 / 3
-)
-varied = [
-    dict(settings, data_root=f"data/varied/{seed}/", ann_file=f"data/varied/{seed}/" + ann_file)
-    for seed in range(1, 21)
-]
+frozen["share"] = 1 / 3
 data = dict(
     _delete_=True,
     samples_per_gpu=96,

@@ -1,9 +1,8 @@
-"""EPro-PnP on the synthetic world: 2.3 M parameters from scratch, half resolution, for a CPU.
+"""EPro-PnP on the synthetic dataset: 2.3 M parameters from scratch, half resolution, for a CPU.
 
 COMMAND   tools/train.py configs/detection/synthetic/epropnp_r18_synthetic.py
 HARDWARE  1 CPU core, 81 minutes
-RESULT    NDS 0.2285, mAP 0.1449, mAOE 1.090 on the two held-out scenes
-          (docs/experiments/results.md)
+RESULT    NDS 0.2285, mAP 0.1449, mAOE 1.090 on the two held-out scenes (docs/experiments/results.md)
 """
 
 _base_ = [

@@ -1,41 +1,18 @@
-"""FCOS3D of mmdet3d on the worlds, windows and boxes of epropnp_r18_varied.py, from the same
-backbone.
+"""FCOS3D of mmdet3d on the datasets, crops and boxes of epropnp_r18_varied.py, from the same backbone.
 
 COMMAND   tools/dist_train.sh configs/detection/synthetic/fcos3d_r18_varied.py 2
 HARDWARE  2 CPU cores, 84 minutes
-RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes
-          (docs/experiments/results.md)
+RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes (docs/experiments/results.md)
 """
 
+from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, make_train_pipeline
+
 _base_ = ["./fcos3d_r18_synthetic.py"]
-window = dict(type="CropAroundObject", size=(640, 512))
-train_pipeline = [
-    {{_base_.load}},
-    {{_base_.annotate}},
-    dict(type="CanonicalizeSymmetricYaw"),
-    {{_base_.crop}},
-    {{_base_.keep_visible}},
-    window,
-    {{_base_.keep_visible}},
-    {{_base_.half}},
-    {{_base_.flip}},
-    {{_base_.inputs}},
-    {{_base_.normalize}},
-    {{_base_.pad}},
-    {{_base_.bundle}},
-    {{_base_.collect_truth}},
-]
-datasets = [
-    dict(
-        type="NuScenesCameraDataset",
-        data_root=root,
-        version="v1.0-mini",
-        ann_file=root + "nuscenes_mini_infos_train_mono3d.coco.json",
-        pipeline=train_pipeline,
-    )
-    for root in ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
-]
-data = dict(samples_per_gpu=4, train=dict(_delete_=True, type="ConcatDataset", datasets=datasets))
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}}, scale=0.5, window=(640, 512), canonical_yaw=True, fcos3d=True
+)
+all_worlds = join_synthetic_training_sets(train_pipeline)
+data = dict(samples_per_gpu=4, train=dict(all_worlds, _delete_=True))
 pretrained = dict(
     type="Pretrained", checkpoint="work_dirs/backbone_r18/latest.pth", prefix="backbone."
 )

@@ -1,5 +1,5 @@
-"""A few steps from the shipped weights on a small world: shows how a training goes, and is not
-meant to make the model better.
+"""30 steps from the shipped weights on a small synthetic dataset: a demonstration of a training, which
+does not improve the model.
 
 COMMAND   tools/quickstart.sh (make quickstart)
 HARDWARE  2 CPU cores
@@ -12,7 +12,7 @@ _base_ = [
     "../../_base_/default_runtime.py",
     "../../_base_/schedules/synthetic.py",
 ]
-# As epropnp_r18_varied.py, whose weights it starts from.
+# As in epropnp_r18_varied.py: the training starts from its weights.
 model = dict(bbox_head=dict(objects=dict(ray_encoding=True)))
 optimizer = dict(lr=1e-4)
 lr_config = dict(warmup_iters=5)

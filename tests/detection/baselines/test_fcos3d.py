@@ -64,17 +64,6 @@ def test_both_models_train_on_the_same_pixels_and_boxes(root):
     )
 
 
-def test_models_of_the_varied_worlds_train_on_the_same_images():
-    names = ("epropnp_r18_varied.py", "fcos3d_r18_varied.py", "fcos3d_r18_varied_whole.py")
-    configs = [Config.fromfile(str(CONFIGS / name)) for name in names]
-    ours, windows, whole = (
-        [world.ann_file for world in config.data.train.datasets] for config in configs
-    )
-    assert (
-        ours == windows == whole and len(set(ours)) == 21 and configs[0].runner == configs[1].runner
-    )
-
-
 def test_baseline_is_tested_on_images_as_those_of_its_last_steps(root):
     def trained_on(name: str):
         worlds = Config.fromfile(str(CONFIGS / name)).data.train.datasets
@@ -132,15 +121,3 @@ def test_baseline_trains_and_predicts(root):
 def test_models_of_the_comparison_are_small(name):
     model = build_model(Config.fromfile(str(CONFIGS / name)).model)
     assert sum(p.numel() for p in model.parameters()) <= 2.4e6
-
-
-def test_both_have_the_same_backbone_and_neck():
-    models = [
-        build_model(Config.fromfile(str(CONFIGS / name)).model)
-        for name in ("epropnp_r18_synthetic.py", "fcos3d_r18_synthetic.py")
-    ]
-    shapes = [
-        {k: v.shape for k, v in m.state_dict().items() if k.startswith(("backbone", "neck"))}
-        for m in models
-    ]
-    assert shapes[0] == shapes[1]

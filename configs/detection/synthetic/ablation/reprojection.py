@@ -1,9 +1,9 @@
-"""Ablation: the reprojection loss alone. 2400 steps on the varied worlds.
+"""Ablation of the pose losses: the reprojection loss alone. 2400 steps.
 
-COMMAND   tools/train.py configs/detection/synthetic/ablation/reprojection.py    (the worlds:
-epropnp_r18_varied.py) HARDWARE  1 CPU core, 33 minutes
-RESULT    with the recipe of commit d7dc7a0: NDS 0.1700, mAP 0.0377, mAOE 1.251 on the two held-out
-    scenes (docs/experiments/results.md)
+COMMAND   tools/train.py configs/detection/synthetic/ablation/reprojection.py
+          (data and backbone: kl_regularized.py)
+HARDWARE  1 CPU core, 33 minutes
+RESULT    NDS 0.1700, mAP 0.0377, mAOE 1.251 on the two held-out scenes (docs/experiments/results.md)
 """
 
 _base_ = ["./kl_regularized.py"]

@@ -1,10 +1,9 @@
-"""Ablation of the auxiliary losses on the synthetic world: none of them, the row to compare with.
+"""Ablation of the auxiliary losses on the synthetic dataset: none of them, the row to compare with.
 
 COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
           tools/train.py configs/detection/synthetic/auxiliary/none.py
 HARDWARE  1 CPU core, half an hour
-RESULT    NDS 0.1790, mAP 0.0590, mAOE 1.183 on the two held-out scenes
-          (docs/experiments/results.md)
+RESULT    NDS 0.1790, mAP 0.0590, mAOE 1.183 on the two held-out scenes (docs/experiments/results.md)
 """
 
 _base_ = [
@@ -15,6 +14,5 @@ _base_ = [
     "../../../_base_/schedules/ablation.py",
 ]
 
-# The rows load the same data in the same order, LiDAR points included, whether they use them or
-# not.
+# All rows load the same data in the same order, including LiDAR points that a row does not use.
 model = dict(bbox_head=dict(dense_head=dict(bbox_branch=None), losses=dict(bbox=None)))

@@ -1,0 +1,135 @@
+"""Pipelines and training sets of the configs: the order of the steps and the list of the synthetic
+databases are defined here only.
+
+A config calls these functions while it is read. The log of a training and `Config.dump` contain
+the finished lists, and `--cfg-options` changes them as usual.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+Settings = dict[str, Any]
+
+LOAD: Settings = dict(type="LoadCameraImage")
+ANNOTATE: Settings = dict(type="LoadCameraAnnotations")
+LOAD_LIDAR: Settings = dict(type="LoadLidarPoints")
+# nuScenes images are 1600 x 900; the rows of the sky are cropped away.
+CROP: Settings = dict(type="CropImage", box=(0, 228, 1600, 900))
+KEEP_VISIBLE: Settings = dict(
+    type="FilterObjects", min_visibility=2, max_truncation=0.8, min_box_size=4.0
+)
+FLIP: Settings = dict(type="FlipImage", prob=0.5)
+# Mean and standard deviation of ImageNet, red first.
+NORMALIZE: Settings = dict(
+    type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
+)
+PAD: Settings = dict(type="Pad", size_divisor=32)
+
+_IMAGE_META = ("filename", "ori_shape", "img_shape", "pad_shape", "camera", "flip")
+META_KEYS = (*_IMAGE_META, "lidar_points")
+FCOS3D_META_KEYS = (*_IMAGE_META, "cam2img", "scale_factor", "box_type_3d")
+GROUND_TRUTH = ("gt_bboxes_3d", "gt_labels_3d", "gt_bboxes", "attr_labels")
+FCOS3D_GROUND_TRUTH = (
+    "gt_bboxes",
+    "gt_labels",
+    "gt_bboxes_3d",
+    "gt_labels_3d",
+    "centers2d",
+    "depths",
+    "attr_labels",
+)
+
+# The synthetic training data of the comparison: one database of preset `full`, twenty of `varied`.
+SYNTHETIC_ROOTS = ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
+
+
+def make_train_pipeline(
+    class_names: Sequence[str],
+    *,
+    load: Settings = LOAD,
+    lidar: bool = False,
+    canonical_yaw: bool = False,
+    window: tuple[int, int] | None = None,
+    scale: float = 1.0,
+    flip: bool = True,
+    fcos3d: bool = False,
+) -> list[Settings]:
+    """The steps from an annotated nuScenes image to a training sample.
+
+    Args:
+        class_names: in the order of the labels.
+        load: the step that reads the image.
+        lidar: load LiDAR points for the auxiliary losses.
+        canonical_yaw: one yaw for classes that a half turn does not change.
+        window: (width, height) [px] of a crop around a random object, before resizing.
+        scale: factor of the image size.
+        flip: mirror half of the images.
+        fcos3d: add what mmdet3d's FCOS3D reads.
+    """
+    keep = [KEEP_VISIBLE]
+    if window is not None:
+        keep = [KEEP_VISIBLE, dict(type="CropAroundObject", size=window), KEEP_VISIBLE]
+    ground_truth = FCOS3D_GROUND_TRUTH if fcos3d else GROUND_TRUTH
+    steps = [
+        load,
+        ANNOTATE,
+        *[LOAD_LIDAR] * lidar,
+        *[dict(type="CanonicalizeSymmetricYaw")] * canonical_yaw,
+        CROP,
+        *keep,
+        *_resize(scale),
+        *[FLIP] * flip,
+        *_to_network(class_names, ground_truth, fcos3d),
+    ]
+    return copy.deepcopy(steps)
+
+
+def make_test_pipeline(
+    class_names: Sequence[str],
+    *,
+    load: Settings = LOAD,
+    scale: float = 1.0,
+    fcos3d: bool = False,
+) -> list[Settings]:
+    """The steps from a nuScenes image to the input of a test; arguments of `make_train_pipeline`."""
+    steps = [load, CROP, *_resize(scale), *_to_network(class_names, (), fcos3d)]
+    return copy.deepcopy(steps)
+
+
+def _resize(scale: float) -> list[Settings]:
+    return [] if scale == 1 else [dict(type="ResizeImage", scale=scale)]
+
+
+def _to_network(
+    class_names: Sequence[str], ground_truth: Sequence[str], fcos3d: bool
+) -> list[Settings]:
+    """Normalisation, padding and the choice of what reaches the network."""
+    bundle: Settings = dict(type="DefaultFormatBundle3D", class_names=class_names)
+    if not ground_truth:
+        bundle["with_label"] = False
+    meta_keys = FCOS3D_META_KEYS if fcos3d else META_KEYS
+    collect = dict(type="Collect3D", keys=["img", *ground_truth], meta_keys=meta_keys)
+    return [*[dict(type="AddFCOS3DInputs")] * fcos3d, NORMALIZE, PAD, bundle, collect]
+
+
+def mini_split(root: str, split: str) -> Settings:
+    """Folder and annotation file of a split ("train" or "val") of a v1.0-mini database.
+
+    Args:
+        root: folder of the database, with a slash at its end.
+    """
+    return dict(data_root=root, ann_file=f"{root}nuscenes_mini_infos_{split}_mono3d.coco.json")
+
+
+def synthetic_training_sets(**settings: Any) -> list[Settings]:
+    """A dataset for each of the synthetic databases, all with the same other settings."""
+    return [dict(mini_split(root, "train"), **settings) for root in SYNTHETIC_ROOTS]
+
+
+def join_synthetic_training_sets(pipeline: list[Settings]) -> Settings:
+    """One dataset of all images of the synthetic databases."""
+    mini = dict(type="NuScenesCameraDataset", version="v1.0-mini", pipeline=pipeline)
+    return dict(type="ConcatDataset", datasets=synthetic_training_sets(**mini))
