@@ -1,4 +1,4 @@
-# mmdet3d's FCOS3D head, 64 channels wide. Losses, their weights and test settings are mmdet3d's own.
+# mmdet3d's FCOS3D head, 64 channels wide. Losses, weights and test settings are mmdet3d's own.
 fcos3d_head = dict(
     type="FCOSMono3DHead",
     num_classes=10,

@@ -2,7 +2,8 @@
 
 COMMAND   tools/train.py configs/detection/synthetic/epropnp_r18_synthetic.py
 HARDWARE  1 CPU core, 81 minutes
-RESULT    NDS 0.2285, mAP 0.1449, mAOE 1.090 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.2285, mAP 0.1449, mAOE 1.090 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 _base_ = [

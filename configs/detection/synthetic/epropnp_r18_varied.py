@@ -8,7 +8,8 @@ COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lid
           tools/train.py configs/detection/synthetic/backbone_r18.py
           tools/dist_train.sh configs/detection/synthetic/epropnp_r18_varied.py 2
 HARDWARE  2 CPU cores, 99 minutes
-RESULT    NDS 0.4677, mAP 0.3897, mAOE 0.272 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.4677, mAP 0.3897, mAOE 0.272 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, make_train_pipeline

@@ -3,7 +3,8 @@ boxes and number of steps.
 
 COMMAND   tools/train.py configs/detection/synthetic/fcos3d_r18_synthetic.py
 HARDWARE  1 CPU core, 62 minutes
-RESULT    NDS 0.1721, mAP 0.0457, mAOE 1.116 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.1721, mAP 0.0457, mAOE 1.116 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import make_test_pipeline, make_train_pipeline

@@ -1,8 +1,10 @@
-"""FCOS3D of mmdet3d on the datasets, crops and boxes of epropnp_r18_varied.py, from the same backbone.
+"""FCOS3D of mmdet3d on the datasets, crops and boxes of epropnp_r18_varied.py, from the same
+backbone.
 
 COMMAND   tools/dist_train.sh configs/detection/synthetic/fcos3d_r18_varied.py 2
 HARDWARE  2 CPU cores, 84 minutes
-RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, make_train_pipeline

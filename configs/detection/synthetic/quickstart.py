@@ -1,5 +1,5 @@
-"""30 steps from the shipped weights on a small synthetic dataset: a demonstration of a training, which
-does not improve the model.
+"""30 steps from the shipped weights on a small synthetic dataset: a demonstration of a training,
+which does not improve the model.
 
 COMMAND   tools/quickstart.sh (make quickstart)
 HARDWARE  2 CPU cores

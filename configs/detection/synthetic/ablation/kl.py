@@ -3,7 +3,8 @@
 COMMAND   tools/train.py configs/detection/synthetic/ablation/kl.py
           (data and backbone: kl_regularized.py)
 HARDWARE  1 CPU core, 27 minutes
-RESULT    NDS 0.2774, mAP 0.1575, mAOE 0.740 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.2774, mAP 0.1575, mAOE 0.740 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 _base_ = ["./kl_regularized.py"]

@@ -1,11 +1,13 @@
-"""Ablation of the pose losses: the KL loss and derivative regularisation. 2400 steps, no LiDAR losses.
+"""Ablation of the pose losses: the KL loss and derivative regularisation, without LiDAR losses. 2400
+steps.
 
 COMMAND   the data of epropnp_r18_varied.py, then
           tools/train.py configs/detection/synthetic/backbone_r18.py
               --work-dir work_dirs/backbone_r18_4000 --cfg-options runner.max_iters=4000
           tools/train.py configs/detection/synthetic/ablation/kl_regularized.py
 HARDWARE  1 CPU core, 25 minutes
-RESULT    NDS 0.2879, mAP 0.1709, mAOE 0.700 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.2879, mAP 0.1709, mAOE 0.700 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, make_train_pipeline

@@ -3,7 +3,8 @@
 COMMAND   tools/train.py configs/detection/synthetic/ablation/reprojection.py
           (data and backbone: kl_regularized.py)
 HARDWARE  1 CPU core, 33 minutes
-RESULT    NDS 0.1700, mAP 0.0377, mAOE 1.251 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.1700, mAP 0.0377, mAOE 1.251 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 _base_ = ["./kl_regularized.py"]

@@ -3,7 +3,8 @@
 COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
           tools/train.py configs/detection/synthetic/auxiliary/box2d.py
 HARDWARE  1 CPU core, half an hour
-RESULT    NDS 0.1909, mAP 0.0768, mAOE 1.049 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.1909, mAP 0.0768, mAOE 1.049 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 _base_ = ["./none.py"]

@@ -3,7 +3,8 @@
 COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
           tools/train.py configs/detection/synthetic/auxiliary/none.py
 HARDWARE  1 CPU core, half an hour
-RESULT    NDS 0.1790, mAP 0.0590, mAOE 1.183 on the two held-out scenes (docs/experiments/results.md)
+RESULT    NDS 0.1790, mAP 0.0590, mAOE 1.183 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 _base_ = [
