@@ -94,3 +94,11 @@ JPEG = 2.0
 # bfloat16 keeps 8 bits: each of the three layers between image and loss rounds by up to 1/256, in
 # the forward and in the backward pass.
 BFLOAT16 = 6 / 256
+
+# --- object poses ---
+# Recorded in float64 in mm, pixels and degrees; what remains is the order of the sums.
+METRIC = 1e-9
+# Percent, recorded with two decimals.
+RELEASED_PERCENT = 0.006
+# Percent; newer versions of SciPy close Simpson's rule for an even number of points in another way.
+RELEASED_AREA = 0.02

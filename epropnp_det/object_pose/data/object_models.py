@@ -1,0 +1,212 @@
+"""Object models of a BOP data set: PLY meshes in mm, and `models_info.json` beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import trimesh
+
+from epropnp_det.errors import UserError
+
+from ..rigid_pose import RigidPose
+from .mesh_measures import diameter_of
+from .symmetries import expand_symmetries
+
+INFO_FILE = "models_info.json"
+METRES = 1e-3
+# mm; a model this small is in metres, one this large in micrometres.
+SMALLEST_DIAMETER = 5.0
+LARGEST_DIAMETER = 5000.0
+# Relative difference between the file's diameter and that of the mesh.
+DIAMETER_TOLERANCE = 0.02
+GREY = 160
+_INFO_KEYS = ("diameter", "min_x", "min_y", "min_z", "size_x", "size_y", "size_z")
+
+
+@dataclass(frozen=True)
+class ObjectModel:
+    """A model in its own frame, in metres.
+
+    Args:
+        object_id: BOP's number of the object.
+        vertices: (V, 3) [m].
+        faces: (F, 3) vertex numbers.
+        colors: (V, 3) uint8 RGB.
+        diameter: [m].
+        box_min: (3,) [m], lower corner of the box around the model.
+        box_size: (3,) [m].
+        info: the object's entry of `models_info.json` [mm].
+        texture: (H, W, 3) uint8 RGB with `texture_cells` (F, 3, 2), u and v of the faces' corners
+            in [0, 1], v upwards; None where the vertices carry the colours.
+    """
+
+    object_id: int
+    vertices: np.ndarray
+    faces: np.ndarray
+    colors: np.ndarray
+    diameter: float
+    box_min: np.ndarray
+    box_size: np.ndarray
+    info: Mapping[str, Any]
+    texture: np.ndarray | None = None
+    texture_cells: np.ndarray | None = None
+
+    @cached_property
+    def symmetries(self) -> RigidPose:
+        """All S poses under which the model stays the same, identity first [m]."""
+        return expand_symmetries(self.info)
+
+    @property
+    def is_symmetric(self) -> bool:
+        return bool(self.info.get("symmetries_discrete") or self.info.get("symmetries_continuous"))
+
+    @property
+    def half_extents(self) -> np.ndarray:
+        """(3,) [m], |min x|, |min y|, |min z|: half the size of a model centred on its box."""
+        return np.abs(self.box_min)
+
+    @property
+    def triangles(self) -> np.ndarray:
+        """Corners of the faces (F, 3, 3) [m]."""
+        return self.vertices[self.faces]
+
+
+def load_models(folder: str | Path) -> dict[int, ObjectModel]:
+    """All models of a folder by object id.
+
+    Raises:
+        UserError: no `models_info.json`, an entry without a key, a missing or broken mesh, or one
+            in another unit.
+    """
+    folder = Path(folder)
+    info = read_models_info(folder)
+    return {object_id: load_model(folder, object_id, info[object_id]) for object_id in sorted(info)}
+
+
+def load_model(folder: Path, object_id: int, info: Mapping[str, Any]) -> ObjectModel:
+    """The model `object_id` of a folder, with its entry of `models_info.json`.
+
+    Raises:
+        UserError: a missing or broken mesh, or one in another unit than mm.
+    """
+    path = model_path(folder, object_id)
+    mesh = read_mesh(path)
+    vertices = np.asarray(mesh.vertices, dtype=np.float64)
+    fault = unit_fault(mesh) or diameter_fault(mesh, info)
+    if fault:
+        raise UserError(f"{path}: {fault}")
+    texture, cells = _texture(mesh)
+    return ObjectModel(
+        object_id,
+        vertices * METRES,
+        np.asarray(mesh.faces),
+        _colors(mesh),
+        info["diameter"] * METRES,
+        np.array([info[f"min_{axis}"] for axis in "xyz"]) * METRES,
+        np.array([info[f"size_{axis}"] for axis in "xyz"]) * METRES,
+        info,
+        texture,
+        cells,
+    )
+
+
+def model_path(folder: str | Path, object_id: int) -> Path:
+    return Path(folder) / f"obj_{object_id:06d}.ply"
+
+
+def read_models_info(folder: str | Path) -> dict[int, dict[str, Any]]:
+    """`models_info.json` by object id, in mm, checked for its keys.
+
+    Raises:
+        UserError: the file is missing or has another form.
+    """
+    path = Path(folder) / INFO_FILE
+    remedy = f"write it with: python tools/create_data.py bop --models {folder}"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); {remedy}") from error
+    if not isinstance(content, dict) or not content:
+        raise UserError(f"{path} lists no object; {remedy}")
+    for key, entry in content.items():
+        _check_info(key, entry, path, remedy)
+    return {int(key): entry for key, entry in content.items()}
+
+
+def _check_info(key: str, entry: Any, path: Path, remedy: str) -> None:
+    if not key.isdigit():
+        raise UserError(f"{path}: object {key!r} is no number; {remedy}")
+    for name in _INFO_KEYS:
+        value = entry.get(name) if isinstance(entry, dict) else None
+        if not isinstance(value, (int, float)) or not np.isfinite(value):
+            raise UserError(f"{path}: object {key} has no number '{name}'; {remedy}")
+    discrete = entry.get("symmetries_discrete", [])
+    if not all(np.shape(each) == (16,) for each in discrete):
+        raise UserError(f"{path}: object {key}: a discrete symmetry is no 16 numbers; {remedy}")
+    for each in entry.get("symmetries_continuous", []):
+        if not all(np.shape(each.get(name)) == (3,) for name in ("axis", "offset")):
+            raise UserError(
+                f"{path}: object {key}: a continuous symmetry lacks 'axis' or 'offset'; {remedy}"
+            )
+
+
+def read_mesh(path: Path) -> trimesh.Trimesh:
+    """The mesh of a file as it stands (in mm), its vertices neither merged nor reordered.
+
+    Raises:
+        UserError: the file is missing, cannot be read, or holds no triangle.
+    """
+    if not path.is_file():
+        raise UserError(f"model {path} is missing; copy it there, or drop its object")
+    try:
+        mesh = trimesh.load(path, force="mesh", process=False)
+    except Exception as error:  # trimesh raises whatever its parsers do
+        raise UserError(f"model {path} cannot be read ({error}); export it as PLY again") from error
+    if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
+        raise UserError(f"model {path} holds no finite triangles; export it as PLY again")
+    return mesh
+
+
+def unit_fault(mesh: trimesh.Trimesh) -> str | None:
+    """What is wrong with the size of a mesh that should be in mm, with the remedy."""
+    size = float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
+    if size < SMALLEST_DIAMETER:
+        return f"the model is {size:.3g} mm large: it seems to be in metres; scale it by 1000"
+    if size > LARGEST_DIAMETER:
+        return f"the model is {size:.3g} mm large: its unit is not mm; scale it to mm"
+    return None
+
+
+def diameter_fault(mesh: trimesh.Trimesh, info: Mapping[str, Any]) -> str | None:
+    """Whether the diameter of `models_info.json` is not that of the mesh, with the remedy."""
+    diameter = diameter_of(np.asarray(mesh.vertices, dtype=np.float64))
+    if abs(diameter - info["diameter"]) <= DIAMETER_TOLERANCE * diameter:
+        return None
+    return (
+        f"the mesh has a diameter of {diameter:.4g} mm and {INFO_FILE} says {info['diameter']:.4g}; "
+        "write that file again with: python tools/create_data.py bop --models "
+        "and the folder, or scale the mesh"
+    )
+
+
+def _colors(mesh: trimesh.Trimesh) -> np.ndarray:
+    if mesh.visual.kind == "vertex":
+        return np.asarray(mesh.visual.vertex_colors)[:, :3]
+    return np.full((len(mesh.vertices), 3), GREY, np.uint8)
+
+
+def _texture(mesh: trimesh.Trimesh) -> tuple[np.ndarray | None, np.ndarray | None]:
+    image = getattr(getattr(mesh.visual, "material", None), "image", None)
+    if mesh.visual.kind != "texture" or image is None or mesh.visual.uv is None:
+        return None, None
+    return np.asarray(image.convert("RGB")), np.asarray(mesh.visual.uv, dtype=np.float32)[
+        mesh.faces
+    ]

@@ -1,0 +1,1 @@
+"""Pose errors and recalls as the BOP challenge defines them."""
