@@ -34,7 +34,7 @@ COUNTED += "|once|operations|pixels|points|poses|px|queries|samples|seconds|step
 # Pattern -> remedy. A space matches any white space, also a line break. Case does not matter.
 WORDS = {
     # The project's own dialect: there is a common word.
-    r"made[- ]up": "synthetic",
+    r"made(-| )up": "synthetic",
     r"alike": "equally, both, in the same way",
     r"anew": "again",
     r"mend(s|ed|ing)?": "repair, fix",
@@ -46,7 +46,7 @@ WORDS = {
     r"in small": "on a small scale",
     r"by heart": "memorised",
     r"(goes|go|going|went) on (from|with|where|without)": "resume, continue",
-    r"(?<!ground[ \n])(?<!ground-)truths?": "ground truth, true value",
+    r"(?<!ground\s)(?<!ground-)truths?": "ground truth, true value",
     r"once and for all": "once",
     r"(share|shares|shared|sharing) out": "distribute",
     r"(gives?|gave|given) way": "is replaced",
@@ -90,9 +90,13 @@ SENTENCES = {
 }
 
 
+# White space within a paragraph.
+SPACE = r"(?:[ \t]+|[ \t]*\n[ \t]*)"
+
+
 def compiled() -> dict[re.Pattern[str], str]:
     words = {
-        re.compile(r"\b" + re.sub(r" (?!\\n)", r"\\s+", word) + r"\b", re.IGNORECASE): remedy
+        re.compile(rf"\b{word.replace(' ', SPACE)}\b", re.IGNORECASE): remedy
         for word, remedy in WORDS.items()
     }
     return words | {re.compile(pattern): remedy for pattern, remedy in SENTENCES.items()}
