@@ -1,0 +1,1 @@
+"""The command `epropnp`: the top floor, which imports any other room, and only when it runs."""

@@ -1,0 +1,45 @@
+"""The command `epropnp` and its subcommands; `python -m epropnp_det` is the same.
+
+Nothing heavy is imported before a subcommand runs: `epropnp --version` and `--help` are immediate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from epropnp_det import __version__
+from epropnp_det.errors import main_guard
+
+from . import doctor
+
+EXAMPLES = """examples:
+  epropnp doctor             check the installation, one line per check
+  epropnp doctor --layer     check only what epropnp_det.pnp needs
+  epropnp --version
+"""
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all subcommands; each sets `run`, a function from its options to an exit code."""
+    parser = argparse.ArgumentParser(
+        prog="epropnp",
+        description="Monocular 3D object detection with pose distributions.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"epropnp_det {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    doctor.add_parser(commands)
+    return parser
+
+
+@main_guard
+def main(arguments: list[str] | None = None) -> int:
+    """Runs `epropnp` with the arguments of the command line, or these; returns the exit code."""
+    options = make_parser().parse_args(arguments)
+    return options.run(options)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
