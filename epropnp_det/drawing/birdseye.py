@@ -47,8 +47,8 @@ def draw_birdseye(
     Arrows are velocities, as long as the way of one second.
 
     Args:
-        matrix, width: (3, 3) camera matrix and image width, px: the view of the camera is shaded
-            with them.
+        matrix: (3, 3) camera matrix, px; with `width`, the view of the camera is shaded.
+        width: of the image, px.
         reach: metres ahead that are shown; 0.4 of it on either side.
     """
     figure = Figure(figsize=(0.8 * height / 100, height / 100), dpi=100, facecolor="white")

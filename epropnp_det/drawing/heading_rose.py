@@ -30,8 +30,10 @@ def draw_yaw_density(
     The filled shape is the density, the solid line the predicted yaw, the dashed line the true one.
 
     Args:
-        yaw, weight: (S,) samples, rad.
-        best, truth: predicted and true yaw, rad.
+        yaw: (S,) samples, rad.
+        weight: (S,) weights of the samples.
+        best: predicted yaw, rad.
+        truth: true yaw, rad.
         label: class, for the colour.
     """
     figure = Figure(figsize=(size / 100, size / 100), dpi=100, facecolor="white")

@@ -85,7 +85,9 @@ class PnPProblem(Record):
         """The problem with the threshold of `adaptive_threshold`.
 
         Args:
-            points, camera, robust: of the problem.
+            points: of the problem.
+            camera: of the problem.
+            robust: kernel of the problem.
             relative_delta: factor of the threshold.
             through_x2d: whether gradients flow through the threshold into x2d; they always flow
                 into w2d. The released v1 programs say no.
