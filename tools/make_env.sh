@@ -65,9 +65,11 @@ fi
 
 say "4/5 mmdet3d, nuScenes devkit and tools"
 uv pip install --prerelease=allow --no-build-isolation --override requirements/overrides.txt --find-links "$shelf" \
-    -r requirements/torch.txt -r requirements/runtime.txt -r requirements/dev.txt
+    -r requirements/torch.txt -r requirements/build.txt -r requirements/runtime.txt \
+    -r requirements/dev.txt -r requirements/docs.txt
 
 say "5/5 epropnp_det"
-uv pip install --no-build-isolation --no-deps -e .
+# There is a compiler (mmcv-full needs one), so kernels that do not build are a fault.
+EPROPNP_KERNELS=require uv pip install --no-build-isolation --no-deps -e .
 touch "$venv/.complete"
 say "done: source $venv/bin/activate   (or use make, which does it for you)"
