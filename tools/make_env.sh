@@ -27,7 +27,7 @@ say "1/5 virtual environment in $venv"
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 "$venv/bin/python" -m pip install --quiet uv
 uv() { "$venv/bin/uv" "$@" --python "$venv/bin/python"; }
-# uv trusts its own certificates; behind a proxy the ones pip was told of must count too.
+# uv trusts its own certificates; behind a proxy those of pip have to count too.
 [ -n "${PIP_CERT:-}" ] && export SSL_CERT_FILE="${SSL_CERT_FILE:-$PIP_CERT}"
 
 say "2/5 torch and build tools"
@@ -49,7 +49,7 @@ else
     mkdir -p "$shelf"
     building=$(mktemp -d "$shelf/.building-XXXXXX")
     trap 'rm -rf "$building"' EXIT
-    # PATH: torch looks for ninja there. -v: shows the compiler's progress.
+    # PATH: torch finds ninja there. -v: shows the compiler's progress.
     PATH="$PWD/$venv/bin:$PATH" MMCV_WITH_OPS=1 MAX_JOBS="${MAX_JOBS:-$(nproc)}" "$venv/bin/python" -m pip wheel -v --no-build-isolation \
         --no-deps --no-binary mmcv-full --wheel-dir "$building" "mmcv-full==$mmcv" >"$shelf/build.log" 2>&1 &
     build=$!

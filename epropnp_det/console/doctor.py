@@ -104,7 +104,7 @@ def check_cuda() -> str:
 def check_torchvision() -> str:
     import torchvision
 
-    torchvision.ops.nms  # noqa: B018  its operators do not load beside another torch
+    torchvision.ops.nms  # noqa: B018  its operators do not load with another torch
     return torchvision.__version__
 
 
