@@ -3,9 +3,10 @@
 and all numbers as JSON.
 
 Example:
-    python demo/detect.py street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --config CONFIG
-    --checkpoint CHECKPOINT --out found python demo/detect.py samples/CAM_FRONT/*.jpg --intrinsics
-    nuscenes_infos_val_mono3d.coco.json --config CONFIG --checkpoint CHECKPOINT
+    python demo/detect.py street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 \\
+        --config CONFIG --checkpoint CHECKPOINT --out found
+    python demo/detect.py samples/CAM_FRONT/*.jpg \\
+        --intrinsics nuscenes_infos_val_mono3d.coco.json --config CONFIG --checkpoint CHECKPOINT
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from epropnp_det.errors import UserError, main_guard
 if TYPE_CHECKING:
     import numpy as np
 
-    from epropnp_det.detection.structures.predictions import Detections
+    from epropnp_det.detection.boxes import Boxes3D
+    from epropnp_det.detection.data.class_set import ClassSet
 
 CONFIG = (
     Path(__file__).parents[1]
@@ -80,6 +82,7 @@ def main() -> None:
     import torch
     from tqdm import tqdm
 
+    from epropnp_det.detection.data.nuscenes_dataset import read_class_set
     from epropnp_det.engine.model import init_model
 
     matrices = [find_matrix(args.intrinsics, image) for image in args.images]
@@ -93,7 +96,7 @@ def main() -> None:
     )
     args.out.mkdir(parents=True, exist_ok=True)
     for image, matrix in zip(tqdm(args.images, desc="detecting", unit="image"), matrices):
-        process(model, image, matrix, args)
+        process(model, read_class_set(model.cfg), image, matrix, args)
     print(f"pictures and detections: {args.out}")
 
 
@@ -120,26 +123,27 @@ def is_annotation_file(path: str) -> bool:
         return False
 
 
-def process(model, image: Path, matrix: np.ndarray, args: argparse.Namespace) -> None:
+def process(
+    model, class_set: ClassSet, image: Path, matrix: np.ndarray, args: argparse.Namespace
+) -> None:
     """Writes NAME.png and NAME.json for one image."""
     import cv2
 
     from epropnp_det.detection.data.transforms import read_image
     from epropnp_det.detection.inference import detect
-    from epropnp_det.detection.reports.pictures import drawn_boxes, picture
+    from epropnp_det.detection.reports.pictures import picture
     from epropnp_det.engine.json_files import write_json
 
     pixels = read_image(str(image))
     detections = detect(model, pixels, matrix, mc_samples=args.mc_samples)
-    drawn = picture(
-        pixels, matrix, drawn_boxes(detections, args.score_thr), background_kind=args.background
-    )
+    shown = detections[detections.score >= args.score_thr]
+    drawn = picture(pixels, matrix, shown, class_set.names, background_kind=args.background)
     cv2.imwrite(str(args.out / f"{image.stem}.png"), drawn)
     content = dict(
         image=str(image),
         cam_intrinsic=matrix.tolist(),
         frame=FRAME,
-        detections=as_records(detections),
+        detections=as_records(detections, class_set),
     )
     write_json(args.out / f"{image.stem}.json", content)
 
@@ -150,10 +154,8 @@ FRAME = (
 )
 
 
-def as_records(detections: Detections) -> list[dict[str, Any]]:
+def as_records(detections: Boxes3D, class_set: ClassSet) -> list[dict[str, Any]]:
     """Detections as plain values, best first."""
-    from epropnp_det.detection.data.nuscenes_classes import CLASSES, attribute_name
-
     columns = (
         detections.pose,
         detections.size,
@@ -168,12 +170,12 @@ def as_records(detections: Detections) -> list[dict[str, Any]]:
     )
     return [
         dict(
-            category=CLASSES[label],
+            category=class_set.names[label],
             score=score,
             pose=pose,
             size=size,
             velocity=velocity,
-            attribute=attribute_name(attribute),
+            attribute=class_set.attribute_name(attribute),
             covariance=covariance,
         )
         for label, attribute, pose, size, velocity, covariance, score in rows

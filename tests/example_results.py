@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from epropnp_det.detection.evaluation.pose_distributions import ImageResult, Truth
-from epropnp_det.detection.structures.predictions import Detections
+from epropnp_det.detection.boxes import Boxes3D
+from epropnp_det.detection.evaluation.pose_distributions import ImageResult
 
 MATRIX = np.array([[1266.0, 0.0, 816.0], [0.0, 1266.0, 491.0], [0.0, 0.0, 1.0]])
 SPREAD = torch.tensor([0.1, 0.05, 0.8, 0.15])  # of x, y, z [m] and yaw [rad]
@@ -20,12 +20,14 @@ def made_up_result(objects: int, seed: int = 0, samples: int = 128) -> ImageResu
     """
     rng = torch.Generator().manual_seed(seed)
     z = torch.rand(objects, generator=rng) * 30 + 10
-    x, y = (torch.rand(objects, generator=rng) - 0.5) * z * 0.8, torch.ones(objects)
+    x = (torch.rand(objects, generator=rng) - 0.5) * z * 0.8
+    y = torch.ones(objects)
     yaw = (torch.rand(objects, generator=rng) - 0.5) * 2 * torch.pi
     truth = torch.stack([x, y, z, yaw], dim=1)
     pose = truth + SPREAD * torch.randn(objects, 4, generator=rng)
-    size, label = torch.tensor([[4.6, 1.7, 1.9]]).repeat(objects, 1), torch.arange(objects) % 10
-    found = Detections(
+    size = torch.tensor([[4.6, 1.7, 1.9]]).repeat(objects, 1)
+    label = torch.arange(objects) % 10
+    found = Boxes3D(
         pose=pose,
         size=size,
         velocity=torch.zeros(objects, 2),
@@ -42,6 +44,6 @@ def made_up_result(objects: int, seed: int = 0, samples: int = 128) -> ImageResu
         pixels,
         MATRIX,
         found,
-        Truth(truth, size, label),
+        Boxes3D(truth, size, label),
         torch.arange(objects),
     )

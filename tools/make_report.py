@@ -75,7 +75,10 @@ def main() -> None:
     # Slow to import: not before --help and wrong arguments are dealt with.
     import numpy as np
 
-    from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, results_of
+    from epropnp_det.detection.evaluation.pose_distributions import (
+        DistributionSettings,
+        predict_distributions,
+    )
     from epropnp_det.detection.reports.panels import image_panel, load_metrics
     from epropnp_det.drawing.html_page import Page, write_page
     from epropnp_det.engine.command_line import model_and_dataset
@@ -84,12 +87,22 @@ def main() -> None:
     model, dataset = model_and_dataset(args)
     indices = np.unique(np.linspace(0, len(dataset) - 1, args.images).round().astype(int)).tolist()
     settings = DistributionSettings(args.mc_samples, args.score_thr)
-    images = tuple(image_panel(result) for result in results_of(model, dataset, settings, indices))
+    images = tuple(
+        image_panel(result, dataset.CLASSES)
+        for result in predict_distributions(model, dataset, settings, indices)
+    )
     lead = (
         f"{len(images)} of the {len(dataset)} test images of {args.config}, predicted by {args.checkpoint}. For every object the model "
         "finds a distribution of poses, not one pose alone: how far away it may be, and where it may be heading."
     )
-    page = Page("Objects and how certain they are", lead, images, numbers, _lines(args.commands))
+    page = Page(
+        "Objects and how certain they are",
+        lead,
+        images,
+        dataset.CLASSES,
+        numbers,
+        _lines(args.commands),
+    )
     args.page.parent.mkdir(parents=True, exist_ok=True)
     write_page(args.page, page)
     if numbers:

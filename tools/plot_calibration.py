@@ -3,16 +3,13 @@
 the numbers beside it as JSON.
 
 For every match the smallest regions that hold 50, 68, 90 and 95 % of the predicted weight are taken
-from weighted samples (they may have several parts, as for a heading that could be turned round);
-counted is how often the true yaw, position (x, z) and depth lie inside.
+from weighted samples (they may have several parts, as for a heading with two modes). The command
+reports how often the true yaw, position (x, z) and depth lie inside.
 
 Matches: detections above --score-thr, best score first, each with the true box of its class that
-    overlaps most in the image, at
-least by --min-iou, of those not taken yet. True boxes are those of which at least 40 % can be seen.
-Boxes are compared in the image,
-as projected, and not in space: there a wrong depth or heading hardly shows, so the pairs whose
-    errors count are not left out. A depth
-that is wrong by more than about a third still is.
+overlaps most in the image, at least by --min-iou, and has no match yet. True boxes are those of which
+at least 40 % are visible. Matching uses the intersection over union of the projected boxes, so large
+errors of depth or heading do not remove a pair (depth errors above about 1/3 still do).
 
 Example:
     python tools/plot_calibration.py configs/detection/debug/one_frame.py
@@ -68,22 +65,26 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
-    from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, results_of
+    from epropnp_det.detection.evaluation.pose_distributions import (
+        DistributionSettings,
+        predict_distributions,
+    )
     from epropnp_det.detection.evaluation.reliability import hpd_levels, reliability_table
     from epropnp_det.engine.command_line import model_and_dataset
     from epropnp_det.engine.json_files import write_json
 
     model, dataset = model_and_dataset(args)
     settings = DistributionSettings(args.mc_samples, args.score_thr, args.min_iou)
-    truths, levels = 0, []
-    for result in results_of(model, dataset, settings):
+    truths = 0
+    levels = []
+    for result in predict_distributions(model, dataset, settings):
         truths += len(result.truth)
         levels += hpd_levels(result)
     if not levels:
         raise UserError(
             f"none of the {truths} true boxes has a detection of score {args.score_thr} or more; is the model trained?"
         )
-    numbers = reliability_table(levels)
+    numbers = reliability_table(levels, dataset.CLASSES)
     args.picture.parent.mkdir(parents=True, exist_ok=True)
     what = dict(
         config=str(args.config),

@@ -104,7 +104,7 @@ def main() -> None:
         report(args, dataset, results)
 
 
-def report(args: argparse.Namespace, dataset, results: list[dict]) -> None:
+def report(args: argparse.Namespace, dataset, results: list) -> None:
     """Writes what the arguments ask for."""
     from epropnp_det.engine.json_files import write_json
 
@@ -112,8 +112,8 @@ def report(args: argparse.Namespace, dataset, results: list[dict]) -> None:
     if args.eval or args.format_only:
         out_dir.mkdir(parents=True, exist_ok=True)
     if args.format_only:
-        files, _ = dataset.format_results(results, jsonfile_prefix=str(out_dir))
-        print(f"submission: {files['img_bbox']}")
+        path, _ = dataset.format_results(results, jsonfile_prefix=str(out_dir))
+        print(f"submission: {path}")
     if args.eval:
         metrics = dataset.evaluate(results, metric=args.eval, jsonfile_prefix=str(out_dir))
         write_json(out_dir / "metrics.json", metrics, indent=1)

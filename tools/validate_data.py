@@ -42,6 +42,12 @@ def parse_args() -> argparse.Namespace:
         metavar="N",
         help="to draw, spread over the file (default: %(default)s)",
     )
+    parser.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="NAME",
+        help="class names of a dataset of your own (default: the ten of nuScenes)",
+    )
     return parser.parse_args()
 
 
@@ -51,15 +57,17 @@ def main() -> int:
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.data import annotation_check, annotation_file
     from epropnp_det.detection.data.file_checks import summarize
+    from epropnp_det.detection.data.nuscenes_classes import make_class_set
 
+    class_set = make_class_set(args.classes)
     data = annotation_file.read_annotations(args.annotations)
     mistakes = summarize(
-        annotation_check.find_faults(annotation_file.upgrade(data), args.data_root)
+        annotation_check.find_faults(annotation_file.upgrade(data), args.data_root, class_set)
     )
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
     if args.draw is not None:
-        draw(data, args)
+        draw(data, class_set.names, args)
     if not mistakes:
         print(
             f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} boxes"
@@ -67,7 +75,7 @@ def main() -> int:
     return USER_ERROR_EXIT_CODE if mistakes else 0
 
 
-def draw(data: dict, args: argparse.Namespace) -> None:
+def draw(data: dict, class_names: tuple[str, ...], args: argparse.Namespace) -> None:
     """Writes pictures of some images: the labels on them, and from above."""
     import cv2
     import numpy as np
@@ -82,28 +90,32 @@ def draw(data: dict, args: argparse.Namespace) -> None:
         drawn = picture(
             read_image(str(args.data_root / image["file_name"])),
             np.array(image["cam_intrinsic"]),
-            labels_of(data, image),
+            select_boxes(data, image, class_names),
+            class_names,
         )
         cv2.imwrite(str(args.draw / f"{Path(image['file_name']).stem}.png"), drawn)
     print(f"pictures with labels: {args.draw}")
 
 
-def labels_of(data: dict, image: dict):
-    """The annotated boxes of an image that are of a known class, to draw."""
-    import numpy as np
+def select_boxes(data: dict, image: dict, class_names: tuple[str, ...]):
+    """The annotated boxes (`Boxes3D`) of an image that are of these classes."""
+    import torch
 
-    from epropnp_det.detection.data.nuscenes_classes import CLASSES
-    from epropnp_det.drawing.boxes import DrawnBoxes
+    from epropnp_det.detection.boxes import Boxes3D
 
     names = {category["id"]: category["name"] for category in data["categories"]}
     mine = [
-        a
-        for a in data["annotations"]
-        if a["image_id"] == image["id"] and names[a["category_id"]] in CLASSES
+        annotation
+        for annotation in data["annotations"]
+        if annotation["image_id"] == image["id"] and names[annotation["category_id"]] in class_names
     ]
-    box = np.array([a["bbox_cam3d"] for a in mine], dtype=float).reshape(-1, 7)
-    label = np.array([CLASSES.index(names[a["category_id"]]) for a in mine], dtype=int)
-    return DrawnBoxes(pose=box[:, [0, 1, 2, 6]], size=box[:, 3:6], label=label)
+    box = torch.tensor([annotation["bbox_cam3d"] for annotation in mine]).reshape(-1, 7)
+    labels = [class_names.index(names[annotation["category_id"]]) for annotation in mine]
+    return Boxes3D(
+        pose=box[:, [0, 1, 2, 6]],
+        size=box[:, 3:6],
+        label=torch.tensor(labels, dtype=torch.long),
+    )
 
 
 if __name__ == "__main__":

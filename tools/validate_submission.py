@@ -45,7 +45,7 @@ def parse_args() -> argparse.Namespace:
     )
     args = parser.parse_args()
     if args.eval_set and args.data_root is None:
-        parser.error("--eval-set needs --data-root: the database knows the samples of a split")
+        parser.error("--eval-set needs --data-root: the samples of a split are in the database")
     return args
 
 
@@ -54,6 +54,7 @@ def main() -> int:
     args = parse_args()
     from epropnp_det.detection.data import nuscenes_convert
     from epropnp_det.detection.data.file_checks import summarize
+    from epropnp_det.detection.data.nuscenes_classes import NUSCENES
     from epropnp_det.detection.evaluation import (
         submission_check,  # slow to import: not before --help and bad arguments are dealt with
     )
@@ -64,11 +65,11 @@ def main() -> int:
         split = submission_check.find_split(
             nuscenes_convert.open_database(args.data_root, args.version), content, args.eval_set
         )
-    mistakes = summarize(submission_check.find_faults(content, split))
+    mistakes = summarize(submission_check.find_faults(content, NUSCENES, split))
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
     if not mistakes:
-        print(f"{args.submission}: {submission_check.summary(content, split)}")
+        print(f"{args.submission}: {submission_check.summary(content, NUSCENES, split)}")
     return USER_ERROR_EXIT_CODE if mistakes else 0
 
 

@@ -4,6 +4,7 @@ mmdet3d.
 
 from epropnp_det import compat
 
+from .boxes import Boxes3D
 from .baselines.fcos3d import FCOS3DBaseline
 from .baselines.fcos3d_inputs import AddFCOS3DInputs
 from .data.load_lidar import LoadLidarPoints
@@ -27,6 +28,7 @@ from .structures.predictions import Detections
 
 __all__ = [
     "AddFCOS3DInputs",
+    "Boxes3D",
     "CanonicalizeSymmetricYaw",
     "CropAroundObject",
     "CropImage",

@@ -1,18 +1,25 @@
-"""3D boxes: corners, projections, and the one place that knows how mmdet3d stores them.
+"""3D boxes in the camera frame: the one type, corners, projections, and mmdet3d's form.
 
-Boxes are (pose, size): x, y, z of the gravity centre and yaw; length, height, width along the
-object's x, y (down) and z axes.
+This is the only file that contains mmdet3d's boxes, which are stored by their bottom centre.
 """
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
 
 import torch
 from mmdet3d.core.bbox import CameraInstance3DBoxes
 from torch import Tensor
 
-from epropnp_det.pnp import Camera
+from epropnp_det.pnp import Camera, YawPose
 
-# Corners of the unit box: the first four have x = -0.5 (rear), the last four x = +0.5 (front).
+from .structures.tensor_record import TensorRecord
+
+MMDET3D_BOXES = CameraInstance3DBoxes
+
+# Corners of the unit box: the first four have x = -0.5 (rear), the last four x = +0.5 (front); both
+# faces run around the object in the same order.
 UNIT_CORNERS = (
     (-0.5, -0.5, -0.5),
     (-0.5, -0.5, 0.5),
@@ -23,6 +30,36 @@ UNIT_CORNERS = (
     (0.5, 0.5, 0.5),
     (0.5, 0.5, -0.5),
 )
+
+
+@dataclass(frozen=True)
+class Boxes3D(TensorRecord):
+    """n boxes in the camera frame of an image: detections (best first) or ground truth.
+
+    Args:
+        pose: (n, 4) x, y, z of the gravity centre, yaw; m, rad.
+        size: (n, 3) l, h, w, m.
+        label: (n,) index into the class names of the dataset.
+        velocity: (n, 2) vx, vz, m/s; NaN where unknown.
+        attribute: (n,) index into the attributes of the dataset.
+        score: (n,) of detections.
+        covariance: (n, 4, 4) of the pose.
+        sample_pose: (n, S, 4) weighted samples of the pose distributions.
+        sample_weight: (n, S), each row sums to one; NaN where a distribution is degenerate.
+    """
+
+    pose: Tensor
+    size: Tensor
+    label: Tensor
+    velocity: Tensor | None = None
+    attribute: Tensor | None = None
+    score: Tensor | None = None
+    covariance: Tensor | None = None
+    sample_pose: Tensor | None = None
+    sample_weight: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.label)
 
 
 def from_mmdet3d(boxes: CameraInstance3DBoxes) -> tuple[Tensor, Tensor, Tensor]:
@@ -44,18 +81,50 @@ def to_mmdet3d(pose: Tensor, size: Tensor, velocity: Tensor) -> CameraInstance3D
     )
 
 
-def yaw_matrix(yaw: Tensor) -> Tensor:
-    """(...,) -> (..., 3, 3) R_y(yaw), object to camera."""
-    c, s, o = yaw.cos(), yaw.sin(), torch.zeros_like(yaw)
-    return torch.stack((c, o, s, o, o + 1, o, -s, o, c), -1).unflatten(-1, (3, 3))
+def mirror_boxes(boxes: CameraInstance3DBoxes) -> CameraInstance3DBoxes:
+    """The boxes (n, 9) of the world mirrored at the camera's y-z plane. Yaw ends up in [-pi, pi);
+    NaN velocity stays NaN.
+    """
+    x, others, yaw, vx, vz = boxes.tensor.split([1, 5, 1, 1, 1], dim=1)
+    mirrored_yaw = torch.remainder(2 * math.pi - yaw, 2 * math.pi) - math.pi
+    return boxes.new_box(torch.cat([-x, others, mirrored_yaw, -vx, vz], dim=1))
+
+
+def replace_yaw(boxes: CameraInstance3DBoxes, yaw: Tensor) -> CameraInstance3DBoxes:
+    """The boxes with another yaw (n,), rad; all else is equal to the bit."""
+    tensor = boxes.tensor.clone()
+    tensor[:, 6] = yaw
+    return boxes.new_box(tensor)
+
+
+def without_unknown_velocity(boxes: CameraInstance3DBoxes) -> CameraInstance3DBoxes:
+    """The boxes with zero in place of an unknown velocity, as mmdet3d's heads expect."""
+    tensor = boxes.tensor.clone()
+    tensor[:, 7:] = tensor[:, 7:].nan_to_num(nan=0.0)
+    return boxes.new_box(tensor)
+
+
+def from_mmdet3d_result(result: dict) -> Boxes3D:
+    """Detections from a result of mmdet3d's detectors: `boxes_3d`, `labels_3d`, `scores_3d`,
+    `attrs_3d`.
+    """
+    pose, size, velocity = from_mmdet3d(result["boxes_3d"])
+    return Boxes3D(
+        pose,
+        size,
+        result["labels_3d"],
+        velocity=velocity,
+        attribute=result["attrs_3d"],
+        score=result["scores_3d"],
+    )
 
 
 def corners(pose: Tensor, size: Tensor) -> Tensor:
-    """(n, 4), (n, 3) -> (n, 8, 3) corners in the camera frame, m, in the order of
+    """(..., 4), (..., 3) -> (..., 8, 3) corners in the camera frame, m, in the order of
     `UNIT_CORNERS`.
     """
     unit = pose.new_tensor(UNIT_CORNERS)
-    return (unit * size[:, None]) @ yaw_matrix(pose[:, 3]).mT + pose[:, None, :3]
+    return (unit * size[..., None, :]) @ YawPose.rotation(pose).mT + pose[..., None, :3]
 
 
 def projected_boxes(pose: Tensor, size: Tensor, camera: Camera, image_size: Tensor) -> Tensor:

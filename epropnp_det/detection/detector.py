@@ -9,12 +9,11 @@ from torch import Tensor
 
 from epropnp_det.pnp import Camera
 
-from .boxes import from_mmdet3d, to_mmdet3d
+from .boxes import Boxes3D, from_mmdet3d
 from .heads.flip_tta import mirror_images
 from .image_geometry import ImageGeometry
 from .structures.ground_truth import GroundTruth
 from .structures.lidar import LidarPoints
-from .structures.predictions import Detections
 from .training.targets import volume_center
 
 
@@ -41,8 +40,8 @@ class EProPnPDet(BaseDetector):
         self.bbox_head = build_head(dict(bbox_head, train_cfg=train_cfg, test_cfg=test_cfg))
 
     def forward(self, img: Tensor, img_metas: list[dict], return_loss: bool = True, **kwargs):
-        """Losses with `return_loss`, else one dict of mmdet3d results an image. Inputs are plain,
-        not lists of augmentations.
+        """Losses with `return_loss`, else the detections per image. Inputs are plain, not lists of
+        augmentations.
         """
         return (
             self.forward_train(img, img_metas, **kwargs)
@@ -81,7 +80,7 @@ class EProPnPDet(BaseDetector):
         img_metas: list[dict],
         generator: torch.Generator | None = None,
         mc_samples: int | None = None,
-    ) -> list[Detections]:
+    ) -> list[Boxes3D]:
         """Detections of each image, in the camera frame; with `flip_tta` in the test settings, of
         the image and its mirror image.
 
@@ -96,13 +95,10 @@ class EProPnPDet(BaseDetector):
         )
         return self.bbox_head.detect(self.extract_feat(img), view, generator, mirrored, mc_samples)
 
-    def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[dict]:
-        """`detect` with a fixed seed, in the form that mmdet3d's datasets evaluate."""
+    def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[Boxes3D]:
+        """`detect` with a fixed seed; the detections per image, on the CPU."""
         generator = torch.Generator(img.device).manual_seed(0)
-        return [
-            dict(img_bbox=mmdet3d_result(found.to("cpu")))
-            for found in self.detect(img, img_metas, generator)
-        ]
+        return [found.to("cpu") for found in self.detect(img, img_metas, generator)]
 
     def aug_test(self, imgs, img_metas, **kwargs):
         raise NotImplementedError(
@@ -158,14 +154,3 @@ def lidar_of(img_metas: list[dict], kept: list[Tensor]) -> LidarPoints | None:
         meta["lidar_points"].to(keep.device).of_objects(keep) for meta, keep in zip(img_metas, kept)
     ]
     return LidarPoints.cat(points, [int(keep.sum()) for keep in kept])
-
-
-def mmdet3d_result(found: Detections) -> dict:
-    """Detections as mmdet3d's datasets read them, with the pose covariance beside."""
-    return dict(
-        boxes_3d=to_mmdet3d(found.pose, found.size, found.velocity),
-        scores_3d=found.score,
-        labels_3d=found.label,
-        attrs_3d=found.attribute,
-        pose_covariance=found.covariance,
-    )

@@ -4,17 +4,15 @@ is needed.
 
 from .background import BACKGROUNDS, background
 from .birdseye import draw_birdseye
-from .boxes import DrawnBoxes, draw_boxes
-from .wireframe import box_corners, project_segments
+from .boxes import draw_boxes
+from .heading_rose import draw_yaw_density
 from .layout import side_by_side, stacked
 from .reliability import draw_reliability
-from .heading_rose import draw_yaw_density
+from .wireframe import project_segments
 
 __all__ = [
     "BACKGROUNDS",
-    "DrawnBoxes",
     "background",
-    "box_corners",
     "draw_birdseye",
     "draw_boxes",
     "draw_reliability",

@@ -10,30 +10,29 @@ from matplotlib.patches import Ellipse, Polygon, Wedge
 
 from epropnp_det.posterior.density import resample
 
-from .boxes import DrawnBoxes
-from .layout import pixels_of
+from .layout import render_figure
 from .palette import class_rgb, unit_rgb
-from .wireframe import box_corners
+from .wireframe import FOOTPRINT
 
-_FOOTPRINT = (
-    3,
-    2,
-    6,
-    7,
-)  # corners of the top face (y points down), around the object, the front side first
 _RING_STEP = 10.0  # m between range rings
 _TRUTH_RGB = (60, 60, 60)
-_ARROW_SECONDS = 1.0  # a velocity arrow ends where the object will be then
+_ARROW_SECONDS = 1.0  # a velocity arrow ends at the position of the object after this time
 _MIN_SPEED = 0.3  # m/s; slower objects get no arrow
 _ELLIPSE_SIGMAS = (1.0, 2.0)
-_SAMPLES = 100  # drawn of an object
+_SAMPLES = 100  # drawn per object
 _TAIL = 0.6  # m
 
 
 def draw_birdseye(
-    boxes: DrawnBoxes,
-    truth: DrawnBoxes | None = None,
+    corners: np.ndarray,
+    label: np.ndarray,
     *,
+    velocity: np.ndarray | None = None,
+    covariance: np.ndarray | None = None,
+    sample_pose: np.ndarray | None = None,
+    sample_weight: np.ndarray | None = None,
+    true_corners: np.ndarray | None = None,
+    true_velocity: np.ndarray | None = None,
     matrix: np.ndarray | None = None,
     width: int | None = None,
     reach: float = 60.0,
@@ -41,12 +40,20 @@ def draw_birdseye(
 ) -> np.ndarray:
     """The boxes from above: (height, 0.8 height, 3) uint8 BGR.
 
-    Solid outlines with the heading side filled are `boxes`, with samples of their poses where they
-    have any, else with ellipses of one and two standard deviations of the position where they have
-    a covariance; a sample is a dot with a tail towards its heading. Dashed outlines are `truth`.
-    Arrows are velocities, as long as the way of one second.
+    Boxes are solid outlines with the heading side filled, with samples of their poses where those
+    are given, else with ellipses of one and two standard deviations of the position where there are
+    covariances; a sample is a dot with a tail towards its heading. Ground truth is dashed. Arrows
+    are velocities, as long as the way of one second.
 
     Args:
+        corners: (n, 8, 3) m, see `wireframe`.
+        label: (n,) class, for the colour.
+        velocity: (n, 2) vx, vz, m/s, NaN where unknown.
+        covariance: (n, 4, 4) of (x, y, z, yaw).
+        sample_pose: (n, S, 4) x, y, z, yaw.
+        sample_weight: (n, S), NaN where a distribution is degenerate.
+        true_corners: (m, 8, 3) of the ground truth.
+        true_velocity: (m, 2) of the ground truth.
         matrix: (3, 3) camera matrix, px; with `width`, the view of the camera is shaded.
         width: of the image, px.
         reach: metres ahead that are shown; 0.4 of it on either side.
@@ -56,10 +63,19 @@ def draw_birdseye(
     _prepare(axes, reach)
     if matrix is not None and width is not None:
         _shade_view(axes, np.asarray(matrix), width, reach)
-    if truth is not None:
-        _draw_all(axes, truth, dashed=True)
-    _draw_all(axes, boxes, dashed=False)
-    return pixels_of(figure)
+    if true_corners is not None:
+        grey = [unit_rgb(_TRUTH_RGB)] * len(true_corners)
+        _draw_outlines(axes, true_corners, grey, dashed=True)
+        _draw_velocities(axes, true_corners, true_velocity, grey)
+    colors = [unit_rgb(class_rgb(index)) for index in label]
+    _draw_outlines(axes, corners, colors, dashed=False)
+    for index, color in enumerate(colors):
+        if sample_pose is not None and sample_weight is not None:
+            _draw_samples(axes, sample_pose[index], sample_weight[index], color)
+        elif covariance is not None:
+            _draw_ellipses(axes, corners[index].mean(axis=0), covariance[index], color)
+    _draw_velocities(axes, corners, velocity, colors)
+    return render_figure(figure)
 
 
 def covariance_ellipse(covariance: np.ndarray, sigmas: float) -> tuple[float, float, float]:
@@ -104,42 +120,21 @@ def _shade_view(axes: Axes, matrix: np.ndarray, width: int, reach: float) -> Non
     )
 
 
-def _draw_all(axes: Axes, boxes: DrawnBoxes, dashed: bool) -> None:
-    for index in range(len(boxes)):
-        color = unit_rgb(_TRUTH_RGB if dashed else class_rgb(boxes.label[index]))
-        _draw_outline(axes, box_corners(boxes.pose[index], boxes.size[index]), color, dashed)
-        if boxes.sample_pose is not None:
-            _draw_samples(axes, boxes.sample_pose[index], boxes.sample_weight[index], color)
-        elif boxes.covariance is not None:
-            _draw_ellipses(axes, boxes.pose[index], boxes.covariance[index], color)
-        if boxes.velocity is not None:
-            _draw_velocity(axes, boxes.pose[index], boxes.velocity[index], color)
-
-
-def _draw_outline(
-    axes: Axes, corners: np.ndarray, color: tuple[float, float, float], dashed: bool
+def _draw_outlines(
+    axes: Axes, corners: np.ndarray, colors: list[tuple[float, float, float]], dashed: bool
 ) -> None:
-    outline = corners[list(_FOOTPRINT)][:, [0, 2]]
     line = (
         dict(linestyle=(0, (3, 2)), linewidth=1.1, zorder=4)
         if dashed
         else dict(linestyle="-", linewidth=1.6, zorder=3)
     )
-    axes.add_patch(Polygon(outline, closed=True, facecolor="none", edgecolor=color, **line))
-    if not dashed:
-        axes.add_patch(
-            Polygon(outline, closed=True, facecolor=(*color, 0.15), edgecolor="none", zorder=2)
-        )
-    nose = np.array([outline[0], outline[1], outline.mean(axis=0)])
-    axes.add_patch(
-        Polygon(
-            nose,
-            closed=True,
-            facecolor=(*color, 0.0 if dashed else 0.7),
-            edgecolor=color,
-            **{**line, "linewidth": 0.8},
-        )
-    )
+    for outline, color in zip(corners[:, list(FOOTPRINT)][..., [0, 2]], colors):
+        nose = np.array([outline[0], outline[1], outline.mean(axis=0)])
+        axes.add_patch(Polygon(outline, facecolor="none", edgecolor=color, **line))
+        if not dashed:
+            axes.add_patch(Polygon(outline, facecolor=(*color, 0.15), edgecolor="none", zorder=2))
+        fill = (*color, 0.0 if dashed else 0.7)
+        axes.add_patch(Polygon(nose, facecolor=fill, edgecolor=color, **{**line, "linewidth": 0.8}))
 
 
 def _draw_samples(
@@ -159,23 +154,28 @@ def _draw_samples(
 
 
 def _draw_ellipses(
-    axes: Axes, pose: np.ndarray, covariance: np.ndarray, color: tuple[float, float, float]
+    axes: Axes, center: np.ndarray, covariance: np.ndarray, color: tuple[float, float, float]
 ) -> None:
     if not np.isfinite(covariance).all():
         return
     for sigmas in _ELLIPSE_SIGMAS:
         along, across, angle = covariance_ellipse(covariance, sigmas)
         look = dict(facecolor=(*color, 0.12), edgecolor=(*color, 0.8), linewidth=0.7, zorder=2)
-        axes.add_patch(Ellipse((pose[0], pose[2]), along, across, angle=angle, **look))
+        axes.add_patch(Ellipse((center[0], center[2]), along, across, angle=angle, **look))
 
 
-def _draw_velocity(
-    axes: Axes, pose: np.ndarray, velocity: np.ndarray, color: tuple[float, float, float]
+def _draw_velocities(
+    axes: Axes,
+    corners: np.ndarray,
+    velocity: np.ndarray | None,
+    colors: list[tuple[float, float, float]],
 ) -> None:
-    if not np.linalg.norm(velocity) >= _MIN_SPEED:  # also drops NaN
+    if velocity is None:
         return
-    tip = pose[[0, 2]] + _ARROW_SECONDS * velocity
-    arrow = dict(arrowstyle="->", color=color, linewidth=1.2)
-    axes.annotate(
-        "", xy=tuple(tip), xytext=tuple(pose[[0, 2]]), arrowprops=arrow, annotation_clip=True
-    )
+    for start, speed, color in zip(corners.mean(axis=1)[:, [0, 2]], velocity, colors):
+        if np.linalg.norm(speed) >= _MIN_SPEED:  # False for NaN
+            arrow = dict(arrowstyle="->", color=color, linewidth=1.2)
+            tip = start + _ARROW_SECONDS * speed
+            axes.annotate(
+                "", xy=tuple(tip), xytext=tuple(start), arrowprops=arrow, annotation_clip=True
+            )

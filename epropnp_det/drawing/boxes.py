@@ -1,97 +1,73 @@
 """3D boxes drawn on an image.
 
-Camera frame: x right, y down, z forward, metres. A pose is (x, y, z, yaw) of the gravity centre, a
-    size (l, h, w) along the
-object's own x, y, z; yaw turns about y: R_y = [[c, 0, s], [0, 1, 0], [-s, 0, c]]. Image points are
-continuous: pixel (row i, column j) has its centre at (j + 0.5, i + 0.5).
+Boxes come as their corners in the camera frame (`wireframe`). Image points are continuous: pixel
+(row i, column j) has its centre at (j + 0.5, i + 0.5).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from .palette import TRUTH_RGB, bgr, class_rgb
-from .wireframe import _EDGES, _FRONT_DIAGONALS, NEAR, box_corners, project_segments
+from .wireframe import EDGES, FRONT, FRONT_DIAGONALS, NEAR, project_segments
 
 _SUBPIXEL_BITS = 4  # of OpenCV's fixed-point coordinates
 _DASH = 9.0  # px
 
 
-@dataclass(frozen=True)
-class DrawnBoxes:
-    """Boxes to draw, camera frame of the image. Optional fields are drawn where they are given."""
-
-    pose: np.ndarray  # (n, 4) x, y, z of the gravity centre, yaw; m, rad
-    size: np.ndarray  # (n, 3) l, h, w, m
-    label: np.ndarray  # (n,) class
-    score: np.ndarray | None = None  # (n,)
-    velocity: np.ndarray | None = None  # (n, 2) vx, vz, m/s; NaN where unknown
-    covariance: np.ndarray | None = None  # (n, 4, 4) of the pose
-    sample_pose: np.ndarray | None = None  # (n, S, 4) samples of the pose's distribution
-    sample_weight: np.ndarray | None = (
-        None  # (n, S) their weights; NaN where there is no distribution
-    )
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-    def where(self, kept: np.ndarray) -> DrawnBoxes:
-        """The boxes that `kept` (indices or a mask) selects."""
-        return DrawnBoxes(
-            **{name: None if value is None else value[kept] for name, value in vars(self).items()}
-        )
-
-
 def draw_boxes(
     image: np.ndarray,
     matrix: np.ndarray,
-    boxes: DrawnBoxes,
+    corners: np.ndarray,
+    label: np.ndarray,
     *,
+    captions: Sequence[str] = (),
     dashed: bool = False,
-    names: tuple[str, ...] = (),
 ) -> np.ndarray:
-    """A copy of `image` with wire frames of the boxes, far ones first; the side an object is
-    heading to is tinted and crossed.
+    """A copy of `image` with wire frames of the boxes, far ones first; the front face is tinted and
+    crossed.
 
     Args:
         image: (H, W, 3) uint8 BGR.
         matrix: (3, 3) camera matrix, px.
-        boxes: in the camera frame of the image.
-        dashed: thin white dashes instead of class colours, for true boxes; their heading is not
+        corners: (n, 8, 3) m, in the camera frame of the image.
+        label: (n,) class, for the colour.
+        captions: text of each box; empty for none.
+        dashed: thin white dashes instead of class colours, for ground truth; headings are not
             marked.
-        names: class names; with them and scores every box gets a label.
     """
     picture = image.copy()
-    for index in np.argsort(-boxes.pose[:, 2], kind="stable"):
-        _draw_box(picture, matrix, boxes.where(np.array([index])), dashed, names)
+    for index in np.argsort(-corners[:, :, 2].mean(axis=1), kind="stable"):
+        color = bgr(TRUTH_RGB if dashed else class_rgb(label[index]))
+        edges = _draw_wireframe(picture, matrix, corners[index], color, dashed)
+        if captions and len(edges):
+            _draw_caption(picture, edges, captions[index], color)
     return picture
 
 
-def _draw_box(
-    picture: np.ndarray, matrix: np.ndarray, box: DrawnBoxes, dashed: bool, names: tuple[str, ...]
-) -> None:
-    corners = box_corners(box.pose, box.size)[0]
-    color = bgr(TRUTH_RGB if dashed else class_rgb(box.label[0]))
-    edges = _clip_to(project_segments(corners[_EDGES], matrix), picture.shape)
+def _draw_wireframe(
+    picture: np.ndarray,
+    matrix: np.ndarray,
+    corners: np.ndarray,
+    color: tuple[int, int, int],
+    dashed: bool,
+) -> np.ndarray:
+    """Draws one box; returns its edges inside the picture, (m, 2, 2) px."""
+    edges = _clip_to(project_segments(corners[EDGES], matrix), picture.shape)
     if len(edges) == 0:
-        return
-    if not dashed:  # true boxes stay light: they lie over the predicted ones
+        return edges
+    if not dashed:  # ground truth stays light: it lies over the predicted boxes
         _tint_front(picture, corners, matrix, color)
-        _draw_lines(
-            picture,
-            _clip_to(project_segments(corners[_FRONT_DIAGONALS], matrix), picture.shape),
-            color,
-            thickness=1,
-        )
+        diagonals = _clip_to(project_segments(corners[FRONT_DIAGONALS], matrix), picture.shape)
+        _draw_lines(picture, diagonals, color, thickness=1)
     thickness = max(1, round(picture.shape[1] / 800) - dashed)
     # A thin dark rim, so that the edges show on bright and on dark ground.
     _draw_lines(picture, edges, (20, 20, 20), thickness=thickness + 2, dashed=dashed)
     _draw_lines(picture, edges, color, thickness=thickness, dashed=dashed)
-    if names and box.score is not None:
-        _draw_label(picture, edges, f"{names[box.label[0]]} {box.score[0]:.2f}", color)
+    return edges
 
 
 def _clip_to(segments: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -144,12 +120,11 @@ def _dashes(segments: np.ndarray) -> np.ndarray:
 def _tint_front(
     picture: np.ndarray, corners: np.ndarray, matrix: np.ndarray, color: tuple[int, int, int]
 ) -> None:
-    """Blends a little colour into the side an object is heading to, where that lies wholly in front
-    of the camera.
-    """
-    if (corners[:4, 2] <= NEAR).any():
+    """Blends a little colour into the front face, where that lies wholly in front of the camera."""
+    front = corners[list(FRONT)]
+    if (front[:, 2] <= NEAR).any():
         return
-    outline = project_segments(np.stack([corners[:4], corners[:4]], axis=1), matrix)[:, 0]
+    outline = project_segments(np.stack([front, front], axis=1), matrix)[:, 0]
     left, top = np.floor(outline.min(axis=0)).astype(int).clip(min=0)
     right, bottom = (
         np.ceil(outline.max(axis=0)).astype(int).clip(max=np.array(picture.shape[1::-1]))
@@ -163,7 +138,7 @@ def _tint_front(
     window[:] = cv2.addWeighted(window, 0.7, filled, 0.3, 0.0)
 
 
-def _draw_label(
+def _draw_caption(
     picture: np.ndarray, edges: np.ndarray, text: str, color: tuple[int, int, int]
 ) -> None:
     """White text on a plate of the class colour, above the drawn edges and inside the picture."""

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from epropnp_det.posterior.density import yaw_density
 
-from .layout import pixels_of
+from .layout import render_figure
 from .palette import class_rgb, unit_rgb
 
 _ANGLES = np.linspace(-np.pi, np.pi, 361)
@@ -52,4 +52,4 @@ def draw_yaw_density(
     axes.tick_params(axis="x", pad=-2)
     axes.grid(color="0.88", linewidth=0.7)
     axes.spines["polar"].set_color("0.75")
-    return pixels_of(figure)
+    return render_figure(figure)

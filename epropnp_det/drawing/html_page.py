@@ -13,8 +13,6 @@ import cv2
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from epropnp_det.detection.data.nuscenes_classes import CLASSES
-
 from .palette import class_rgb
 
 _JPEG_QUALITY = 85
@@ -51,11 +49,12 @@ class ImagePanel:
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that the page shows."""
+    """The content of the page; `class_names` are those of the legend, in the order of the labels."""
 
     title: str
     lead: str
     images: tuple[ImagePanel, ...]
+    class_names: tuple[str, ...]
     numbers: tuple[Number, ...] = ()
     commands: tuple[str, ...] = ()
 
@@ -64,7 +63,7 @@ class Page:
         """Class names and their colours."""
         return [
             (name.replace("_", " "), "rgb({}, {}, {})".format(*class_rgb(label)))
-            for label, name in enumerate(CLASSES)
+            for label, name in enumerate(self.class_names)
         ]
 
 

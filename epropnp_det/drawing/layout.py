@@ -35,7 +35,7 @@ def _with_height(picture: np.ndarray, height: int) -> np.ndarray:
     return cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
 
 
-def pixels_of(figure: Figure) -> np.ndarray:
+def render_figure(figure: Figure) -> np.ndarray:
     """A figure of matplotlib drawn without a display: (H, W, 3) uint8 BGR."""
     canvas = FigureCanvasAgg(figure)
     canvas.draw()

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from epropnp_det.posterior.credible_regions import NOMINAL, binomial_error, coverage
 
-from .layout import pixels_of
+from .layout import render_figure
 
 _SIGMAS = 2.0  # of the band that chance alone explains
 _BINS = 10
@@ -31,7 +31,7 @@ def draw_reliability(levels: Mapping[str, np.ndarray], title: str) -> np.ndarray
     left, right = figure.subplots(1, 2)
     _draw_curves(left, levels)
     _draw_histogram(right, levels)
-    return pixels_of(figure)
+    return render_figure(figure)
 
 
 def _draw_curves(axes: Axes, levels: Mapping[str, np.ndarray]) -> None:

@@ -1,46 +1,22 @@
-"""Corners and edges of 3D boxes, projected to the image and clipped at the near plane."""
+"""Edges of 3D boxes, projected to the image and clipped at the near plane.
+
+Boxes come as their eight corners (8, 3) in the camera frame: x right, y down, z forward, m. Corners
+0-3 are the rear face, corners 4-7 the front face, the side to which the object is heading; both run
+around the object in the same order, beginning with the two upper corners.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-NEAR = 0.1  # m; what is nearer to the image plane cannot be drawn
+NEAR = 0.1  # m; points closer to the image plane cannot be drawn
 
-# Corners 0-3 are the front face (+x, where the object is heading), 4-7 the back face; both run
-# alike around the object.
-_CORNER_SIGNS = np.array(
-    [
-        [1, 1, 1],
-        [1, 1, -1],
-        [1, -1, -1],
-        [1, -1, 1],
-        [-1, 1, 1],
-        [-1, 1, -1],
-        [-1, -1, -1],
-        [-1, -1, 1],
-    ],
-    dtype=np.float64,
+FRONT = (4, 5, 6, 7)
+FOOTPRINT = (5, 4, 0, 1)  # corners of the top face, around the object, the front side first
+EDGES = np.array(
+    [[4, 5], [5, 6], [6, 7], [7, 4], [0, 1], [1, 2], [2, 3], [3, 0], [0, 4], [1, 5], [2, 6], [3, 7]]
 )
-_EDGES = np.array(
-    [[0, 1], [1, 2], [2, 3], [3, 0], [4, 5], [5, 6], [6, 7], [7, 4], [0, 4], [1, 5], [2, 6], [3, 7]]
-)
-_FRONT_DIAGONALS = np.array([[0, 2], [1, 3]])
-
-
-def yaw_matrix(yaw: np.ndarray) -> np.ndarray:
-    """Rotation about the camera's y axis: (...) rad -> (..., 3, 3)."""
-    cos, sin, zero = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw)
-    rows = [[cos, zero, sin], [zero, zero + 1, zero], [-sin, zero, cos]]
-    return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def box_corners(pose: np.ndarray, size: np.ndarray) -> np.ndarray:
-    """Corners in the camera frame: pose (..., 4), size (..., 3) -> (..., 8, 3) m; the first four
-    are the side it is heading to.
-    """
-    pose, size = np.asarray(pose, dtype=np.float64), np.asarray(size, dtype=np.float64)
-    local = 0.5 * size[..., None, :] * _CORNER_SIGNS
-    return local @ np.swapaxes(yaw_matrix(pose[..., 3]), -1, -2) + pose[..., None, :3]
+FRONT_DIAGONALS = np.array([[4, 6], [5, 7]])
 
 
 def project_segments(segments: np.ndarray, matrix: np.ndarray) -> np.ndarray:

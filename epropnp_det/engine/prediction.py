@@ -21,7 +21,7 @@ from .wrapping import to_device
 
 def predict_dataset(
     model: nn.Module, dataset: Dataset, *, workers: int, seed: int = 0
-) -> list[dict] | None:
+) -> list[Any] | None:
     """Results of every image in the dataset's order; None on every process but the first.
 
     Image i is predicted by process i mod (number of processes), alone in its batch and with random
@@ -55,8 +55,8 @@ def _loader(dataset: Dataset, indices: range, workers: int) -> DataLoader:
 
 
 @torch.no_grad()
-def predict(model: nn.Module, data: dict[str, Any], *, seed: int) -> dict:
-    """Result of the one image in a collated batch, `{'img_bbox': {...}}`; the model must be in
+def predict(model: nn.Module, data: dict[str, Any], *, seed: int) -> Any:
+    """Result of the one image in a collated batch, as the model returns it; the model must be in
     evaluation mode.
     """
     device = next(model.parameters()).device
@@ -64,7 +64,7 @@ def predict(model: nn.Module, data: dict[str, Any], *, seed: int) -> dict:
         return model(return_loss=False, rescale=True, **to_device(data, device))[0]
 
 
-def gather_results(results: dict[int, dict], size: int) -> list[dict] | None:
+def gather_results(results: dict[int, Any], size: int) -> list[Any] | None:
     """Puts the results of all processes in order on the first one; the others get None.
 
     Args:

@@ -149,5 +149,5 @@ def test_full_model_trains_and_detects_on_a_small_image():
     assert all(value.isfinite().all() for value in losses.values())
     assert all(p.grad.isfinite().all() for p in model.parameters() if p.grad is not None)
     assert not silent, silent
-    result = model.eval()(image, meta, return_loss=False)[0]["img_bbox"]
-    assert len(result["boxes_3d"]) == len(result["scores_3d"]) == len(result["pose_covariance"])
+    result = model.eval()(image, meta, return_loss=False)[0]
+    assert len(result.pose) == len(result.score) == len(result.covariance)

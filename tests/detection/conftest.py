@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from epropnp_det import compat  # noqa: F401  before mmdet3d
+from epropnp_det.detection.boxes import Boxes3D, from_mmdet3d
 from epropnp_det.detection.data import nuscenes_convert
 from epropnp_det.detection.data.nuscenes_dataset import NuScenesCameraDataset
 from tests.nuscenes_factory import VERSION, write_database
@@ -79,7 +80,7 @@ def perfect_results():
     left out.
     """
 
-    def make(dataset: NuScenesCameraDataset, min_visibility: int = 2) -> list[dict]:
+    def make(dataset: NuScenesCameraDataset, min_visibility: int = 2) -> list[Boxes3D]:
         return [
             _perfect_result(dataset.get_ann_info(index), min_visibility)
             for index in range(len(dataset))
@@ -88,19 +89,17 @@ def perfect_results():
     return make
 
 
-def _perfect_result(info: dict, min_visibility: int) -> dict:
-    keep = torch.from_numpy(info["visibility"] >= min_visibility)
-    labels, attributes = (
-        torch.from_numpy(info["gt_labels_3d"]),
-        torch.from_numpy(info["attr_labels"]),
+def _perfect_result(info: dict, min_visibility: int) -> Boxes3D:
+    pose, size, velocity = from_mmdet3d(info["gt_bboxes_3d"])
+    boxes = Boxes3D(
+        pose=pose,
+        size=size,
+        label=torch.from_numpy(info["gt_labels_3d"]),
+        velocity=velocity,
+        attribute=torch.from_numpy(info["attr_labels"]),
+        score=torch.ones(len(pose)),
     )
-    result = dict(
-        boxes_3d=info["gt_bboxes_3d"],
-        scores_3d=torch.ones(len(labels)),
-        labels_3d=labels,
-        attrs_3d=attributes,
-    )
-    return dict(img_bbox={name: value[keep] for name, value in result.items()})
+    return boxes[torch.from_numpy(info["visibility"] >= min_visibility)]
 
 
 @pytest.fixture(scope="session")

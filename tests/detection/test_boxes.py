@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import torch
 
-from epropnp_det.detection.boxes import corners, from_mmdet3d, projected_boxes, to_mmdet3d
+from epropnp_det.detection.boxes import (
+    MMDET3D_BOXES,
+    Boxes3D,
+    corners,
+    from_mmdet3d,
+    from_mmdet3d_result,
+    mirror_boxes,
+    projected_boxes,
+    replace_yaw,
+    to_mmdet3d,
+    without_unknown_velocity,
+)
 from epropnp_det.pnp import YawPose
+from tests.tolerances import EXACT
 
 from .small import CAMERA, scene
 
@@ -49,3 +64,65 @@ def test_projected_boxes_stay_in_the_image_and_hold_the_centre():
     centre = CAMERA.project(truth.pose[:, :3])
     assert ((boxes[:, :2] <= centre) & (centre <= boxes[:, 2:])).all()
     assert (boxes >= 0).all() and (boxes <= image_size.repeat(1, 2)).all()
+
+
+def test_the_last_four_corners_are_the_front():
+    pose = torch.tensor([0.0, 0.0, 10.0, math.pi / 2], dtype=torch.float64)
+    front = corners(pose, torch.tensor([4.0, 1.0, 2.0], dtype=torch.float64))[4:].mean(0)
+    torch.testing.assert_close(front, front.new_tensor([0.0, 0.0, 8.0]), rtol=0, atol=EXACT)
+
+
+def test_corners_take_any_leading_dimensions():
+    truth = scene(6)
+    stacked = corners(truth.pose.unflatten(0, (2, 3)), truth.size.unflatten(0, (2, 3)))
+    assert torch.equal(stacked.flatten(0, 1), corners(truth.pose, truth.size))
+
+
+def test_a_new_yaw_changes_nothing_else():
+    truth = scene(5)
+    boxes = to_mmdet3d(truth.pose, truth.size, truth.velocity)
+    turned = replace_yaw(boxes, torch.arange(5.0))
+    assert torch.equal(turned.tensor[:, 6], torch.arange(5.0))
+    others = [0, 1, 2, 3, 4, 5, 7, 8]
+    assert torch.equal(
+        turned.tensor[:, others].nan_to_num(-1), boxes.tensor[:, others].nan_to_num(-1)
+    )
+
+
+def test_only_unknown_velocities_become_zero():
+    truth = scene(5)
+    velocity = torch.ones(5, 2)
+    velocity[2] = math.nan
+    boxes = to_mmdet3d(truth.pose, truth.size, velocity)
+    known = without_unknown_velocity(boxes).tensor
+    assert torch.equal(known[:, :7], boxes.tensor[:, :7])
+    assert known[:, 7:].tolist() == [[1, 1], [1, 1], [0, 0], [1, 1], [1, 1]]
+
+
+def test_mirroring_mirrors_the_corners():
+    truth = scene(5)
+    pose, size, _ = from_mmdet3d(mirror_boxes(to_mmdet3d(truth.pose, truth.size, truth.velocity)))
+    expected = corners(truth.pose, truth.size) * torch.tensor([-1.0, 1.0, 1.0])
+    distance = torch.cdist(corners(pose, size), expected).amin(1)
+    torch.testing.assert_close(distance, torch.zeros(5, 8), atol=1e-4, rtol=0)  # float32 metres
+
+
+def test_results_of_mmdet3d_become_boxes():
+    truth = scene(5)
+    result = dict(
+        boxes_3d=MMDET3D_BOXES(
+            to_mmdet3d(truth.pose, truth.size, truth.velocity).tensor, box_dim=9
+        ),
+        labels_3d=truth.label,
+        scores_3d=torch.linspace(1, 0, 5),
+        attrs_3d=truth.attribute,
+    )
+    found = from_mmdet3d_result(result)
+    expected = Boxes3D(
+        truth.pose, truth.size, truth.label, truth.velocity, truth.attribute, result["scores_3d"]
+    )
+    for name in ("pose", "size", "velocity", "score", "label", "attribute"):
+        torch.testing.assert_close(getattr(found, name), getattr(expected, name), equal_nan=True)
+    assert len(found) == 5 and found.covariance is None
+    assert len(found[found.score > 0.4]) == 3
+    assert len(Boxes3D.cat([found, replace(found, label=found.label + 1)])) == 10

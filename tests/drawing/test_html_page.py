@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from epropnp_det import compat  # noqa: F401  before mmdet3d
+from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.reports.panels import (
     close_up,
@@ -24,7 +25,6 @@ from epropnp_det.detection.reports.panels import (
     load_metrics,
     poster,
 )
-from epropnp_det.drawing.boxes import DrawnBoxes
 from epropnp_det.drawing.html_page import Page, write_page
 from epropnp_det.errors import UserError
 from tests.example_results import MATRIX, SPREAD, made_up_result
@@ -63,14 +63,15 @@ def read(path: Path) -> Reader:
 
 @pytest.fixture(scope="module")
 def panel():
-    return image_panel(made_up_result(8))
+    return image_panel(made_up_result(8), CLASSES)
 
 
 def test_everything_is_inside_the_page(panel, tmp_path: Path) -> None:
     (tmp_path / "metrics.json").write_text(json.dumps(METRICS | dict(mAAE=0.25)))
     numbers = load_metrics(tmp_path / "metrics.json")
     write_page(
-        tmp_path / "page.html", Page("Title", "Lead.", (panel,), numbers, ("python a.py <x>",))
+        tmp_path / "page.html",
+        Page("Title", "Lead.", (panel,), CLASSES, numbers, ("python a.py <x>",)),
     )
     page = read(tmp_path / "page.html")
     assert page.links == []
@@ -91,8 +92,20 @@ def test_everything_is_inside_the_page(panel, tmp_path: Path) -> None:
     assert all(name.replace("_", " ") in page.words for name in CLASSES)
 
 
+def test_names_of_the_classes_are_an_argument(tmp_path: Path) -> None:
+    names = tuple(f"kind_{index}" for index in range(10))
+    panel = image_panel(made_up_result(3), names)
+    assert [each.title.split(",")[0] for each in panel.objects] == ["kind 0", "kind 1", "kind 2"]
+    write_page(tmp_path / "page.html", Page("Title", "Lead.", (panel,), names))
+    words = read(tmp_path / "page.html").words
+    assert all(f"kind {index}" in words for index in range(10)) and "car" not in words
+
+
 def test_a_page_without_objects_says_so(tmp_path: Path) -> None:
-    write_page(tmp_path / "page.html", Page("Title", "Lead.", (image_panel(made_up_result(0)),)))
+    write_page(
+        tmp_path / "page.html",
+        Page("Title", "Lead.", (image_panel(made_up_result(0), CLASSES),), CLASSES),
+    )
     page = read(tmp_path / "page.html")
     assert "Nothing found above the score threshold." in page.words and len(page.pictures) == 2
 
@@ -102,7 +115,7 @@ def test_an_object_without_a_distribution_is_drawn_but_not_shown_close_up() -> N
     weight = result.detections.sample_weight.clone()
     weight[0] = torch.nan
     panel = image_panel(
-        replace(result, detections=replace(result.detections, sample_weight=weight))
+        replace(result, detections=replace(result.detections, sample_weight=weight)), CLASSES
     )
     assert [each.title.split(",")[0] for each in panel.objects] == ["truck", "trailer"]
 
@@ -124,13 +137,15 @@ def test_poster_has_the_image_the_scene_from_above_and_the_objects(panel) -> Non
         picture[: panel.picture.shape[0], : panel.picture.shape[1]], panel.picture
     )
     assert picture.shape[0] > panel.picture.shape[0] and picture.shape[1] > panel.picture.shape[1]
-    empty = image_panel(made_up_result(0))
+    empty = image_panel(made_up_result(0), CLASSES)
     assert poster(empty).shape[0] == empty.picture.shape[0]
 
 
 def test_close_up_has_the_object_in_the_middle() -> None:
     pixels = np.full((900, 1600, 3), 90, np.uint8)
-    box = DrawnBoxes(np.array([[3.0, 1.0, 20.0, 0.4]]), np.array([[4.0, 1.5, 2.0]]), np.array([0]))
+    box = Boxes3D(
+        torch.tensor([[3.0, 1.0, 20.0, 0.4]]), torch.tensor([[4.0, 1.5, 2.0]]), torch.tensor([0])
+    )
     view = close_up(pixels, MATRIX, box)
     rows, columns = np.nonzero((view != 90).any(axis=2))
     height, width = view.shape[:2]

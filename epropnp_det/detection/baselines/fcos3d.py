@@ -1,4 +1,4 @@
-"""mmdet3d's FCOS3D behind the interface of our detector, as the baseline to compare with."""
+"""mmdet3d's FCOS3D with the interface of our detector, as the baseline to compare with."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ from mmdet3d.models.builder import DETECTORS
 from mmdet3d.models.detectors import FCOSMono3D
 from torch import Tensor
 
+from ..boxes import Boxes3D, from_mmdet3d_result
+
 
 @DETECTORS.register_module()
 class FCOS3DBaseline(FCOSMono3D):
-    """FCOS3D, unchanged but for its inputs: plain batches at test time instead of lists of
-    augmented ones.
+    """FCOS3D, unchanged but for its interface: plain batches at test time instead of lists of
+    augmented ones, and detections as `Boxes3D`.
     """
 
     def forward(self, img: Tensor, img_metas: list[dict], return_loss: bool = True, **kwargs):
-        """Losses with `return_loss`, else one dict of mmdet3d results an image."""
+        """Losses with `return_loss`, else the detections per image."""
         return (
             self.forward_train(img, img_metas, **kwargs)
             if return_loss
             else self.simple_test(img, img_metas)
         )
+
+    def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[Boxes3D]:
+        """Detections per image on the CPU, camera frame of the network input, without covariances."""
+        results = super().simple_test(img, img_metas, **kwargs)
+        return [from_mmdet3d_result(result["img_bbox"]).to("cpu") for result in results]

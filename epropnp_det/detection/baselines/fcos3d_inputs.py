@@ -1,12 +1,12 @@
-"""What mmdet3d's FCOS3D wants of an image beyond what our detector takes, so that both train on the
-same pixels and boxes.
+"""Inputs that mmdet3d's FCOS3D takes beyond those of our detector, so that both train on the same
+pixels and boxes.
 """
 
 from __future__ import annotations
 
-import torch
 from mmdet.datasets.builder import PIPELINES
-from mmdet3d.core.bbox import CameraInstance3DBoxes
+
+from ..boxes import MMDET3D_BOXES, from_mmdet3d, without_unknown_velocity
 
 
 @PIPELINES.register_module()
@@ -14,9 +14,8 @@ class AddFCOS3DInputs:
     """Adds the camera matrix as `cam2img`, and to ground truth the projected centres and depths.
     The last step before formatting.
 
-    Results come out for the pixels that the network sees (`scale_factor` 1 with the camera of those
-    pixels), so FCOS3D needs to know nothing of crops and sizes. Unknown velocities become zero, as
-    mmdet3d does it.
+    `scale_factor` is 1 and `cam2img` belongs to the pixels of the network input, so FCOS3D decodes
+    its boxes with the camera of those pixels. Unknown velocities become zero, as in mmdet3d.
     """
 
     def __call__(self, results: dict) -> dict:
@@ -25,16 +24,14 @@ class AddFCOS3DInputs:
             results,
             cam2img=camera.matrix.tolist(),
             scale_factor=1.0,
-            box_type_3d=CameraInstance3DBoxes,
+            box_type_3d=MMDET3D_BOXES,
         )
         if "gt_bboxes_3d" in results:
-            boxes = results["gt_bboxes_3d"]
-            centers = boxes.gravity_center
-            known = torch.cat((boxes.tensor[:, :7], boxes.tensor[:, 7:].nan_to_num(nan=0.0)), 1)
+            pose, _, _ = from_mmdet3d(results["gt_bboxes_3d"])
             added.update(
-                gt_bboxes_3d=CameraInstance3DBoxes(known, box_dim=9),
+                gt_bboxes_3d=without_unknown_velocity(results["gt_bboxes_3d"]),
                 gt_labels=results["gt_labels_3d"].copy(),
-                centers2d=camera.project(centers).numpy(),
-                depths=centers[:, 2].numpy(),
+                centers2d=camera.project(pose[:, :3]).numpy(),
+                depths=pose[:, 2].numpy(),
             )
         return added

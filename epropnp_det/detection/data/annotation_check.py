@@ -1,5 +1,5 @@
-"""What an annotation file must hold beyond its schema: values that make sense, and that agree with
-each other and with the images.
+"""Checks of an annotation file beyond its schema: values that are possible, and that agree with each
+other and with the images.
 """
 
 from __future__ import annotations
@@ -13,45 +13,45 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+from .class_set import NO_ATTRIBUTE, ClassSet
 from .file_checks import Fault
-from .nuscenes_classes import ADMITTED_ATTRIBUTES, ATTRIBUTES, CLASSES, NO_ATTRIBUTE
 from .projection import areas, box_in_image, corners_of_yaw_box
 
 # Rounding and tilted cameras leave more than this to a right box; a bottom centre taken for the
 # middle leaves less.
-LEAST_OVERLAP = 0.7
+MIN_OVERLAP = 0.7
 # px; of boxes at the image border there may be so little to see that the tilt decides about all of
 # it.
 _SLIVER = 12.0
 _UNIT_NORM = 1e-3
 
 
-def find_faults(data: Mapping[str, Any], data_root: str | Path) -> Iterator[Fault]:
+def find_faults(
+    data: Mapping[str, Any], data_root: str | Path, class_set: ClassSet
+) -> Iterator[Fault]:
     """All mistakes of an annotation file, images first.
 
     Args:
-        data: from `annotation_file.read`, which has checked the schema.
-        data_root: folder of the images; of each its size is read, not its pixels.
+        data: from `annotation_file.read_annotations`, which has checked the schema.
+        data_root: folder of the images; only their sizes are read.
+        class_set: classes and attributes that the file may have.
     """
     for image in tqdm(data["images"], desc="images", unit="image"):
         yield from _located(f"image {image['file_name']}", _image_faults(image, Path(data_root)))
     images = {image["id"]: image for image in data["images"]}
     names = {category["id"]: category["name"] for category in data["categories"]}
     for name in names.values():
-        if name not in CLASSES:
+        if name not in class_set.names:
             yield Fault(
-                f"categories are among {', '.join(CLASSES)}; others are not trained on",
+                f"categories are among {', '.join(class_set.names)}; others are not trained on",
                 "categories",
                 repr(name),
             )
     for index, annotation in enumerate(tqdm(data["annotations"], desc="boxes", unit="box")):
         where = f"annotations[{index}] in {images[annotation['image_id']]['file_name']}"
-        yield from _located(
-            where,
-            _box_faults(
-                annotation, images[annotation["image_id"]], names[annotation["category_id"]]
-            ),
-        )
+        name = names[annotation["category_id"]]
+        yield from _located(where, _box_faults(annotation, images[annotation["image_id"]]))
+        yield from _located(where, _attribute_faults(annotation["attribute_id"], name, class_set))
 
 
 def _located(where: str, pairs: Iterator[tuple[str, str]]) -> Iterator[Fault]:
@@ -92,7 +92,7 @@ def _image_faults(image: Mapping[str, Any], root: Path) -> Iterator[tuple[str, s
 
 
 def _box_faults(
-    annotation: Mapping[str, Any], image: Mapping[str, Any], name: str
+    annotation: Mapping[str, Any], image: Mapping[str, Any]
 ) -> Iterator[tuple[str, str]]:
     box = np.array(annotation["bbox_cam3d"], dtype=np.float64)
     if box.shape != (7,) or not np.isfinite(box).all():
@@ -105,20 +105,19 @@ def _box_faults(
         yield "a box lies in front of its camera: z of bbox_cam3d is positive", f"z = {box[2]:g}"
     elif (
         min(annotation["bbox"][2:]) >= _SLIVER
-        and (overlap := _overlap(box, annotation["bbox"], image)) < LEAST_OVERLAP
+        and (overlap := _overlap(box, annotation["bbox"], image)) < MIN_OVERLAP
     ):
         rule = "bbox is what the image shows of bbox_cam3d (is y the middle of the box, the yaw that of conventions.md, the size l, h, w?)"
         yield rule, f"they overlap by {overlap:.2f}"
-    admitted = ADMITTED_ATTRIBUTES.get(name, ())
-    attribute = annotation["attribute_id"]
-    if not (
-        attribute == NO_ATTRIBUTE
-        or (0 <= attribute < len(ATTRIBUTES) and ATTRIBUTES[attribute] in admitted)
+
+
+def _attribute_faults(attribute: int, name: str, class_set: ClassSet) -> Iterator[tuple[str, str]]:
+    none = class_set.attributes.index(NO_ATTRIBUTE)
+    known = 0 <= attribute < len(class_set.attributes)
+    if attribute != none and not (
+        known and class_set.attributes[attribute] in class_set.attributes_of_class(name)
     ):
-        yield (
-            f"attribute_id fits the class, or is {NO_ATTRIBUTE} for none",
-            f"{attribute} for a {name}",
-        )
+        yield f"attribute_id fits the class, or is {none} for none", f"{attribute} for a {name}"
 
 
 def _overlap(box: np.ndarray, xywh: list[float], image: Mapping[str, Any]) -> float:

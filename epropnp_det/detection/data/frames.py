@@ -1,7 +1,7 @@
 """Boxes between the global, ego and camera frames of nuScenes. NumPy, float64, any leading batch
 dims.
 
-Object axes (ours, those of `CameraInstance3DBoxes`): x length, y height (down), z width. Box axes
+Object axes (ours, those of mmdet3d's camera boxes): x length, y height (down), z width. Box axes
 of the devkit: x forward, y left, z up. Camera frame: x right, y down, z forward.
 See docs/reference/conventions.md.
 """

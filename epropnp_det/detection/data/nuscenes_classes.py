@@ -1,9 +1,9 @@
-"""Names, order and ranges of the nuScenes detection task, as plain values that models, datasets and
-tools share.
-"""
+"""Names, order and ranges of the nuScenes detection task: the defaults of the nuScenes configs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+
+from .class_set import ClassSet
 
 # The order of mmdet3d's annotation files (`category_id`) and of the released checkpoints' class
 # scores.
@@ -62,15 +62,12 @@ ATTRIBUTES: tuple[str, ...] = (
 )
 NO_ATTRIBUTE: int = ATTRIBUTES.index("none")
 
-_CYCLE, _PEDESTRIAN, _VEHICLE, _NONE = (
-    ATTRIBUTES[:2],
-    ATTRIBUTES[2:5],
-    ATTRIBUTES[5:8],
-    ATTRIBUTES[8:],
-)
+_CYCLE = ATTRIBUTES[:2]
+_PEDESTRIAN = ATTRIBUTES[2:5]
+_VEHICLE = ATTRIBUTES[5:8]
+_NONE = ATTRIBUTES[8:]
 
-# What a box of a class may be said to do; a prediction is the arg-max over these. Barriers and
-# cones do nothing.
+# Attributes that a box of a class may have; the prediction is the arg-max over these.
 ADMITTED_ATTRIBUTES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "car": _VEHICLE,
@@ -103,7 +100,24 @@ DETECTION_RANGE: Mapping[str, float] = MappingProxyType(
     }
 )
 
+# Classes that a half turn does not change: the devkit counts the heading of barriers modulo pi, and
+# that of cones not at all.
+HALF_TURN_CLASSES = ("traffic_cone", "barrier")
 
-def attribute_name(index: int) -> str:
-    """Name of an attribute index as the devkit spells it: '' for "none"."""
-    return "" if index == NO_ATTRIBUTE else ATTRIBUTES[index]
+NUSCENES = ClassSet(CLASSES, ATTRIBUTES, ADMITTED_ATTRIBUTES, DETECTION_RANGE)
+
+
+def make_class_set(
+    classes: Sequence[str] | None = None,
+    attributes: Sequence[str] | None = None,
+    admitted_attributes: Mapping[str, Sequence[str]] | None = None,
+    detection_range: Mapping[str, float] | None = None,
+) -> ClassSet:
+    """Class set of a dataset from its settings; a setting that is None is the one of nuScenes."""
+    admitted = ADMITTED_ATTRIBUTES if admitted_attributes is None else admitted_attributes
+    return ClassSet(
+        names=CLASSES if classes is None else tuple(classes),
+        attributes=ATTRIBUTES if attributes is None else tuple(attributes),
+        admitted_attributes={name: tuple(values) for name, values in admitted.items()},
+        detection_range=DETECTION_RANGE if detection_range is None else dict(detection_range),
+    )

@@ -1,29 +1,35 @@
-"""nuScenes camera images with 3D boxes: reading, and the official score of what a model found."""
+"""Camera images with 3D boxes from annotation files, and the official nuScenes score of detections."""
 
 from __future__ import annotations
 
 import tempfile
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from logging import Logger
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from mmcv import Config
 from mmcv.utils import print_log
-from mmdet3d.core.bbox import CameraInstance3DBoxes
 from mmdet3d.datasets import NuScenesMonoDataset
 from mmdet3d.datasets.builder import DATASETS
 from tqdm import tqdm
 
 from epropnp_det.errors import UserError
 
+from ..boxes import Boxes3D, from_mmdet3d, to_mmdet3d
 from ..evaluation import camera_fusion, nuscenes_metrics
 from . import annotation_file, nuscenes_convert
-from .nuscenes_classes import CLASSES
+from .class_set import ClassSet
+from .nuscenes_classes import CLASSES, make_class_set
 from .transforms import FilterObjects
 
 SUBMISSION_NAME = "results_nusc.json"
+# nuScenes token of boxes of which at least 40 % are visible: those that training uses, so pictures
+# and reliability consider no others.
+MIN_VISIBILITY = 2
 
 
 @DATASETS.register_module()
@@ -44,6 +50,9 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         test_mode: no ground truth, every image in order. Otherwise images are dropped whose boxes
             all fail the pipeline's `FilterObjects`, unless `filter_empty_gt` is off.
         fusion: the fields of `camera_fusion.FusionSettings` to change.
+        classes: class names in the order of the labels; boxes of other categories are left out. None
+            takes `CLASSES` of the dataset's type, here the ten of nuScenes.
+        attributes, admitted_attributes, detection_range: as in `ClassSet`; None takes nuScenes'.
 
     Raises:
         UserError: the annotation file is missing or has another schema, or no image is left for
@@ -63,7 +72,17 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         fusion: dict | None = None,
         img_prefix: str | None = None,
         filter_empty_gt: bool = True,
+        classes: Sequence[str] | None = None,
+        attributes: Sequence[str] | None = None,
+        admitted_attributes: Mapping[str, Sequence[str]] | None = None,
+        detection_range: Mapping[str, float] | None = None,
     ):
+        self.class_set = make_class_set(
+            self.CLASSES if classes is None else classes,
+            attributes,
+            admitted_attributes,
+            detection_range,
+        )
         self.eval_set = eval_set
         self.fusion = make_fusion_settings(fusion or {})
         super().__init__(
@@ -74,6 +93,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             test_mode=test_mode,
             img_prefix=data_root if img_prefix is None else img_prefix,
             filter_empty_gt=filter_empty_gt,
+            classes=self.class_set.names,
         )
         if not test_mode:
             self._keep_images([index for index in range(len(self)) if self._is_trainable(index)])
@@ -91,10 +111,16 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
                 stacklevel=2,
             )
             data = annotation_file.upgrade(data)
-        names = {category["id"]: category["name"] for category in data["categories"]}
         self.cat2label = {
-            index: self.CLASSES.index(name) for index, name in names.items() if name in self.CLASSES
+            category["id"]: self.CLASSES.index(category["name"])
+            for category in data["categories"]
+            if category["name"] in self.CLASSES
         }
+        if not self.cat2label:
+            raise UserError(
+                f"{ann_file} has no category among the classes {', '.join(self.CLASSES)}; set the "
+                "dataset's `classes` to names of its categories"
+            )
         self.cat_ids = list(self.cat2label)
         self.img_ids = [image["id"] for image in data["images"]]
         self._annotations: dict[str, list[dict]] = {index: [] for index in self.img_ids}
@@ -107,8 +133,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         """Ground truth of an image, in new arrays: nothing done to them reaches the dataset.
 
         Returns:
-            dict with `bboxes` (n, 4) x1, y1, x2, y2; `gt_bboxes_3d` `CameraInstance3DBoxes` (n, 9),
-            unknown velocity NaN; `labels`, `gt_labels_3d`, `attr_labels`, `visibility` (n,) int64;
+            dict with `bboxes` (n, 4) x1, y1, x2, y2; `gt_bboxes_3d` mmdet3d's boxes
+            (see `boxes.from_mmdet3d`), unknown velocity NaN; `labels`, `gt_labels_3d`, `attr_labels`, `visibility` (n,) int64;
             `truncation` (n,); `centers2d` (n, 2); `depths` (n,); `instance_tokens`, n.
         """
         records = self._annotations[self.data_infos[idx]["id"]]
@@ -116,12 +142,16 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         labels = np.array(
             [self.cat2label[record["category_id"]] for record in records], dtype=np.int64
         )
-        boxes = np.concatenate([_column(records, "bbox_cam3d", 7), _velocities(records)], axis=1)
+        boxes = _column(records, "bbox_cam3d", 7)
         centers = boxes[:, :3] @ np.array(self.data_infos[idx]["cam_intrinsic"], dtype=np.float32).T
         return dict(
             bboxes=np.concatenate([xywh[:, :2], xywh[:, :2] + xywh[:, 2:]], axis=1),
             labels=labels,
-            gt_bboxes_3d=CameraInstance3DBoxes(boxes, box_dim=9, origin=(0.5, 0.5, 0.5)),
+            gt_bboxes_3d=to_mmdet3d(
+                torch.from_numpy(boxes[:, [0, 1, 2, 6]]),
+                torch.from_numpy(boxes[:, 3:6]),
+                torch.from_numpy(_velocities(records)),
+            ),
             gt_labels_3d=labels.copy(),
             attr_labels=np.array([record["attribute_id"] for record in records], dtype=np.int64),
             visibility=np.array([record["visibility"] for record in records], dtype=np.int64),
@@ -131,6 +161,26 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             instance_tokens=[record["instance_token"] for record in records],
             bboxes_ignore=np.zeros((0, 4), dtype=np.float32),
         )
+
+    def get_visible_boxes(self, idx: int) -> Boxes3D:
+        """Ground truth of an image with a visibility of at least `MIN_VISIBILITY`, frame of the
+        camera.
+        """
+        info = self.get_ann_info(idx)
+        pose, size, velocity = from_mmdet3d(info["gt_bboxes_3d"])
+        boxes = Boxes3D(
+            pose=pose,
+            size=size,
+            label=torch.from_numpy(info["gt_labels_3d"]),
+            velocity=velocity,
+            attribute=torch.from_numpy(info["attr_labels"]),
+        )
+        return boxes[torch.from_numpy(info["visibility"] >= MIN_VISIBILITY)]
+
+    def pre_pipeline(self, results: dict) -> None:
+        """mmdet3d's keys, and the class names for steps that take classes by name."""
+        super().pre_pipeline(results)
+        results["class_names"] = self.class_set.names
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Category ids of an image's boxes, as class-balancing wrappers ask for them."""
@@ -156,18 +206,17 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         return item
 
     def format_results(
-        self, results: list[dict], jsonfile_prefix: str | None = None
-    ) -> tuple[dict[str, str], Any]:
+        self, results: list[Boxes3D], jsonfile_prefix: str | None = None
+    ) -> tuple[Path, Any]:
         """Writes the submission file `results_nusc.json` with every sample of the annotation file.
 
         Args:
-            results: one dict per image, in the dataset's order: `img_bbox` with `boxes_3d`,
-                `scores_3d`, `labels_3d`, `attrs_3d`.
+            results: detections of every image, in the dataset's order.
             jsonfile_prefix: folder to write to; None makes a temporary one that goes with the
                 second value returned.
 
         Returns:
-            `{"img_bbox": path}` and the temporary folder or None.
+            Path of the file, and the temporary folder or None.
 
         Raises:
             UserError: not one result per image.
@@ -180,15 +229,15 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         path = Path(scratch.name if scratch else jsonfile_prefix) / SUBMISSION_NAME
         samples = self._boxes_by_sample(results)
         records = {
-            token: camera_fusion.submission_records(boxes, token)
+            token: camera_fusion.submission_records(boxes, token, self.class_set)
             for token, boxes in samples.items()
         }
         annotation_file.write_json(dict(meta=self.modality, results=records), path)
-        return {"img_bbox": str(path)}, scratch
+        return path, scratch
 
     def evaluate(
         self,
-        results: list[dict],
+        results: list[Boxes3D],
         metric: str | Sequence[str] = "bbox",
         logger: Logger | str | None = None,
         jsonfile_prefix: str | None = None,
@@ -197,17 +246,23 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         `nuscenes_metrics.evaluate_submission` documents them; logs a table.
 
         Raises:
-            UserError: another metric, wrong data root or version, or samples that are not those of
-                a split.
+            UserError: another metric, a class that nuScenes does not have, wrong data root or
+                version, or samples that are not those of a split.
         """
         if metric not in ("bbox", ["bbox"], ("bbox",)):
             raise UserError(f"metric {metric!r} is not known; nuScenes detection has 'bbox' alone")
+        unknown = [name for name in self.CLASSES if name not in CLASSES]
+        if unknown:
+            raise UserError(
+                f"the official nuScenes evaluation has no class {', '.join(unknown)}; write the "
+                "detections with --format-only and evaluate them with a metric of your own"
+            )
         nusc = nuscenes_convert.open_database(self.data_root, self.version)
         eval_set = nuscenes_metrics.derive_eval_set(
             nusc, {info["token"] for info in self.data_infos}, self.eval_set
         )
-        paths, scratch = self.format_results(results, jsonfile_prefix)
-        metrics = nuscenes_metrics.evaluate_submission(nusc, paths["img_bbox"], eval_set)
+        path, scratch = self.format_results(results, jsonfile_prefix)
+        metrics = nuscenes_metrics.evaluate_submission(nusc, path, eval_set)
         print_log(
             f"\nnuScenes {self.version}, {eval_set}\n{nuscenes_metrics.format_metrics_table(metrics)}",
             logger=logger,
@@ -240,18 +295,16 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         self.data_infos = [self.data_infos[index] for index in indices]
         self.img_ids = [info["id"] for info in self.data_infos]
 
-    def _boxes_by_sample(self, results: list[dict]) -> dict[str, camera_fusion.GlobalBoxes]:
-        parts: dict[str, list[camera_fusion.GlobalBoxes]] = {}
+    def _boxes_by_sample(self, results: list[Boxes3D]) -> dict[str, camera_fusion.GlobalBoxes3D]:
+        parts: dict[str, list[camera_fusion.GlobalBoxes3D]] = {}
         origins: dict[str, np.ndarray] = {}
         for info, result in zip(
             tqdm(self.data_infos, desc="camera to global", unit="image"), results
         ):
-            parts.setdefault(info["token"], []).append(
-                camera_fusion.from_result(result["img_bbox"], info)
-            )
+            parts.setdefault(info["token"], []).append(camera_fusion.to_global_frame(result, info))
             origins[info["token"]] = np.array(info["range_origin"])
         boxes = {
-            token: camera_fusion.GlobalBoxes.concatenate(group) for token, group in parts.items()
+            token: camera_fusion.GlobalBoxes3D.concatenate(group) for token, group in parts.items()
         }
         masks = {token: camera_fusion.usable(group) for token, group in boxes.items()}
         dropped = sum(int((~mask).sum()) for mask in masks.values())
@@ -261,9 +314,22 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
                 stacklevel=2,
             )
         return {
-            token: camera_fusion.fuse(boxes[token][mask], origins[token], self.fusion)
+            token: camera_fusion.fuse(
+                boxes[token][mask], origins[token], self.class_set.ranges(), self.fusion
+            )
             for token, mask in masks.items()
         }
+
+
+def read_class_set(config: Config) -> ClassSet:
+    """Class set of the test set of a config."""
+    settings = config.data.test
+    return make_class_set(
+        settings.get("classes", DATASETS.get(settings.type).CLASSES),
+        settings.get("attributes"),
+        settings.get("admitted_attributes"),
+        settings.get("detection_range"),
+    )
 
 
 def make_fusion_settings(settings: dict) -> camera_fusion.FusionSettings:
@@ -295,5 +361,5 @@ def _velocities(records: list[dict]) -> np.ndarray:
 
 
 def _content(value: Any) -> Any:
-    """What a data container holds, or the value itself."""
+    """The content of a data container, or the value itself."""
     return value.data if hasattr(value, "stack") else value

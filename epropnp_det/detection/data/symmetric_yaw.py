@@ -1,21 +1,20 @@
-"""Classes that a half turn does not change: of two headings that are both right, one has to be
-chosen, or none can be learned.
-"""
+"""Canonical yaw for classes with 180-degree symmetry, whose labels are otherwise ambiguous."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from mmdet3d.datasets.builder import PIPELINES
 from torch import Tensor
 
-from ..structures.lidar import LidarPoints
-from .nuscenes_classes import CLASSES
+from epropnp_det.errors import UserError
 
-# The devkit counts the heading of barriers modulo pi, and that of cones not at all.
-HALF_TURN_CLASSES = ("traffic_cone", "barrier")
+from ..boxes import from_mmdet3d, replace_yaw
+from ..structures.lidar import LidarPoints
+from .nuscenes_classes import HALF_TURN_CLASSES
 
 
 @PIPELINES.register_module()
@@ -23,32 +22,39 @@ class CanonicalizeSymmetricYaw:
     """Turns boxes of classes that a half turn does not change so that they face away from the
     camera: the observation angle lies in [-pi/2, pi/2).
 
-    A broad side seen squarely, as barriers are as a rule, lies in the middle of that range. After
-    `LoadLidarPoints`, if that is used.
+    A broad side seen squarely, the usual view of a barrier, lies in the middle of that range. Place
+    it after `LoadLidarPoints`, if that is used.
 
     Args:
-        classes: names.
+        classes: names, among the classes of the dataset.
 
     Raises:
-        ValueError: a name is not one of nuScenes' ten.
+        UserError: the dataset has no class of a name.
     """
 
-    def __init__(self, classes: tuple[str, ...] = HALF_TURN_CLASSES):
-        self.labels = torch.tensor([CLASSES.index(name) for name in classes])
+    def __init__(self, classes: Sequence[str] = HALF_TURN_CLASSES):
+        self.classes = tuple(classes)
 
     def __call__(self, results: dict) -> dict:
-        boxes = results["gt_bboxes_3d"]
-        x, z, yaw = boxes.tensor[:, [0, 2, 6]].T
-        symmetric = torch.isin(torch.from_numpy(results["gt_labels_3d"]), self.labels)
-        chosen = torch.where(symmetric, facing_away(yaw, x, z), yaw)
-        moved = boxes.tensor.clone()
-        moved[:, 6] = chosen
-        points = (
-            {"lidar_points": half_turn(results["lidar_points"], chosen != yaw)}
-            if "lidar_points" in results
-            else {}
+        pose, _, _ = from_mmdet3d(results["gt_bboxes_3d"])
+        x, _, z, yaw = pose.T
+        symmetric = torch.isin(
+            torch.from_numpy(results["gt_labels_3d"]), self._labels(results["class_names"])
         )
-        return dict(results, gt_bboxes_3d=boxes.new_box(moved), **points)
+        chosen = torch.where(symmetric, facing_away(yaw, x, z), yaw)
+        moved = dict(results, gt_bboxes_3d=replace_yaw(results["gt_bboxes_3d"], chosen))
+        if "lidar_points" in results:
+            moved["lidar_points"] = half_turn(results["lidar_points"], chosen != yaw)
+        return moved
+
+    def _labels(self, class_names: Sequence[str]) -> Tensor:
+        unknown = [name for name in self.classes if name not in class_names]
+        if unknown:
+            raise UserError(
+                f"CanonicalizeSymmetricYaw: the dataset has no class {', '.join(unknown)}; set "
+                f"`classes` to names among {', '.join(class_names)}"
+            )
+        return torch.tensor([class_names.index(name) for name in self.classes], dtype=torch.long)
 
 
 def observation_angle(yaw: Tensor, x: Tensor, z: Tensor) -> Tensor:

@@ -3,8 +3,8 @@
 Every step returns a new `results` dict and changes nothing inside the one it was given. The ground
 truth, where there is any:
 
-* `gt_bboxes_3d`: `CameraInstance3DBoxes` (n, 9), camera frame, metres: x, y (bottom), z, l, h, w,
-  yaw, vx, vz; unknown velocity is NaN
+* `gt_bboxes_3d`: mmdet3d's boxes (n, 9), camera frame, m (`boxes.from_mmdet3d` gives poses and
+  sizes); unknown velocity is NaN
 * `gt_bboxes`: (n, 4) float32, x1, y1, x2, y2 in pixels, inside the image
 * `gt_labels_3d`, `attr_labels`: (n,) int64
 * `lidar_points`: `LidarPoints`, owners counting the boxes; only after `LoadLidarPoints`
@@ -14,7 +14,6 @@ truth, where there is any:
 
 from __future__ import annotations
 
-import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from mmdet3d.core.bbox import CameraInstance3DBoxes
 from mmdet3d.datasets.builder import PIPELINES
 
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera
 
+from ..boxes import mirror_boxes
 from .projection import areas, clip_boxes
 
 GROUND_TRUTH_KEYS = (
@@ -312,15 +311,6 @@ def read_image(filename: str) -> np.ndarray:
             f"image {filename} is truncated or not an image ({len(data)} bytes); copy it again"
         )
     return image
-
-
-def mirror_boxes(boxes: CameraInstance3DBoxes) -> CameraInstance3DBoxes:
-    """The boxes (n, 9) of the world mirrored at the camera's y-z plane. Yaw ends up in [-pi, pi);
-    NaN velocity stays NaN.
-    """
-    x, others, yaw, vx, vz = boxes.tensor.split([1, 5, 1, 1, 1], dim=1)
-    mirrored_yaw = torch.remainder(2 * math.pi - yaw, 2 * math.pi) - math.pi
-    return boxes.new_box(torch.cat([-x, others, mirrored_yaw, -vx, vz], dim=1))
 
 
 def mirror_rectangles(boxes: np.ndarray, width: float) -> np.ndarray:

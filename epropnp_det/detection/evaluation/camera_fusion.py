@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from pyquaternion import Quaternion
 
+from ..boxes import Boxes3D
+from ..data.class_set import ClassSet
 from ..data.frames import RigidTransform, rotation_from_yaw, size_to_devkit, velocity_to_global
-from ..data.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES, DETECTION_RANGE, attribute_name
 from ..nms import bev_nms
 
-# Global frame (x east, y north, z up) turned to have y down like a camera's, which is what
-# `bev_nms` takes.
+# From the global frame (x east, y north, z up) to one with y down, as `bev_nms` takes it.
 _Y_DOWN = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]])
 
 
@@ -38,7 +38,7 @@ class FusionSettings:
 
 
 @dataclass(frozen=True)
-class GlobalBoxes:
+class GlobalBoxes3D:
     """n boxes in the global frame, metres, devkit axes (x forward, y left, z up)."""
 
     center: np.ndarray  # (n, 3) gravity centre
@@ -46,19 +46,19 @@ class GlobalBoxes:
     rotation: np.ndarray  # (n, 3, 3)
     velocity: np.ndarray  # (n, 2) m/s
     score: np.ndarray  # (n,)
-    label: np.ndarray  # (n,) index into CLASSES
-    attribute: np.ndarray  # (n,) index into ATTRIBUTES
+    label: np.ndarray  # (n,) index into the class names
+    attribute: np.ndarray  # (n,) index into the attributes
 
     def __len__(self) -> int:
         return len(self.score)
 
-    def __getitem__(self, index: np.ndarray) -> GlobalBoxes:
-        return GlobalBoxes(**{name: value[index] for name, value in vars(self).items()})
+    def __getitem__(self, index: np.ndarray) -> GlobalBoxes3D:
+        return GlobalBoxes3D(**{name: value[index] for name, value in vars(self).items()})
 
     @staticmethod
-    def concatenate(parts: Sequence[GlobalBoxes]) -> GlobalBoxes:
+    def concatenate(parts: Sequence[GlobalBoxes3D]) -> GlobalBoxes3D:
         """All boxes of at least one part, in order."""
-        return GlobalBoxes(
+        return GlobalBoxes3D(
             **{
                 name: np.concatenate([vars(part)[name] for part in parts])
                 for name in vars(parts[0])
@@ -66,33 +66,30 @@ class GlobalBoxes:
         )
 
 
-def from_result(result: dict, image: dict) -> GlobalBoxes:
+def to_global_frame(boxes: Boxes3D, image: dict) -> GlobalBoxes3D:
     """A model's boxes of one image, moved from its camera to the global frame with the camera's own
     ego pose.
 
     Args:
-        result: `boxes_3d` (`CameraInstance3DBoxes` (n, 9)), `scores_3d`, `labels_3d`, `attrs_3d`
-            (n,).
+        boxes: with velocity, score and attribute, on the CPU.
         image: record of the annotation file.
     """
-    x, bottom, z, length, height, width, yaw, vx, vz = (
-        result["boxes_3d"].tensor.detach().cpu().double().numpy().T
-    )
+    pose = boxes.pose.double().numpy()
     to_global = RigidTransform.camera_to_global(image)
     with np.errstate(invalid="ignore"):  # an infinite yaw becomes NaN here; `usable` finds it
-        rotation = to_global.rotation @ rotation_from_yaw(yaw)
-    return GlobalBoxes(
-        center=to_global(np.stack([x, bottom - height / 2, z], axis=-1)),
-        wlh=size_to_devkit(np.stack([length, height, width], axis=-1)),
+        rotation = to_global.rotation @ rotation_from_yaw(pose[:, 3])
+    return GlobalBoxes3D(
+        center=to_global(pose[:, :3]),
+        wlh=size_to_devkit(boxes.size.double().numpy()),
         rotation=rotation,
-        velocity=velocity_to_global(np.stack([vx, vz], axis=-1), to_global),
-        score=result["scores_3d"].detach().cpu().double().numpy(),
-        label=result["labels_3d"].cpu().numpy(),
-        attribute=result["attrs_3d"].cpu().numpy(),
+        velocity=velocity_to_global(boxes.velocity.double().numpy(), to_global),
+        score=boxes.score.double().numpy(),
+        label=boxes.label.numpy(),
+        attribute=boxes.attribute.numpy(),
     )
 
 
-def usable(boxes: GlobalBoxes) -> np.ndarray:
+def usable(boxes: GlobalBoxes3D) -> np.ndarray:
     """Mask (n,) of the boxes that a submission may hold: finite pose and score, positive finite
     size.
     """
@@ -102,21 +99,23 @@ def usable(boxes: GlobalBoxes) -> np.ndarray:
     return np.isfinite(numbers).all(axis=1) & (boxes.wlh > 0).all(axis=1)
 
 
-def in_range(boxes: GlobalBoxes, origin: np.ndarray) -> np.ndarray:
-    """Mask (n,) of the boxes that the official evaluation looks at: nearer to origin (3,), in the
-    plane, than their class range.
+def in_range(boxes: GlobalBoxes3D, origin: np.ndarray, ranges: np.ndarray) -> np.ndarray:
+    """Mask (n,) of the boxes nearer to origin (3,), in the ground plane, than the range of their
+    class (classes,), m: the official evaluation counts no others.
     """
-    reach = np.array([DETECTION_RANGE[name] for name in CLASSES])
-    return np.linalg.norm((boxes.center - origin)[:, :2], axis=1) < reach[boxes.label]
+    return np.linalg.norm((boxes.center - origin)[:, :2], axis=1) < ranges[boxes.label]
 
 
-def fuse(boxes: GlobalBoxes, origin: np.ndarray, settings: FusionSettings) -> GlobalBoxes:
+def fuse(
+    boxes: GlobalBoxes3D, origin: np.ndarray, ranges: np.ndarray, settings: FusionSettings
+) -> GlobalBoxes3D:
     """The boxes of all cameras of a sample as one list, best score first, each object once.
 
     Args:
-        origin: (3,) where the vehicle was, global frame; class ranges count from here.
+        origin: (3,) position of the vehicle, global frame, m.
+        ranges: (classes,) m from the origin; boxes of a class beyond it are left out.
     """
-    near = boxes[in_range(boxes, origin)]
+    near = boxes[in_range(boxes, origin, ranges)]
     heading = near.rotation[:, :, 0]
     yaw = np.arctan2(-heading[:, 1], heading[:, 0])
     pose = np.concatenate([(near.center - origin) @ _Y_DOWN.T, yaw[:, None]], axis=1)
@@ -126,28 +125,29 @@ def fuse(boxes: GlobalBoxes, origin: np.ndarray, settings: FusionSettings) -> Gl
     return near[bev_nms(*tensors, settings.nms_threshold)[: settings.max_boxes].cpu().numpy()]
 
 
-def submission_records(boxes: GlobalBoxes, sample_token: str) -> list[dict]:
-    """The boxes of a sample as the submission format of the nuScenes detection task has them."""
-    return [_record(boxes, index, sample_token) for index in range(len(boxes))]
-
-
-def _record(boxes: GlobalBoxes, index: int, sample_token: str) -> dict:
-    name = CLASSES[boxes.label[index]]
-    attribute = attribute_name(boxes.attribute[index])
-    return dict(
-        sample_token=sample_token,
-        translation=boxes.center[index].tolist(),
-        size=boxes.wlh[index].tolist(),
-        rotation=_quaternion(boxes.rotation[index]),
-        velocity=np.nan_to_num(
-            boxes.velocity[index], nan=0.0, posinf=0.0, neginf=0.0
-        ).tolist(),  # JSON has no NaN
-        detection_name=name,
-        detection_score=float(boxes.score[index]),
-        attribute_name=attribute if attribute in ADMITTED_ATTRIBUTES[name] else "",
-    )
-
-
-def _quaternion(rotation: np.ndarray) -> list[float]:
-    """w, x, y, z of a rotation matrix (3, 3)."""
-    return Quaternion(matrix=rotation, rtol=1e-6, atol=1e-6).elements.tolist()
+def submission_records(boxes: GlobalBoxes3D, sample_token: str, class_set: ClassSet) -> list[dict]:
+    """The boxes of a sample in the submission format of the nuScenes detection task; an attribute
+    that the class does not admit is left empty.
+    """
+    # JSON has no NaN.
+    velocity = np.nan_to_num(boxes.velocity, nan=0.0, posinf=0.0, neginf=0.0)
+    records = []
+    for index in range(len(boxes)):
+        name = class_set.names[boxes.label[index]]
+        attribute = class_set.attribute_name(boxes.attribute[index])
+        rotation = Quaternion(matrix=boxes.rotation[index], rtol=1e-6, atol=1e-6)
+        records.append(
+            dict(
+                sample_token=sample_token,
+                translation=boxes.center[index].tolist(),
+                size=boxes.wlh[index].tolist(),
+                rotation=rotation.elements.tolist(),
+                velocity=velocity[index].tolist(),
+                detection_name=name,
+                detection_score=float(boxes.score[index]),
+                attribute_name=attribute
+                if attribute in class_set.attributes_of_class(name)
+                else "",
+            )
+        )
+    return records

@@ -1,11 +1,11 @@
-"""Pose distributions of the objects in the images of a dataset, beside what is true."""
+"""Pose distributions of the objects in the images of a dataset, with the ground truth."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,19 +14,15 @@ from tqdm import tqdm
 
 from epropnp_det.pnp import Camera
 
-from ..boxes import from_mmdet3d, projected_boxes
+from ..boxes import Boxes3D, projected_boxes
 from ..data.transforms import read_image
 from ..inference import detect
-from ..reports.pictures import LEAST_VISIBILITY
 from .matching import match_boxes
-
-if TYPE_CHECKING:
-    from ..structures.predictions import Detections
 
 
 @dataclass(frozen=True)
 class DistributionSettings:
-    """What is looked at.
+    """Which objects are compared with the ground truth.
 
     Args:
         mc_samples: samples of each pose.
@@ -41,30 +37,18 @@ class DistributionSettings:
 
 
 @dataclass(frozen=True)
-class Truth:
-    """True boxes of an image that can be seen, camera frame."""
-
-    pose: Tensor  # (m, 4) x, y, z of the gravity centre, yaw; m, rad
-    size: Tensor  # (m, 3) l, h, w, m
-    label: Tensor  # (m,)
-
-    def __len__(self) -> int:
-        return len(self.label)
-
-
-@dataclass(frozen=True)
 class ImageResult:
-    """What was found in an image, with samples of the poses, and what is there."""
+    """Detections in an image, with samples of the poses, and the visible ground truth."""
 
     name: str
     pixels: np.ndarray  # (H, W, 3) uint8 BGR
     matrix: np.ndarray  # (3, 3) px
-    detections: Detections
-    truth: Truth
+    detections: Boxes3D
+    truth: Boxes3D
     match: Tensor  # (n,) index of the true box of each detection, -1 where it has none
 
 
-def results_of(
+def predict_distributions(
     model: nn.Module,
     dataset: Any,
     settings: DistributionSettings,
@@ -76,56 +60,42 @@ def results_of(
     Raises:
         UserError: an image is missing or truncated, or the model cannot draw the samples.
     """
-    for index in tqdm(
-        range(len(dataset)) if indices is None else indices, desc="predicting", unit="image"
-    ):
+    chosen = range(len(dataset)) if indices is None else indices
+    for index in tqdm(chosen, desc="predicting", unit="image"):
         info = dataset.data_infos[index]
-        pixels, matrix = (
-            read_image(str(Path(dataset.img_prefix, info["filename"]))),
-            np.array(info["cam_intrinsic"]),
-        )
+        pixels = read_image(str(Path(dataset.img_prefix, info["filename"])))
+        matrix = np.array(info["cam_intrinsic"])
         found = detect(model, pixels, matrix, seed=index, mc_samples=settings.mc_samples)
         found = found[found.score >= settings.score_threshold]
-        truth = visible_truth(dataset.get_ann_info(index))
-        yield ImageResult(
-            info["filename"],
-            pixels,
-            matrix,
-            found,
-            truth,
-            matched(found, truth, matrix, pixels.shape[1::-1], settings),
-        )
+        truth = dataset.get_visible_boxes(index)
+        match = match_detections(found, truth, matrix, pixels.shape[1::-1], settings.min_iou)
+        yield ImageResult(info["filename"], pixels, matrix, found, truth, match)
 
 
-def visible_truth(annotations: dict) -> Truth:
-    """The boxes of `get_ann_info` of which at least 40 % can be seen."""
-    pose, size, _ = from_mmdet3d(annotations["gt_bboxes_3d"])
-    seen = torch.from_numpy(annotations["visibility"] >= LEAST_VISIBILITY)
-    return Truth(pose[seen], size[seen], torch.from_numpy(annotations["gt_labels_3d"])[seen])
-
-
-def matched(
-    found: Detections,
-    truth: Truth,
+def match_detections(
+    found: Boxes3D,
+    truth: Boxes3D,
     matrix: np.ndarray,
     image_size: tuple[int, int],
-    settings: DistributionSettings,
+    min_iou: float,
 ) -> Tensor:
     """(n,) index of the true box of each detection, -1 where it has none.
 
-    Boxes are compared in the image, of `image_size` (width, height), where an error of the heading
-    or of the depth hardly shows: to compare them in space would leave out the very pairs whose
-    errors count.
+    Boxes are compared in the image, of `image_size` (width, height): errors of depth and heading
+    hardly change their rectangles, so matching does not remove the pairs with the largest errors.
+
+    Args:
+        matrix: (3, 3) camera matrix, px.
+        min_iou: least intersection over union of a pair.
     """
-    camera, image_size = (
-        Camera.for_image(torch.from_numpy(matrix).float(), image_size),
-        torch.tensor(image_size).float(),
-    )
-    boxes = (
+    camera = Camera.for_image(torch.from_numpy(matrix).float(), image_size)
+    box, true_box = (
         projected_boxes(
-            each.pose, each.size, camera[None].expand(len(each)), image_size.expand(len(each), 2)
+            each.pose,
+            each.size,
+            camera[None].expand(len(each)),
+            torch.tensor(image_size).float().expand(len(each), 2),
         )
         for each in (found, truth)
     )
-    box, true_box = boxes
-    return match_boxes(box, found.label, found.score, true_box, truth.label, settings.min_iou)
+    return match_boxes(box, found.label, found.score, true_box, truth.label, min_iou)

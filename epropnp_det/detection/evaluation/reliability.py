@@ -1,4 +1,4 @@
-"""How well a detector knows what it does not know: its pose distributions against true boxes."""
+"""Reliability of the predicted pose distributions."""
 
 from __future__ import annotations
 
@@ -17,17 +17,16 @@ from epropnp_det.posterior.credible_regions import (
 )
 from epropnp_det.posterior.density import effective_sample_size
 
-from ..data.nuscenes_classes import CLASSES
 from .pose_distributions import ImageResult
 
-# What is compared with the truth, and what it is called in a picture.
+# Quantities that are compared with the ground truth, and their names in a picture.
 QUANTITIES = dict(yaw="yaw", position="position on the ground (x, z)", depth="depth (z)")
 
 
 @dataclass(frozen=True)
 class ObjectHpdLevels:
-    """The levels (see `epropnp_det.calibration`) of a true box in the distribution predicted for
-    it.
+    """Highest-density levels (`posterior.credible_regions`) of a true box in the distribution that
+    was predicted for it.
     """
 
     label: int
@@ -38,13 +37,11 @@ class ObjectHpdLevels:
 
 
 def hpd_levels(result: ImageResult) -> Iterator[ObjectHpdLevels]:
-    """Of every detection in an image that has a true box and a sound distribution."""
+    """Levels of every detection in an image that has a true box and finite sample weights."""
     found = result.detections
     for index in (result.match >= 0).nonzero()[:, 0].tolist():
-        sample, weight = (
-            found.sample_pose[index].double().numpy(),
-            found.sample_weight[index].double().numpy(),
-        )
+        sample = found.sample_pose[index].double().numpy()
+        weight = found.sample_weight[index].double().numpy()
         if np.isfinite(weight).all():
             truth = result.truth.pose[result.match[index]].double().numpy()
             yield ObjectHpdLevels(
@@ -56,11 +53,14 @@ def hpd_levels(result: ImageResult) -> Iterator[ObjectHpdLevels]:
             )
 
 
-def reliability_table(levels: Sequence[ObjectHpdLevels]) -> dict[str, Any]:
-    """Shares of true values inside the regions, over all objects and by class; at least one
-    object.
-    """
-    by_class = {name: [each for each in levels if CLASSES[each.label] == name] for name in CLASSES}
+def reliability_table(
+    levels: Sequence[ObjectHpdLevels], class_names: Sequence[str]
+) -> dict[str, Any]:
+    """Shares of true values inside the regions, over all objects (at least one) and by class."""
+    by_class = {
+        name: [each for each in levels if each.label == label]
+        for label, name in enumerate(class_names)
+    }
     return dict(
         objects=len(levels),
         median_effective_samples=float(np.median([each.effective_samples for each in levels])),

@@ -1,7 +1,6 @@
-"""What the nuScenes detection benchmark asks of a submission file, checked before it is uploaded.
+"""Checks of a submission to the nuScenes detection benchmark, before it is uploaded.
 
-The devkit stops at the first mistake, with an assertion; here all are found, and each kind is told
-in one line.
+The devkit stops at the first mistake, with an assertion; here all are found, one line for each kind.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from tqdm import tqdm
 
 from epropnp_det.errors import UserError
 
+from ..data.class_set import ClassSet
 from ..data.file_checks import Fault
-from ..data.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES
 from .nuscenes_metrics import CONFIG, SPLITS, check_split, nearest_split, samples_by_split
 
 META_FLAGS = ("use_camera", "use_lidar", "use_radar", "use_map", "use_external")
@@ -81,11 +80,14 @@ def find_split(nusc: NuScenes, content: Mapping[str, Any], eval_set: str | None 
     return Split(name, frozenset(splits[name]))
 
 
-def find_faults(content: Mapping[str, Any], split: Split | None = None) -> Iterator[Fault]:
+def find_faults(
+    content: Mapping[str, Any], class_set: ClassSet, split: Split | None = None
+) -> Iterator[Fault]:
     """All mistakes of a submission, in the order of the file.
 
     Args:
-        content: from `read`.
+        content: from `read_submission`.
+        class_set: classes and attributes of the benchmark.
         split: the samples it must have; None leaves them unchecked.
     """
     yield from _meta_faults(content["meta"])
@@ -101,11 +103,11 @@ def find_faults(content: Mapping[str, Any], split: Split | None = None) -> Itera
         for index, box in enumerate(boxes):
             yield from (
                 Fault(rule, f"{where}, box {index}", found)
-                for rule, found in _box_faults(box, token)
+                for rule, found in _box_faults(box, token, class_set)
             )
 
 
-def summary(content: Mapping[str, Any], split: Split | None) -> str:
+def summary(content: Mapping[str, Any], class_set: ClassSet, split: Split | None) -> str:
     """Two lines about a valid submission."""
     samples = content["results"].values()
     classes = Counter(box["detection_name"] for boxes in samples for box in boxes)
@@ -116,7 +118,7 @@ def summary(content: Mapping[str, Any], split: Split | None) -> str:
     )
     most = max(map(len, samples), default=0)
     head = f"valid: {len(samples)} samples ({which}), {classes.total()} boxes, at most {most} a sample; uses {used}"
-    return f"{head}\n{', '.join(f'{name} {classes[name]}' for name in CLASSES)}"
+    return f"{head}\n{', '.join(f'{name} {classes[name]}' for name in class_set.names)}"
 
 
 def _meta_faults(meta: Mapping[str, Any]) -> Iterator[Fault]:
@@ -144,9 +146,9 @@ def _sample_faults(tokens: Collection[str], split: Split) -> Iterator[Fault]:
         )
 
 
-def _box_faults(box: Any, token: str) -> Iterator[tuple[str, str]]:
-    """Pairs of a rule and what breaks it. Values of a wrong kind are told once, not again by the
-    rules about their range.
+def _box_faults(box: Any, token: str, class_set: ClassSet) -> Iterator[tuple[str, str]]:
+    """Pairs of a rule and the value that breaks it. A value of a wrong kind is reported once, not
+    again by the rules about its range.
     """
     missing = [key for key in _KEYS if not isinstance(box, dict) or key not in box]
     if missing:
@@ -158,14 +160,16 @@ def _box_faults(box: Any, token: str) -> Iterator[tuple[str, str]]:
             f"sample_token {_shown(box['sample_token'])}",
         )
     yield from _number_faults(box)
-    name, attribute = box["detection_name"], box["attribute_name"]
-    if name not in CLASSES:
-        yield f"detection_name is one of {', '.join(CLASSES)}", _shown(name)
-    elif attribute != "" and attribute not in _admitted(name):
-        allowed = ", ".join(_admitted(name))
+    name = box["detection_name"]
+    attribute = box["attribute_name"]
+    if name not in class_set.names:
+        yield f"detection_name is one of {', '.join(class_set.names)}", _shown(name)
+        return
+    admitted = class_set.attributes_of_class(name)
+    if attribute != "" and attribute not in admitted:
         yield (
             "attribute_name fits the class, or is empty",
-            f"{_shown(attribute)} for a {name}; it may be {allowed or 'empty alone'}",
+            f"{_shown(attribute)} for a {name}; it may be {', '.join(admitted) or 'empty alone'}",
         )
 
 
@@ -183,10 +187,6 @@ def _number_faults(box: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     score = box["detection_score"]
     if not (_is_number(score) and 0 <= score <= 1):
         yield "detection_score is a number from 0 to 1", _shown(score)
-
-
-def _admitted(name: str) -> tuple[str, ...]:
-    return tuple(attribute for attribute in ADMITTED_ATTRIBUTES[name] if attribute != "none")
 
 
 def _are_numbers(values: Any, length: int) -> bool:

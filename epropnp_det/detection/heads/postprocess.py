@@ -90,13 +90,13 @@ def candidates(
     solution included.
     """
     return Detections(
-        estimate.pose,
-        predicted.size,
-        predicted.velocity,
-        score,
-        label,
-        best_attribute(predicted.attribute, label),
-        estimate.covariance,
+        pose=estimate.pose,
+        size=predicted.size,
+        label=label,
+        velocity=predicted.velocity,
+        attribute=best_attribute(predicted.attribute, label),
+        score=score,
+        covariance=estimate.covariance,
     )
 
 

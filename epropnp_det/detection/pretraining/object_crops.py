@@ -1,11 +1,10 @@
-"""Small pictures of single objects, to pretrain a backbone on what a detector from scratch learns
-last: which way an object faces.
-"""
+"""Object crops for pretraining a backbone on class and heading."""
 
 from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -19,12 +18,8 @@ from tqdm import tqdm
 from epropnp_det.errors import UserError
 
 from ..data import annotation_file
-from ..data.nuscenes_classes import CLASSES
 from ..data.symmetric_yaw import HALF_TURN_CLASSES, facing_away, observation_angle
 from ..data.transforms import ObjectLimits, read_image
-
-# Cones look the same from all sides. Barriers do from two: they count as facing away.
-WITHOUT_HEADING = ("traffic_cone",)
 
 
 @DATASETS.register_module()
@@ -49,13 +44,16 @@ class ObjectCropDataset(Dataset):
         zoom: smallest and largest side, in px of an item, that the longer side of the rectangle
             gets.
         share: of the images; 0.3 takes three of ten, evenly spread.
+        classes: names in the order of the labels, other categories are left out; None takes the
+            categories of the annotation file.
+        half_turn_classes: names of classes that a half turn does not change: they count as facing
+            away.
+        classes_without_heading: names of classes that look the same from all sides.
         test_mode: what mmdet's builder passes on; items are made the same way.
 
     Raises:
         UserError: a file is missing or damaged, or no box is left.
     """
-
-    CLASSES = CLASSES
 
     def __init__(
         self,
@@ -69,12 +67,28 @@ class ObjectCropDataset(Dataset):
         context: float = 1.5,
         zoom: tuple[float, float] = (20.0, 60.0),
         share: float = 1.0,
+        classes: Sequence[str] | None = None,
+        half_turn_classes: Sequence[str] = HALF_TURN_CLASSES,
+        classes_without_heading: Sequence[str] = ("traffic_cone",),
         test_mode: bool = False,
     ):
-        self.size, self.context, self.zoom = size, context, zoom
-        self.mean, self.std = np.array(mean, np.float32), np.array(std, np.float32)
-        self.crops, self.labels, self.headings = _cut(
-            Path(data_root), ann_file, ObjectLimits(**limits), stored, context, share
+        self.size = size
+        self.context = context
+        self.zoom = zoom
+        self.mean = np.array(mean, np.float32)
+        self.std = np.array(std, np.float32)
+        data = annotation_file.read_annotations(ann_file)
+        names = {category["id"]: category["name"] for category in data["categories"]}
+        self.CLASSES = tuple(names.values() if classes is None else classes)
+        records = _select_records(data, self.CLASSES, ObjectLimits(**limits), share)
+        if not records:
+            raise UserError(f"no object of {ann_file} is within the limits {limits}; loosen them")
+        kept = [record for _, group in records for record in group]
+        found = [names[record["category_id"]] for record in kept]
+        self.crops = _cut_squares(records, Path(data_root), context, stored)
+        self.labels = np.array([self.CLASSES.index(name) for name in found])
+        self.headings = observation_angles(
+            kept, np.isin(found, half_turn_classes), np.isin(found, classes_without_heading)
         )
 
     def __len__(self) -> int:
@@ -138,59 +152,55 @@ def square_around(image: np.ndarray, box: list[float], context: float, side: int
     )
 
 
-def _cut(
-    root: Path, ann_file: str, limits: ObjectLimits, side: int, context: float, share: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Squares (n, side, side, 3), labels (n,), headings (n,)."""
-    data = annotation_file.read_annotations(ann_file)
+def _select_records(
+    data: dict, classes: Sequence[str], limits: ObjectLimits, share: float
+) -> list[tuple[dict, list[dict]]]:
+    """A share of the images with their annotations of these classes within the limits; images
+    without any are left out.
+    """
     names = {category["id"]: category["name"] for category in data["categories"]}
-    chosen = [
-        image
+    records: dict[str, list[dict]] = {
+        image["id"]: []
         for number, image in enumerate(data["images"])
         if int((number + 1) * share) > int(number * share)
-    ]
-    records: dict[str, list[dict]] = {image["id"]: [] for image in chosen}
+    }
     for record in data["annotations"]:
-        if (
-            record["image_id"] in records
-            and names[record["category_id"]] in CLASSES
-            and _admitted(record, limits)
-        ):
+        known = record["image_id"] in records and names[record["category_id"]] in classes
+        if known and _is_admitted(record, limits):
             records[record["image_id"]].append(record)
-    crops, kept = [], []
-    for image in tqdm(chosen, desc=f"objects of {root}", unit="image"):
-        if records[image["id"]]:
-            pixels = read_image(str(root / image["file_name"]))
-            crops += [
-                square_around(pixels, record["bbox"], context, side)
-                for record in records[image["id"]]
-            ]
-            kept += records[image["id"]]
-    if not crops:
-        raise UserError(f"no object of {ann_file} is within the limits {limits}; loosen them")
-    found = [names[record["category_id"]] for record in kept]
-    return (
-        np.stack(crops),
-        np.array([CLASSES.index(name) for name in found]),
-        _headings(kept, found),
-    )
+    return [(image, records[image["id"]]) for image in data["images"] if records.get(image["id"])]
 
 
-def _admitted(record: dict, limits: ObjectLimits) -> bool:
+def _is_admitted(record: dict, limits: ObjectLimits) -> bool:
     x, y, width, height = record["bbox"]
     box = np.array([[x, y, x + width, y + height]])
-    return bool(
-        limits.admit(box, np.array([record["visibility"]]), np.array([record["truncation"]]))[0]
-    )
+    visibility = np.array([record["visibility"]])
+    return bool(limits.admit(box, visibility, np.array([record["truncation"]]))[0])
 
 
-def _headings(records: list[dict], names: list[str]) -> np.ndarray:
-    """Observation angles (n,) of the boxes, rad."""
-    x, z, yaw = torch.tensor([record["bbox_cam3d"] for record in records], dtype=torch.float32)[
-        :, [0, 2, 6]
-    ].T
-    chosen = torch.where(
-        torch.from_numpy(np.isin(names, HALF_TURN_CLASSES)), facing_away(yaw, x, z), yaw
-    )
-    unknown = torch.from_numpy(np.isin(names, WITHOUT_HEADING))
-    return observation_angle(chosen, x, z).masked_fill(unknown, math.nan).numpy()
+def _cut_squares(
+    records: list[tuple[dict, list[dict]]], root: Path, context: float, side: int
+) -> np.ndarray:
+    """(n, side, side, 3) uint8 BGR squares around the boxes, in their order."""
+    crops = []
+    for image, group in tqdm(records, desc=f"objects of {root}", unit="image"):
+        pixels = read_image(str(root / image["file_name"]))
+        crops += [square_around(pixels, record["bbox"], context, side) for record in group]
+    return np.stack(crops)
+
+
+def observation_angles(
+    records: list[dict], half_turn: np.ndarray, without_heading: np.ndarray
+) -> np.ndarray:
+    """Observation angles (n,) of annotated boxes, rad.
+
+    Args:
+        records: n annotations.
+        half_turn: (n,) bool, boxes that a half turn does not change: they face away.
+        without_heading: (n,) bool, boxes whose angle is NaN.
+    """
+    boxes = torch.tensor([record["bbox_cam3d"] for record in records], dtype=torch.float32)
+    x, z, yaw = boxes[:, [0, 2, 6]].T
+    chosen = torch.where(torch.from_numpy(half_turn), facing_away(yaw, x, z), yaw)
+    angle = observation_angle(chosen, x, z)
+    return angle.masked_fill(torch.from_numpy(without_heading), math.nan).numpy()

@@ -1,34 +1,32 @@
-"""A page about the results of a model: what the pictures of `visualization` show, taken from
-detections and true boxes.
-"""
+"""Panels of the page about a model: pictures of detections and ground truth of some images."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from epropnp_det.drawing.birdseye import draw_birdseye
-from epropnp_det.drawing.boxes import DrawnBoxes, draw_boxes
+from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.heading_rose import draw_yaw_density
 from epropnp_det.drawing.html_page import ImagePanel, Number, ObjectPanel
 from epropnp_det.drawing.layout import side_by_side, stacked
-from epropnp_det.drawing.wireframe import box_corners, project_segments
+from epropnp_det.drawing.wireframe import project_segments
 from epropnp_det.errors import UserError
 from epropnp_det.posterior.density import radius_containing_mass, yaw_distances
 
-from ..data.nuscenes_classes import CLASSES
+from ..boxes import Boxes3D
 from ..evaluation.nuscenes_metrics import MEAN_ERROR_NAMES
 from ..evaluation.pose_distributions import ImageResult
-from .pictures import drawn_boxes
+from .pictures import box_corners, draw_from_above, draw_on_image
 
-_OBJECTS = 6  # shown close up of an image
+_OBJECTS = 6  # shown close up per image
 _WIDTH = 1200  # px of an image on the page
 _CROP = 400  # px
 _MARGIN = 0.25  # around an object, of its larger side
-_SHARE = 0.68  # of the weight inside what stands after "±"; a standard deviation would mean little where tails are heavy
+_SHARE = 0.68  # of the weight within "±"; a standard deviation means little with heavy tails
 
 _MEANINGS = dict(
     NDS="nuScenes detection score: 1 is perfect",
@@ -59,21 +57,17 @@ def load_metrics(metrics_file: Path) -> tuple[Number, ...]:
         ) from error
 
 
-def image_panel(result: ImageResult) -> ImagePanel:
-    """The pictures of an image: found boxes solid, true ones dashed, the best objects close up."""
-    found = drawn_boxes(result.detections, 0.0)
-    truth = DrawnBoxes(
-        result.truth.pose.numpy(), result.truth.size.numpy(), result.truth.label.numpy()
-    )
-    drawn = draw_boxes(
-        draw_boxes(result.pixels, result.matrix, found, names=CLASSES),
-        result.matrix,
-        truth,
-        dashed=True,
-    )
-    above = draw_birdseye(
+def image_panel(result: ImageResult, class_names: Sequence[str]) -> ImagePanel:
+    """The pictures of an image: detections solid, ground truth dashed, the best objects close up.
+
+    Args:
+        class_names: of the labels.
+    """
+    found = result.detections
+    drawn = draw_on_image(result.pixels, result.matrix, found, class_names, result.truth)
+    above = draw_from_above(
         found,
-        truth,
+        result.truth,
         matrix=result.matrix,
         width=result.pixels.shape[1],
         height=round(_WIDTH * 0.62),
@@ -83,7 +77,7 @@ def image_panel(result: ImageResult) -> ImagePanel:
         title=f"{Path(result.name).parent.name.replace('_', ' ').lower()}, {scene}",
         picture=_with_width(drawn, _WIDTH),
         birdseye=above,
-        objects=tuple(object_panel(result, found, truth, index) for index in _best(found)),
+        objects=tuple(object_panel(result, index, class_names) for index in _best_objects(found)),
     )
 
 
@@ -100,49 +94,46 @@ def poster(panel: ImagePanel) -> np.ndarray:
     )
 
 
-def object_panel(
-    result: ImageResult, found: DrawnBoxes, truth: DrawnBoxes, index: int
-) -> ObjectPanel:
+def object_panel(result: ImageResult, index: int, class_names: Sequence[str]) -> ObjectPanel:
     """Detection `index` close up."""
-    pose, yaw, weight = (
-        found.pose[index],
-        found.sample_pose[index, :, 3],
-        found.sample_weight[index],
-    )
+    found = result.detections[index]
+    pose = found.pose.numpy()
+    sample = found.sample_pose.numpy()
+    weight = found.sample_weight.numpy()
     match = int(result.match[index])
-    true_yaw = None if match < 0 else float(truth.pose[match, 3])
-    density = draw_yaw_density(yaw, weight, best=pose[3], label=found.label[index], truth=true_yaw)
-    depth, heading = (
-        depth_spread(found.sample_pose[index, :, 2], weight, pose[2]),
-        heading_spread(yaw, weight, pose[3]),
-    )
+    true_yaw = None if match < 0 else float(result.truth.pose[match, 3])
+    depth = depth_spread(sample[:, 2], weight, pose[2])
+    heading = heading_spread(sample[:, 3], weight, pose[3])
     return ObjectPanel(
-        title=f"{CLASSES[found.label[index]].replace('_', ' ')}, score {found.score[index]:.2f}",
+        title=f"{class_names[int(found.label)].replace('_', ' ')}, score {found.score:.2f}",
         text=f"{pose[2]:.1f} m ahead, ± {depth:.1f} m; heading ± {heading:.0f}°",
-        crop=close_up(result.pixels, result.matrix, found.where(np.array([index]))),
-        density=density,
+        crop=close_up(result.pixels, result.matrix, result.detections[[index]]),
+        density=draw_yaw_density(
+            sample[:, 3], weight, best=pose[3], label=int(found.label), truth=true_yaw
+        ),
     )
 
 
-def _best(found: DrawnBoxes) -> list[int]:
-    """The detections to show close up: with a distribution, best scores first."""
-    sound = [index for index in range(len(found)) if np.isfinite(found.sample_weight[index]).all()]
-    return sorted(sound, key=lambda index: -found.score[index])[:_OBJECTS]
+def _best_objects(found: Boxes3D) -> list[int]:
+    """Indices of the detections to show close up: those with a distribution, best scores first."""
+    usable = found.sample_weight.isfinite().all(1).nonzero()[:, 0].tolist()
+    return sorted(usable, key=lambda index: -float(found.score[index]))[:_OBJECTS]
 
 
-def close_up(pixels: np.ndarray, matrix: np.ndarray, box: DrawnBoxes) -> np.ndarray:
-    """The square around a single box, with the box drawn: (400, 400, 3)."""
-    corners = box_corners(box.pose, box.size)[0]
-    outline = project_segments(corners.reshape(4, 2, 3), matrix).reshape(-1, 2)
-    low, high = outline.min(axis=0), outline.max(axis=0)
+def close_up(pixels: np.ndarray, matrix: np.ndarray, box: Boxes3D) -> np.ndarray:
+    """The square around a single box (n = 1), with the box drawn: (400, 400, 3)."""
+    corners = box_corners(box)
+    outline = project_segments(corners[0].reshape(4, 2, 3), matrix).reshape(-1, 2)
+    low = outline.min(axis=0)
+    high = outline.max(axis=0)
     half = max(16.0, (0.5 + _MARGIN) * (high - low).max())
     shift = (low + high) / 2 - half
     scale = _CROP / (2 * half)
     transform = np.array([[scale, 0, -scale * shift[0]], [0, scale, -scale * shift[1]]])
-    view = cv2.warpAffine(
+    crop = cv2.warpAffine(
         pixels, transform, (_CROP, _CROP), flags=cv2.INTER_AREA, borderValue=(235, 235, 235)
     )
-    return draw_boxes(view, np.vstack([transform, [0, 0, 1]]) @ matrix, box)
+    return draw_boxes(crop, np.vstack([transform, [0, 0, 1]]) @ matrix, corners, box.label.numpy())
 
 
 def heading_spread(yaw: np.ndarray, weight: np.ndarray, best: float) -> float:

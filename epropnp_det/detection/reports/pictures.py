@@ -1,109 +1,123 @@
-"""Pictures of detections: the image with its boxes, and the scene from above beside it."""
+"""Pictures of detections: the image with its boxes, and the scene from above next to it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
+from torch import Tensor
 from tqdm import tqdm
 
 from epropnp_det.drawing import background
 from epropnp_det.drawing.birdseye import draw_birdseye
-from epropnp_det.drawing.boxes import DrawnBoxes, draw_boxes
+from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.layout import side_by_side
 
-from ..data.nuscenes_classes import CLASSES
-
-if TYPE_CHECKING:
-    from ..structures.predictions import Detections
-
-# nuScenes token of boxes that at least 40 % of can be seen: those that training uses, and so those
-# worth looking for.
-LEAST_VISIBILITY = 2
+from ..boxes import Boxes3D, corners
+from ..data.transforms import read_image
 
 
 def picture(
     image: np.ndarray,
     matrix: np.ndarray,
-    boxes: DrawnBoxes,
-    truth: DrawnBoxes | None = None,
+    boxes: Boxes3D,
+    class_names: Sequence[str],
+    truth: Boxes3D | None = None,
     background_kind: str = "image",
 ) -> np.ndarray:
-    """Image (H, W, 3) uint8 BGR with boxes, and beside it the scene from above, (H, W + 0.8 H,
-    3).
+    """Image with boxes, and next to it the scene from above.
+
+    Args:
+        image: (H, W, 3) uint8 BGR.
+        matrix: (3, 3) camera matrix, px.
+        boxes: drawn solid, on the CPU.
+        class_names: of the labels.
+        truth: drawn dashed.
+        background_kind: one of `drawing.BACKGROUNDS`.
+
+    Returns:
+        (H, W + 0.8 H, 3) uint8 BGR.
     """
-    drawn = draw_boxes(background(image, background_kind), matrix, boxes, names=CLASSES)
-    if truth is not None:
-        drawn = draw_boxes(drawn, matrix, truth, dashed=True)
+    drawn = draw_on_image(background(image, background_kind), matrix, boxes, class_names, truth)
     height, width = image.shape[:2]
-    return side_by_side(
-        drawn, draw_birdseye(boxes, truth, matrix=matrix, width=width, height=max(height, 600))
-    )
+    above = draw_from_above(boxes, truth, matrix=matrix, width=width, height=max(height, 600))
+    return side_by_side(drawn, above)
 
 
-def drawn_boxes(detections: Detections, score_threshold: float) -> DrawnBoxes:
-    """The detections at or above a score, as arrays."""
-    found = DrawnBoxes(
-        pose=detections.pose.numpy(),
-        size=detections.size.numpy(),
-        label=detections.label.numpy(),
-        score=detections.score.numpy(),
-        velocity=detections.velocity.numpy(),
-        covariance=detections.covariance.numpy(),
-        sample_pose=None if detections.sample_pose is None else detections.sample_pose.numpy(),
-        sample_weight=None
-        if detections.sample_weight is None
-        else detections.sample_weight.numpy(),
-    )
-    return found.where(found.score >= score_threshold)
-
-
-def boxes_of_mmdet3d(
-    boxes: Any, label: Any, score: Any = None, covariance: Any = None
-) -> DrawnBoxes:
-    """`CameraInstance3DBoxes` (n, 7 or 9), whose position is the bottom centre, with labels and
-    scores (n,) as arrays.
+def draw_on_image(
+    image: np.ndarray,
+    matrix: np.ndarray,
+    boxes: Boxes3D,
+    class_names: Sequence[str],
+    truth: Boxes3D | None = None,
+) -> np.ndarray:
+    """A copy of the image (H, W, 3) uint8 BGR with boxes, solid, and ground truth, dashed; boxes
+    with scores have captions.
     """
-    values = boxes.tensor.numpy()
-    return DrawnBoxes(
-        pose=np.concatenate([boxes.gravity_center.numpy(), values[:, 6:7]], axis=1),
-        size=values[:, 3:6],
-        label=np.asarray(label),
-        score=None if score is None else np.asarray(score),
-        velocity=values[:, 7:9] if values.shape[1] == 9 else None,
-        covariance=None if covariance is None else np.asarray(covariance),
+    captions = (
+        []
+        if boxes.score is None
+        else [
+            f"{class_names[label]} {score:.2f}"
+            for label, score in zip(boxes.label.tolist(), boxes.score.tolist())
+        ]
     )
+    drawn = draw_boxes(image, matrix, box_corners(boxes), boxes.label.numpy(), captions=captions)
+    if truth is None:
+        return drawn
+    return draw_boxes(drawn, matrix, box_corners(truth), truth.label.numpy(), dashed=True)
+
+
+def draw_from_above(boxes: Boxes3D, truth: Boxes3D | None = None, **settings: Any) -> np.ndarray:
+    """`draw_birdseye` of boxes on the CPU; its further arguments are `settings`."""
+    return draw_birdseye(
+        box_corners(boxes),
+        boxes.label.numpy(),
+        velocity=_array(boxes.velocity),
+        covariance=_array(boxes.covariance),
+        sample_pose=_array(boxes.sample_pose),
+        sample_weight=_array(boxes.sample_weight),
+        true_corners=None if truth is None else box_corners(truth),
+        true_velocity=None if truth is None else _array(truth.velocity),
+        **settings,
+    )
+
+
+def box_corners(boxes: Boxes3D) -> np.ndarray:
+    """(n, 8, 3) float64 corners, m, in the order of `drawing.wireframe`."""
+    return corners(boxes.pose.double(), boxes.size.double()).numpy()
 
 
 def draw_dataset(
-    dataset: Any, results: list[dict], folder: Path, *, background_kind: str, score_threshold: float
+    dataset: Any,
+    results: list[Boxes3D],
+    folder: Path,
+    *,
+    background_kind: str,
+    score_threshold: float,
 ) -> None:
     """Writes a picture of every image of a dataset, named after it, with predicted boxes solid and
-    true visible boxes dashed.
+    visible ground truth dashed.
 
     Raises:
         UserError: an image is missing or truncated.
     """
-    from ..data.transforms import read_image
-
     folder.mkdir(parents=True, exist_ok=True)
-    for index, result in enumerate(tqdm(results, desc="drawing", unit="image")):
+    for index, found in enumerate(tqdm(results, desc="drawing", unit="image")):
         info = dataset.data_infos[index]
-        found = result["img_bbox"]
-        boxes = boxes_of_mmdet3d(
-            found["boxes_3d"], found["labels_3d"], found["scores_3d"], found.get("pose_covariance")
-        )  # FCOS3D has none
-        truth = dataset.get_ann_info(index)
-        true_boxes = boxes_of_mmdet3d(truth["gt_bboxes_3d"], truth["gt_labels_3d"]).where(
-            truth["visibility"] >= LEAST_VISIBILITY
-        )
         drawn = picture(
             read_image(str(Path(dataset.img_prefix, info["filename"]))),
             np.array(info["cam_intrinsic"]),
-            boxes.where(boxes.score >= score_threshold),
-            true_boxes,
+            found[found.score >= score_threshold],
+            dataset.CLASSES,
+            dataset.get_visible_boxes(index),
             background_kind,
         )
         cv2.imwrite(str(folder / f"{Path(info['filename']).stem}.png"), drawn)
+
+
+def _array(values: Tensor | None) -> np.ndarray | None:
+    return None if values is None else values.numpy()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..boxes import Boxes3D
 from .tensor_record import TensorRecord
 
 
@@ -26,22 +27,5 @@ class ObjectPredictions(TensorRecord):
     attribute: Tensor  # (M, attributes) logits
 
 
-@dataclass(frozen=True)
-class Detections(TensorRecord):
-    """Detected objects of one image, best first; camera frame of the original image."""
-
-    pose: Tensor  # (n, 4) x, y, z of the gravity centre, yaw; m, rad
-    size: Tensor  # (n, 3) l, h, w, m
-    velocity: Tensor  # (n, 2) vx, vz, m/s
-    score: Tensor  # (n,)
-    label: Tensor  # (n,)
-    attribute: Tensor  # (n,) index into nuscenes_classes.ATTRIBUTES; one past the end means none
-    covariance: Tensor  # (n, 4, 4) of the pose
-    # Weighted samples of the pose distributions, where they were asked for:
-    sample_pose: Tensor | None = None  # (n, S, 4) as pose
-    sample_weight: Tensor | None = (
-        None  # (n, S), each row sums to one; NaN where a distribution broke down
-    )
-
-    def __len__(self) -> int:
-        return len(self.score)
+# Detections of one image, best first, in the camera frame of the original image.
+Detections = Boxes3D

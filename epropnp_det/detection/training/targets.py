@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Camera
+from epropnp_det.pnp import Camera, YawPose
 
-from ..boxes import yaw_matrix
 from ..structures.ground_truth import GroundTruth
 from ..structures.tensor_record import TensorRecord
 
@@ -153,7 +152,7 @@ def volume_center(
     )
     pixels = torch.stack(torch.meshgrid(u, v, indexing="xy"), -1).flatten(0, 1)
     rays = camera.each_point().ray(pixels)  # z = 1: distances along a ray are depths
-    rotation = yaw_matrix(pose[:, 3])
+    rotation = YawPose.rotation(pose)
     origin = -(pose[:, None, :3] @ rotation)
     direction = rays @ rotation
     direction = torch.where(direction.abs() < 1e-6, 1e-6, direction)

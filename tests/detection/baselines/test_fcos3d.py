@@ -113,8 +113,8 @@ def test_baseline_trains_and_predicts(root):
             return_loss=False,
             rescale=True,
             **batch(dataset("fcos3d_r18_synthetic.py", "val", root)[0]),
-        )[0]["img_bbox"]
-    assert len(found["boxes_3d"]) == len(found["scores_3d"]) == len(found["attrs_3d"]) > 0
+        )[0]
+    assert len(found.pose) == len(found.score) == len(found.attribute) > 0
 
 
 @pytest.mark.parametrize("name", ["epropnp_r18_synthetic.py", "fcos3d_r18_synthetic.py"])

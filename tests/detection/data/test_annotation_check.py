@@ -16,6 +16,7 @@ import pytest
 
 from epropnp_det.detection.data import annotation_check, annotation_file
 from epropnp_det.detection.data.file_checks import summarize
+from epropnp_det.detection.data.nuscenes_classes import NUSCENES, make_class_set
 from tests.nuscenes_factory import VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -88,15 +89,15 @@ DAMAGES = {
 
 
 def test_what_the_converter_writes_is_right(good: dict, database: Path):
-    assert summarize(annotation_check.find_faults(good, database)) == []
+    assert summarize(annotation_check.find_faults(good, database, NUSCENES)) == []
 
 
 def test_a_sliver_at_the_border_may_be_elsewhere(good: dict, database: Path):
     data = copy.deepcopy(good)
     data["annotations"][0]["bbox"] = [0.0, 300.0, 5.0, 200.0]
-    assert summarize(annotation_check.find_faults(data, database)) == []
+    assert summarize(annotation_check.find_faults(data, database, NUSCENES)) == []
     data["annotations"][0]["bbox"] = [0.0, 300.0, 50.0, 200.0]
-    assert len(summarize(annotation_check.find_faults(data, database))) == 1
+    assert len(summarize(annotation_check.find_faults(data, database, NUSCENES))) == 1
 
 
 @pytest.mark.parametrize("damage, line", DAMAGES.values(), ids=DAMAGES)
@@ -105,7 +106,7 @@ def test_a_mistake_is_one_line_with_its_place(
 ):
     data = copy.deepcopy(good)
     damage(data)
-    lines = summarize(annotation_check.find_faults(data, database))
+    lines = summarize(annotation_check.find_faults(data, database, NUSCENES))
     assert any(each.startswith(line) for each in lines), lines
 
 
@@ -117,7 +118,7 @@ def test_mistakes_that_make_sense_by_themselves_show_in_the_image(
 ):
     data = copy.deepcopy(good)
     damage(data)
-    lines = summarize(annotation_check.find_faults(data, database))
+    lines = summarize(annotation_check.find_faults(data, database, NUSCENES))
     assert any(
         each.startswith(("bbox is what the image shows", "the principal point")) for each in lines
     ), lines
@@ -150,3 +151,14 @@ def test_the_command_names_mistakes(good: dict, database: Path, tmp_path: Path):
         and done.stdout == ""
         and "error: bbox is what the image shows of bbox_cam3d" in done.stderr
     )
+
+
+def test_own_classes_are_an_argument(good: dict, database: Path):
+    data = copy.deepcopy(good)
+    for category in data["categories"]:
+        category["name"] = f"my_{category['name']}"
+    for annotation in data["annotations"]:
+        annotation["attribute_id"] = NUSCENES.attributes.index("none")
+    assert len(summarize(annotation_check.find_faults(data, database, NUSCENES))) == 1
+    own = make_class_set([category["name"] for category in data["categories"]])
+    assert summarize(annotation_check.find_faults(data, database, own)) == []

@@ -8,34 +8,34 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from mmdet3d.core.bbox import CameraInstance3DBoxes
 
-from epropnp_det.detection.boxes import from_mmdet3d, yaw_matrix
+from epropnp_det.detection.boxes import MMDET3D_BOXES, from_mmdet3d, mirror_boxes
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.data.symmetric_yaw import (
     CanonicalizeSymmetricYaw,
     facing_away,
     observation_angle,
 )
-from epropnp_det.detection.data.transforms import mirror_boxes
 from epropnp_det.detection.structures.lidar import ImagePoints, LidarPoints, ObjectPoints
+from epropnp_det.errors import UserError
+from epropnp_det.pnp import YawPose
 from tests.tolerances import BOX_CENTER
 
 COUNT = 40
 
 
-def boxes() -> CameraInstance3DBoxes:
+def boxes() -> MMDET3D_BOXES:
     """Anywhere in front of the camera, turned anyhow."""
     low, high = torch.tensor(
         [[-20.0, 1, 2, 0.5, 1, 2, -math.pi, -3, -3], [20.0, 2, 50, 0.6, 2, 3, math.pi, 3, 3]]
     )
-    return CameraInstance3DBoxes(
+    return MMDET3D_BOXES(
         low + torch.rand(COUNT, 9, generator=torch.Generator().manual_seed(0)) * (high - low),
         box_dim=9,
     )
 
 
-def angles(found: CameraInstance3DBoxes) -> torch.Tensor:
+def angles(found: MMDET3D_BOXES) -> torch.Tensor:
     x, z, yaw = found.tensor[:, [0, 2, 6]].T
     return observation_angle(yaw, x, z)
 
@@ -52,14 +52,14 @@ def results() -> dict:
     x3d = boxes().tensor[:, 3:6] / 2
     nothing = ImagePoints(torch.zeros(0, dtype=torch.long), torch.zeros(0, 2), torch.zeros(0))
     points = LidarPoints(ObjectPoints(torch.arange(COUNT), x3d, torch.zeros(COUNT, 2)), nothing)
-    return dict(gt_bboxes_3d=boxes(), gt_labels_3d=label, lidar_points=points)
+    return dict(gt_bboxes_3d=boxes(), gt_labels_3d=label, lidar_points=points, class_names=CLASSES)
 
 
 def corner_in_camera(found: dict) -> torch.Tensor:
     pose, *_ = from_mmdet3d(found["gt_bboxes_3d"])
     return (
         pose[:, :3]
-        + (yaw_matrix(pose[:, 3]) @ found["lidar_points"].objects.x3d[..., None])[..., 0]
+        + (YawPose.rotation(pose) @ found["lidar_points"].objects.x3d[..., None])[..., 0]
     )
 
 
@@ -125,8 +125,17 @@ def test_no_boxes_and_unknown_names():
         empty["lidar_points"], objects=empty["lidar_points"].objects[:0]
     )
     assert len(CanonicalizeSymmetricYaw()(empty)["gt_bboxes_3d"]) == 0
-    with pytest.raises(ValueError):
-        CanonicalizeSymmetricYaw(("unicorn",))
+    with pytest.raises(UserError, match="the dataset has no class unicorn; set `classes` to names"):
+        CanonicalizeSymmetricYaw(("unicorn",))(results())
+
+
+def test_classes_are_those_of_the_dataset():
+    """The same boxes under other class names: the second of two classes is the symmetric one."""
+    label = np.arange(COUNT) % 2
+    given = dict(results(), gt_labels_3d=label, class_names=("sedan", "bollard"))
+    after = CanonicalizeSymmetricYaw(classes=("bollard",))(given)
+    turned = after["gt_bboxes_3d"].tensor[:, 6] != boxes().tensor[:, 6]
+    assert turned.any() and not turned[torch.from_numpy(label == 0)].any()
 
 
 def test_the_yaw_of_a_box_that_faces_away_already_is_left_to_the_bit():

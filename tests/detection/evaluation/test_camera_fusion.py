@@ -12,8 +12,8 @@ from nuscenes.utils.data_classes import Box
 from pyquaternion import Quaternion
 from shapely.geometry import Polygon
 
-from epropnp_det.detection.data.nuscenes_classes import CLASSES
-from epropnp_det.detection.evaluation.camera_fusion import FusionSettings, GlobalBoxes, fuse
+from epropnp_det.detection.data.nuscenes_classes import CLASSES, NUSCENES
+from epropnp_det.detection.evaluation.camera_fusion import FusionSettings, GlobalBoxes3D, fuse
 
 ORIGIN = np.array([612.0, 1650.0, 0.0])
 
@@ -24,11 +24,11 @@ def rotations(yaws: np.ndarray) -> np.ndarray:
 
 def make_boxes(
     places: np.ndarray, yaws: np.ndarray, wlh: np.ndarray, scores: np.ndarray, label: int = 0
-) -> GlobalBoxes:
+) -> GlobalBoxes3D:
     count = len(places)
     center = ORIGIN + np.concatenate([places, np.zeros((count, 1))], axis=1)
     labels = np.full(count, label)
-    return GlobalBoxes(
+    return GlobalBoxes3D(
         center,
         np.broadcast_to(wlh, (count, 3)),
         rotations(yaws),
@@ -39,14 +39,14 @@ def make_boxes(
     )
 
 
-def footprint(boxes: GlobalBoxes, index: int) -> Polygon:
+def footprint(boxes: GlobalBoxes3D, index: int) -> Polygon:
     box = Box(
         boxes.center[index], boxes.wlh[index], Quaternion(matrix=boxes.rotation[index], atol=1e-6)
     )
     return Polygon(box.bottom_corners()[:2].T)
 
 
-def reference(boxes: GlobalBoxes, threshold: float) -> list[float]:
+def reference(boxes: GlobalBoxes3D, threshold: float) -> list[float]:
     """Scores kept by greedy suppression on the devkit's own ground polygons."""
     shapes, kept = [footprint(boxes, index) for index in range(len(boxes))], []
     for index in np.argsort(-boxes.score):
@@ -68,7 +68,7 @@ def test_agrees_with_the_devkits_footprints(seed: int):
         np.array([1.8, 4.6, 1.5]),
         rng.permutation(40) / 40,
     )
-    kept = fuse(boxes, ORIGIN, FusionSettings(nms_threshold=0.25))
+    kept = fuse(boxes, ORIGIN, NUSCENES.ranges(), FusionSettings(nms_threshold=0.25))
     assert kept.score.tolist() == reference(boxes, 0.25)
     assert 5 < len(kept) < 40
 
@@ -82,7 +82,7 @@ def test_cars_parked_side_by_side_both_stay():
         np.array([1.8, 4.6, 1.5]),
         np.array([0.5, 0.9]),
     )
-    assert len(fuse(boxes, ORIGIN, FusionSettings())) == 2
+    assert len(fuse(boxes, ORIGIN, NUSCENES.ranges(), FusionSettings())) == 2
 
 
 def test_class_ranges_count_in_the_plane_from_the_origin():
@@ -91,9 +91,16 @@ def test_class_ranges_count_in_the_plane_from_the_origin():
         for distance, count in ((reach - 0.01, 1), (reach + 0.01, 0)):
             place = distance * np.array([[math.cos(2.0), math.sin(2.0)]])
             boxes = make_boxes(place, np.zeros(1), wlh, score, label)
-            assert len(fuse(boxes, ORIGIN + np.array([0, 0, 70.0]), FusionSettings())) == count
+            assert (
+                len(
+                    fuse(
+                        boxes, ORIGIN + np.array([0, 0, 70.0]), NUSCENES.ranges(), FusionSettings()
+                    )
+                )
+                == count
+            )
 
 
 def test_no_box():
     empty = make_boxes(np.zeros((1, 2)), np.zeros(1), np.ones(3), np.ones(1))[np.zeros(0, int)]
-    assert len(fuse(empty, ORIGIN, FusionSettings())) == 0
+    assert len(fuse(empty, ORIGIN, NUSCENES.ranges(), FusionSettings())) == 0

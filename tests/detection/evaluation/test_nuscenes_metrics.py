@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import torch
 from nuscenes import NuScenes
 
+from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.data import nuscenes_convert
 from epropnp_det.detection.data.nuscenes_classes import ATTRIBUTES, CLASSES, DETECTION_RANGE
 from epropnp_det.detection.data.nuscenes_dataset import NuScenesCameraDataset
@@ -24,29 +26,27 @@ from tests.tolerances import BOX_CENTER, PERFECT_SCORE
 
 
 def submission(
-    dataset: NuScenesCameraDataset, results: list[dict], folder: Path
+    dataset: NuScenesCameraDataset, results: list[Boxes3D], folder: Path
 ) -> dict[str, list[dict]]:
-    paths, scratch = dataset.format_results(results, str(folder))
+    path, scratch = dataset.format_results(results, str(folder))
     assert scratch is None
-    data = json.loads(Path(paths["img_bbox"]).read_text())
+    data = json.loads(path.read_text())
     assert data["meta"] == dict(
         use_camera=True, use_lidar=False, use_radar=False, use_map=False, use_external=False
     )
     return data["results"]
 
 
-def no_results(dataset: NuScenesCameraDataset, perfect_results) -> list[dict]:
+def no_results(dataset: NuScenesCameraDataset, perfect_results) -> list[Boxes3D]:
     return perfect_results(dataset, min_visibility=5)
 
 
-def edited(results: list[dict], **changes) -> list[dict]:
+def edited(results: list[Boxes3D], **changes) -> list[Boxes3D]:
     """Results with every image's values replaced: `name=function of (index, value)`."""
     return [
-        dict(
-            img_bbox={
-                name: changes[name](index, value) if name in changes else value
-                for name, value in result["img_bbox"].items()
-            }
+        replace(
+            result,
+            **{name: change(index, getattr(result, name)) for name, change in changes.items()},
         )
         for index, result in enumerate(results)
     ]
@@ -75,7 +75,7 @@ def test_an_object_that_two_cameras_see_counts_once(make_dataset, perfect_result
         for box in sample
     }
     assert sum(map(len, boxes.values())) == len(places)
-    given = sum(len(result["img_bbox"]["scores_3d"]) for result in results)
+    given = sum(map(len, results))
     in_range = dataset.evaluate(results, logger="silent")["mAP"]
     assert given > len(places) and in_range > 1 - PERFECT_SCORE
 
@@ -88,15 +88,8 @@ def test_duplicates_hurt_without_fusion(make_dataset, perfect_results):
 def test_six_copies_with_lower_scores_change_nothing(make_dataset, perfect_results):
     dataset = make_dataset()
     doubled = [
-        dict(
-            img_bbox=dict(
-                boxes_3d=value["boxes_3d"].new_box(torch.cat([value["boxes_3d"].tensor] * 6)),
-                scores_3d=torch.cat([value["scores_3d"] * (1 - 0.1 * copy) for copy in range(6)]),
-                labels_3d=torch.cat([value["labels_3d"]] * 6),
-                attrs_3d=torch.cat([value["attrs_3d"]] * 6),
-            )
-        )
-        for value in (result["img_bbox"] for result in perfect_results(dataset))
+        Boxes3D.cat([replace(found, score=found.score * (1 - 0.1 * copy)) for copy in range(6)])
+        for found in perfect_results(dataset)
     ]
     assert dataset.evaluate(doubled, logger="silent")["mAP"] > 1 - PERFECT_SCORE
 
@@ -104,12 +97,10 @@ def test_six_copies_with_lower_scores_change_nothing(make_dataset, perfect_resul
 def test_displaced_boxes_score_what_they_should(make_dataset, perfect_results):
     dataset = make_dataset()
 
-    def farther(_, boxes):
-        return boxes.new_box(
-            boxes.tensor + torch.tensor([0.0, 0.0, 0.7, 0.0, 0.0, 0.0, 0.3, 0.0, 0.0])
-        )
+    def farther(_, pose):
+        return pose + torch.tensor([0.0, 0.0, 0.7, 0.3])
 
-    metrics = dataset.evaluate(edited(perfect_results(dataset), boxes_3d=farther), logger="silent")
+    metrics = dataset.evaluate(edited(perfect_results(dataset), pose=farther), logger="silent")
     # 0.7 m is a match at 1, 2 and 4 m but not at 0.5 m; objects that two cameras see sit between
     # two displaced copies.
     assert metrics["pedestrian_AP"] == pytest.approx(0.75, abs=1e-3)
@@ -131,9 +122,7 @@ def test_attributes_stay_with_their_boxes_when_some_are_out_of_range(
             names[0] if names else ""
         )
     boxes = submission(dataset, results, tmp_path)
-    dropped = sum(len(result["img_bbox"]["scores_3d"]) for result in results) - sum(
-        map(len, boxes.values())
-    )
+    dropped = sum(map(len, results)) - sum(map(len, boxes.values()))
     assert dropped > 0
     for token, sample in boxes.items():
         for box in sample:
@@ -155,7 +144,7 @@ def test_attributes_that_a_class_does_not_have_are_left_empty(
     dataset = make_dataset()
     moving = ATTRIBUTES.index("vehicle.moving")
     results = edited(
-        perfect_results(dataset), attrs_3d=lambda _, value: torch.full_like(value, moving)
+        perfect_results(dataset), attribute=lambda _, value: torch.full_like(value, moving)
     )
     for sample in submission(dataset, results, tmp_path).values():
         for box in sample:
@@ -186,13 +175,17 @@ def test_broken_boxes_are_counted_and_left_out(make_dataset, perfect_results, tm
     results = perfect_results(dataset)
     whole = submission(dataset, results, tmp_path / "whole")
 
-    def break_first(index, boxes):
-        tensor = boxes.tensor.clone()
-        tensor[:1, index % 7] = math.nan if index % 2 else -math.inf
-        return boxes.new_box(tensor)
+    def break_first(index, value):
+        broken = value.clone()
+        broken[:1, index % value.shape[1]] = math.nan if index % 2 else -math.inf
+        return broken
 
     with pytest.warns(UserWarning, match="not finite"):
-        broken = submission(dataset, edited(results, boxes_3d=break_first), tmp_path / "broken")
+        broken = submission(
+            dataset,
+            edited(results[:6], pose=break_first) + edited(results[6:], size=break_first),
+            tmp_path / "broken",
+        )
     assert 0 < sum(map(len, broken.values())) < sum(map(len, whole.values()))
 
 
@@ -200,15 +193,8 @@ def test_unknown_velocity_becomes_zero_in_the_submission(
     make_dataset, perfect_results, tmp_path: Path
 ):
     dataset = make_dataset()
-
-    def unknown(_, boxes):
-        return boxes.new_box(
-            torch.cat([boxes.tensor[:, :7], boxes.tensor[:, 7:] * math.nan], dim=1)
-        )
-
-    for sample in submission(
-        dataset, edited(perfect_results(dataset), boxes_3d=unknown), tmp_path
-    ).values():
+    results = edited(perfect_results(dataset), velocity=lambda _, value: value * math.nan)
+    for sample in submission(dataset, results, tmp_path).values():
         assert all(box["velocity"] == [0.0, 0.0] for box in sample)
 
 
@@ -217,7 +203,7 @@ def test_at_most_so_many_boxes_and_the_best_ones(make_dataset, perfect_results, 
     generator = torch.Generator().manual_seed(0)
     results = edited(
         perfect_results(dataset),
-        scores_3d=lambda _, value: torch.rand(value.shape, generator=generator),
+        score=lambda _, value: torch.rand(value.shape, generator=generator),
     )
     everything = submission(make_dataset(), results, tmp_path / "all")
     for token, sample in submission(dataset, results, tmp_path / "best").items():
@@ -232,10 +218,8 @@ def test_results_stay_as_they_are(make_dataset, perfect_results, tmp_path: Path)
     before = copy.deepcopy(results)
     submission(dataset, results, tmp_path)
     for a, b in zip(results, before):
-        assert torch.equal(
-            a["img_bbox"]["boxes_3d"].tensor.nan_to_num(-1),
-            b["img_bbox"]["boxes_3d"].tensor.nan_to_num(-1),
-        )
+        for name in ("pose", "size", "velocity", "score", "label", "attribute"):
+            assert torch.equal(getattr(a, name).nan_to_num(-1), getattr(b, name).nan_to_num(-1))
 
 
 def test_order_of_the_images_does_not_matter(make_dataset, perfect_results, tmp_path: Path):

@@ -11,13 +11,14 @@ import torch
 from epropnp_det import compat  # noqa: F401  before mmdet3d
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.evaluation.matching import match_boxes
-from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings, Truth, matched
+from epropnp_det.detection.evaluation.pose_distributions import match_detections
 from epropnp_det.detection.evaluation.reliability import hpd_levels, reliability_table
 from epropnp_det.posterior.credible_regions import NOMINAL, binomial_error
 from tests.example_results import MATRIX, made_up_result
 from tests.tolerances import SIGMAS
 
 SIZE = (1600, 900)
+MIN_IOU = 0.5
 
 
 def test_the_best_score_chooses_first_and_every_true_box_goes_once() -> None:
@@ -47,24 +48,26 @@ def test_nothing_found_or_nothing_there(found: int, there: int) -> None:
 
 def test_wrong_headings_and_depths_do_not_part_a_pair() -> None:
     result = made_up_result(10)
-    truth, settings = result.truth, DistributionSettings()
+    truth = result.truth
     along_the_ray = torch.cat([truth.pose[:, :3] * 1.15, truth.pose[:, 3:]], dim=1)
     turned = truth.pose + torch.tensor([0.0, 0.0, 0.0, torch.pi])
     for pose in (truth.pose, along_the_ray, turned):
-        match = matched(replace(result.detections, pose=pose), truth, MATRIX, SIZE, settings)
+        match = match_detections(
+            replace(result.detections, pose=pose), truth, MATRIX, SIZE, MIN_IOU
+        )
         assert match.tolist() == list(range(10))
-    other_class = Truth(truth.pose, truth.size, (truth.label + 1) % 10)
+    other_class = replace(truth, label=(truth.label + 1) % 10)
     far_away = replace(
         result.detections,
         pose=truth.pose * torch.tensor([-1.0, 1.0, 1.0, 1.0]) + torch.tensor([30.0, 0, 0, 0]),
     )
-    assert (matched(result.detections, other_class, MATRIX, SIZE, settings) == -1).all()
-    assert (matched(far_away, truth, MATRIX, SIZE, settings) == -1).all()
+    assert (match_detections(result.detections, other_class, MATRIX, SIZE, MIN_IOU) == -1).all()
+    assert (match_detections(far_away, truth, MATRIX, SIZE, MIN_IOU) == -1).all()
 
 
 def test_calibrated_detections_have_nominal_coverage() -> None:
     result = made_up_result(300)
-    numbers = reliability_table(list(hpd_levels(result)))
+    numbers = reliability_table(list(hpd_levels(result)), CLASSES)
     assert numbers["objects"] == 300 and numbers["median_effective_samples"] == pytest.approx(128)
     for shares in numbers["coverage"].values():
         for nominal in NOMINAL:
@@ -87,11 +90,7 @@ def test_objects_without_true_box_or_distribution_do_not_count() -> None:
 
 def test_a_truth_far_from_the_prediction_is_outside_every_region() -> None:
     result = made_up_result(3)
-    away = Truth(
-        result.truth.pose + torch.tensor([0.0, 0.0, 20.0, 3.0]),
-        result.truth.size,
-        result.truth.label,
-    )
+    away = replace(result.truth, pose=result.truth.pose + torch.tensor([0.0, 0.0, 20.0, 3.0]))
     for each in hpd_levels(replace(result, truth=away)):
         assert (each.yaw, each.position, each.depth) == (
             pytest.approx(1),

@@ -17,7 +17,7 @@ from nuscenes.eval.detection.data_classes import DetectionBox
 
 from epropnp_det.detection.data import nuscenes_convert
 from epropnp_det.detection.data.file_checks import summarize
-from epropnp_det.detection.data.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES
+from epropnp_det.detection.data.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES, NUSCENES
 from epropnp_det.detection.evaluation import submission_check
 from epropnp_det.errors import UserError
 from tests.nuscenes_factory import VERSION
@@ -29,10 +29,10 @@ ROOT = Path(__file__).parents[3]
 def path(make_dataset, perfect_results, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A good submission for mini_val: the ground truth."""
     dataset = make_dataset("val")
-    files, _ = dataset.format_results(
+    path, _ = dataset.format_results(
         perfect_results(dataset), str(tmp_path_factory.mktemp("submission"))
     )
-    return Path(files["img_bbox"])
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -59,10 +59,10 @@ def test_names_are_those_of_the_devkit():
 def test_ground_truth_is_valid_and_the_devkit_reads_it(
     path: Path, good: dict, split: submission_check.Split
 ):
-    assert list(submission_check.find_faults(good, split)) == []
+    assert list(submission_check.find_faults(good, NUSCENES, split)) == []
     boxes, _ = load_prediction(str(path), submission_check.MAX_BOXES, DetectionBox)
     assert split.name == "mini_val" and set(boxes.sample_tokens) == split.samples
-    text = submission_check.summary(good, split)
+    text = submission_check.summary(good, NUSCENES, split)
     assert f"2 samples (all of mini_val), {len(boxes.all)} boxes" in text and "uses camera" in text
 
 
@@ -134,7 +134,7 @@ def test_a_wrong_box_is_one_line_with_its_place(
     content = copy.deepcopy(good)
     token = first_box(content)["sample_token"]
     first_box(content).update(changes)
-    (line,) = summarize(submission_check.find_faults(content, split))
+    (line,) = summarize(submission_check.find_faults(content, NUSCENES, split))
     assert line.startswith(rule) and f"sample {token}, box 0: " in line and found in line
 
 
@@ -143,7 +143,7 @@ def test_every_attribute_of_a_class_and_none_are_fine(good: dict):
     for name, admitted in ADMITTED_ATTRIBUTES.items():
         for attribute in ("", *(each for each in admitted if each != "none")):
             first_box(content).update(detection_name=name, attribute_name=attribute)
-            assert list(submission_check.find_faults(content)) == []
+            assert list(submission_check.find_faults(content, NUSCENES)) == []
 
 
 def without_key(content: dict) -> None:
@@ -194,7 +194,7 @@ def test_a_wrong_file_is_one_line(
 ):
     content = copy.deepcopy(good)
     damage(content)
-    (found,) = summarize(submission_check.find_faults(content, split))
+    (found,) = summarize(submission_check.find_faults(content, NUSCENES, split))
     assert re.match(line, found), found
 
 
@@ -204,7 +204,7 @@ def test_mistakes_of_a_kind_are_counted_in_one_line(good: dict):
     for box in boxes:
         box["size"] = [1, -1, 1]
     boxes[0]["detection_score"] = -1
-    lines = summarize(submission_check.find_faults(content))
+    lines = summarize(submission_check.find_faults(content, NUSCENES))
     assert len(lines) == 2 and f"(and {len(boxes) - 1} more)" in lines[0]
 
 
@@ -212,7 +212,7 @@ def test_the_split_may_be_named(database: Path, good: dict):
     nusc = nuscenes_convert.open_database(database, VERSION)
     other = submission_check.find_split(nusc, good, "mini_train")
     assert (
-        len(summarize(submission_check.find_faults(good, other))) == 2
+        len(summarize(submission_check.find_faults(good, NUSCENES, other))) == 2
     )  # its own samples are foreign, the others are missing
     with pytest.raises(
         UserError,

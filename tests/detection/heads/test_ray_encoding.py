@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from epropnp_det.detection.boxes import yaw_matrix
 from epropnp_det.detection.heads.object_head import ObjectHead, from_ray
 from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.queries import Queries
+from epropnp_det.pnp import YawPose
 from tests.tolerances import EXACT
 
 from ..small import CAMERA
@@ -145,7 +145,7 @@ def test_velocities_turn_with_the_camera():
     the turned direction.
     """
     angle = torch.tensor(0.4, dtype=torch.float64)
-    turn = yaw_matrix(angle[None])[0]
+    turn = YawPose.rotation(torch.cat((torch.zeros(3).double(), angle[None])))
     straight, velocity = (
         view().camera[0].each_point(),
         torch.tensor([1.0, 2.0]).expand(COUNT, 2).double(),

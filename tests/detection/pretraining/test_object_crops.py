@@ -12,11 +12,7 @@ import torch
 
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.data.symmetric_yaw import HALF_TURN_CLASSES
-from epropnp_det.detection.pretraining.object_crops import (
-    WITHOUT_HEADING,
-    ObjectCropDataset,
-    square_around,
-)
+from epropnp_det.detection.pretraining.object_crops import ObjectCropDataset, square_around
 from epropnp_det.errors import UserError
 
 NORM = dict(mean=(120.0, 115.0, 100.0), std=(58.0, 57.0, 57.0))
@@ -52,13 +48,24 @@ def test_items(make):
     item = dataset[0]
     assert item["img"].data.shape == (3, 64, 64) and item["img"].data.dtype == torch.float32
     unknown = np.isnan(dataset.headings)
-    assert np.array_equal(unknown, [CLASSES[label] in WITHOUT_HEADING for label in dataset.labels])
+    assert np.array_equal(unknown, [CLASSES[label] == "traffic_cone" for label in dataset.labels])
     turned = np.isin(dataset.labels, [CLASSES.index(name) for name in HALF_TURN_CLASSES])
     assert (np.abs(dataset.headings[turned & ~unknown]) <= math.pi / 2).all()
     headings = {
         round(abs(dataset[int(np.flatnonzero(~unknown)[0])]["heading"]), 6) for _ in range(8)
     }
     assert len(headings) == 1  # mirrored or not
+
+
+def test_classes_are_an_argument(make):
+    whole = make()
+    some = make(classes=("pedestrian", "car"))
+    assert whole.CLASSES == CLASSES and some.CLASSES == ("pedestrian", "car")
+    for label, name in enumerate(some.CLASSES):
+        expected = whole.headings[whole.labels == CLASSES.index(name)]
+        np.testing.assert_array_equal(some.headings[some.labels == label], expected)
+    without = make(classes=("car",), classes_without_heading=("car",))
+    assert np.isnan(without.headings).all()
 
 
 def test_a_share_of_the_images_and_limits(make):
