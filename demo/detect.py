@@ -137,7 +137,7 @@ def process(
     pixels = read_image(str(image))
     detections = detect(model, pixels, matrix, mc_samples=args.mc_samples)
     shown = detections[detections.score >= args.score_thr]
-    drawn = picture(pixels, matrix, shown, class_set.names, background_kind=args.background)
+    drawn = picture(pixels, matrix, shown, class_set.class_names, background_kind=args.background)
     cv2.imwrite(str(args.out / f"{image.stem}.png"), drawn)
     content = dict(
         image=str(image),
@@ -170,7 +170,7 @@ def as_records(detections: Boxes3D, class_set: ClassSet) -> list[dict[str, Any]]
     )
     return [
         dict(
-            category=class_set.names[label],
+            category=class_set.class_names[label],
             score=score,
             pose=pose,
             size=size,

@@ -56,18 +56,18 @@ def main() -> int:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.data import annotation_check, annotation_file
+    from epropnp_det.detection.data.class_set import class_set
     from epropnp_det.detection.data.file_checks import summarize
-    from epropnp_det.detection.data.nuscenes_classes import make_class_set
 
-    class_set = make_class_set(args.classes)
+    classes = class_set(args.classes)
     data = annotation_file.read_annotations(args.annotations)
     mistakes = summarize(
-        annotation_check.find_faults(annotation_file.upgrade(data), args.data_root, class_set)
+        annotation_check.find_faults(annotation_file.upgrade(data), args.data_root, classes)
     )
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
     if args.draw is not None:
-        draw(data, class_set.names, args)
+        draw(data, classes.class_names, args)
     if not mistakes:
         print(
             f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} boxes"

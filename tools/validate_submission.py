@@ -53,8 +53,8 @@ def parse_args() -> argparse.Namespace:
 def main() -> int:
     args = parse_args()
     from epropnp_det.detection.data import nuscenes_convert
+    from epropnp_det.detection.data.class_set import NUSCENES
     from epropnp_det.detection.data.file_checks import summarize
-    from epropnp_det.detection.data.nuscenes_classes import NUSCENES
     from epropnp_det.detection.evaluation import (
         submission_check,  # slow to import: not before --help and bad arguments are dealt with
     )

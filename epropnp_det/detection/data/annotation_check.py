@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
-from .class_set import NO_ATTRIBUTE, ClassSet
+from .class_set import ClassSet
 from .file_checks import Fault
 from .projection import areas, box_in_image, corners_of_yaw_box
 
@@ -41,9 +41,9 @@ def find_faults(
     images = {image["id"]: image for image in data["images"]}
     names = {category["id"]: category["name"] for category in data["categories"]}
     for name in names.values():
-        if name not in class_set.names:
+        if name not in class_set.class_names:
             yield Fault(
-                f"categories are among {', '.join(class_set.names)}; others are not trained on",
+                f"categories are among {', '.join(class_set.class_names)}; others are not trained on",
                 "categories",
                 repr(name),
             )
@@ -112,7 +112,7 @@ def _box_faults(
 
 
 def _attribute_faults(attribute: int, name: str, class_set: ClassSet) -> Iterator[tuple[str, str]]:
-    none = class_set.attributes.index(NO_ATTRIBUTE)
+    none = len(class_set.attributes) - 1
     known = 0 <= attribute < len(class_set.attributes)
     if attribute != none and not (
         known and class_set.attributes[attribute] in class_set.attributes_of_class(name)

@@ -1,44 +1,121 @@
-"""The classes of a dataset as one value."""
+"""The classes of a detection task: names, size priors, attributes and ranges, as models and datasets
+take them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-NO_ATTRIBUTE = "none"
+from .nuscenes_classes import (
+    ADMITTED_ATTRIBUTES,
+    ATTRIBUTES,
+    CLASSES,
+    DETECTION_RANGE,
+    SIZE_MEAN,
+    SIZE_STD,
+)
 
 
 @dataclass(frozen=True)
 class ClassSet:
-    """Classes and attributes of a dataset; a label is an index into `names`.
+    """Classes and attributes of a detection task.
 
     Args:
-        names: of the classes.
-        attributes: `attribute_id` of the annotation file is an index into them; "none" stands for
-            no attribute.
-        admitted_attributes: attributes that a class may have, by its name; a class that is left out
-            has none.
-        detection_range: m from the vehicle in the ground plane, by the name of the class; boxes
-            beyond it are left out of a sample. A class that is left out has no limit.
+        class_names: in the order of the labels.
+        size_mean: (classes, 3) mean of length, height, width, m; a model needs it, a dataset does
+            not.
+        size_std: (classes, 3) standard deviation of the same.
+        attributes: in the order of the attribute labels (`attribute_id` of the annotation file);
+            the last one means "no attribute".
+        admitted_attributes: by class name, the attributes that a box of the class may have; a class
+            that is left out has none.
+        detection_range: by class name, m from the vehicle in the ground plane; boxes beyond it are
+            left out of a sample. A class that is left out has no limit.
+
+    Raises:
+        ValueError: lengths that disagree, sizes that are not positive, or unknown names.
     """
 
-    names: tuple[str, ...]
-    attributes: tuple[str, ...] = (NO_ATTRIBUTE,)
+    class_names: tuple[str, ...]
+    size_mean: tuple[tuple[float, float, float], ...] | None = None
+    size_std: tuple[tuple[float, float, float], ...] | None = None
+    attributes: tuple[str, ...] = ("none",)
     admitted_attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     detection_range: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self):
+        for name in ("size_mean", "size_std"):
+            rows = getattr(self, name)
+            if rows is None:
+                continue
+            if len(rows) != len(self.class_names):
+                raise ValueError(
+                    f"classes: {name} has {len(rows)} rows for {len(self.class_names)} class_names"
+                )
+            if any(len(row) != 3 or min(row) <= 0 for row in rows):
+                raise ValueError(f"classes: each row of {name} must be three positive numbers")
+        for key in ("admitted_attributes", "detection_range"):
+            for name in getattr(self, key):
+                if name not in self.class_names:
+                    raise ValueError(f"classes: {key} names an unknown class {name!r}")
+        for name, admitted in self.admitted_attributes.items():
+            unknown = set(admitted) - set(self.attributes)
+            if unknown:
+                raise ValueError(
+                    f"classes: admitted_attributes of {name!r} has unknown {sorted(unknown)}; "
+                    f"attributes are {', '.join(self.attributes)}"
+                )
+
+    @property
+    def admitted(self) -> tuple[tuple[bool, ...], ...]:
+        """(classes, attributes): whether a box of the class may have the attribute."""
+        admitted = [
+            self.admitted_attributes.get(name) or self.attributes[-1:] for name in self.class_names
+        ]
+        return tuple(tuple(name in names for name in self.attributes) for names in admitted)
+
     def ranges(self) -> np.ndarray:
-        """(classes,) detection range of each class, m."""
-        return np.array([self.detection_range.get(name, np.inf) for name in self.names])
+        """(classes,) detection range of each class, m; infinite where there is no limit."""
+        return np.array([self.detection_range.get(name, np.inf) for name in self.class_names])
 
     def attribute_name(self, index: int) -> str:
-        """Name of an attribute, '' for "none" as in a submission."""
-        name = self.attributes[index]
-        return "" if name == NO_ATTRIBUTE else name
+        """Name of an attribute, '' for the last one as in a nuScenes submission."""
+        return "" if index == len(self.attributes) - 1 else self.attributes[index]
 
     def attributes_of_class(self, name: str) -> tuple[str, ...]:
-        """Attributes that a box of the class may have, "none" left out."""
+        """Attributes that a box of the class may have, without the last one."""
         admitted = self.admitted_attributes.get(name, ())
-        return tuple(attribute for attribute in admitted if attribute != NO_ATTRIBUTE)
+        return tuple(attribute for attribute in admitted if attribute != self.attributes[-1])
+
+
+NUSCENES = ClassSet(
+    CLASSES, SIZE_MEAN, SIZE_STD, ATTRIBUTES, dict(ADMITTED_ATTRIBUTES), dict(DETECTION_RANGE)
+)
+
+
+def class_set(settings: Mapping[str, Any] | Sequence[str] | None = None) -> ClassSet:
+    """Classes from a config.
+
+    Args:
+        settings: the fields of `ClassSet`; or class names alone, where attributes and ranges are
+            those of nuScenes for the classes that it has. None means the ten classes of nuScenes.
+
+    Raises:
+        TypeError: an unknown or a missing key.
+        ValueError: see `ClassSet`.
+    """
+    if settings is None:
+        return NUSCENES
+    if isinstance(settings, Mapping):
+        return ClassSet(**dict(settings, class_names=tuple(settings["class_names"])))
+    names = tuple(settings)
+    return ClassSet(
+        names,
+        attributes=ATTRIBUTES,
+        admitted_attributes={n: a for n, a in ADMITTED_ATTRIBUTES.items() if n in names},
+        detection_range={n: r for n, r in DETECTION_RANGE.items() if n in names},
+    )

@@ -1,9 +1,7 @@
 """Names, order and ranges of the nuScenes detection task: the defaults of the nuScenes configs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
-
-from .class_set import ClassSet
 
 # The order of mmdet3d's annotation files (`category_id`) and of the released checkpoints' class
 # scores.
@@ -103,21 +101,3 @@ DETECTION_RANGE: Mapping[str, float] = MappingProxyType(
 # Classes that a half turn does not change: the devkit counts the heading of barriers modulo pi, and
 # that of cones not at all.
 HALF_TURN_CLASSES = ("traffic_cone", "barrier")
-
-NUSCENES = ClassSet(CLASSES, ATTRIBUTES, ADMITTED_ATTRIBUTES, DETECTION_RANGE)
-
-
-def make_class_set(
-    classes: Sequence[str] | None = None,
-    attributes: Sequence[str] | None = None,
-    admitted_attributes: Mapping[str, Sequence[str]] | None = None,
-    detection_range: Mapping[str, float] | None = None,
-) -> ClassSet:
-    """Class set of a dataset from its settings; a setting that is None is the one of nuScenes."""
-    admitted = ADMITTED_ATTRIBUTES if admitted_attributes is None else admitted_attributes
-    return ClassSet(
-        names=CLASSES if classes is None else tuple(classes),
-        attributes=ATTRIBUTES if attributes is None else tuple(attributes),
-        admitted_attributes={name: tuple(values) for name, values in admitted.items()},
-        detection_range=DETECTION_RANGE if detection_range is None else dict(detection_range),
-    )

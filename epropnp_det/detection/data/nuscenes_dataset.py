@@ -22,8 +22,8 @@ from epropnp_det.errors import UserError
 from ..boxes import Boxes3D, from_mmdet3d, to_mmdet3d
 from ..evaluation import camera_fusion, nuscenes_metrics
 from . import annotation_file, nuscenes_convert
-from .class_set import ClassSet
-from .nuscenes_classes import CLASSES, make_class_set
+from .class_set import ClassSet, class_set
+from .nuscenes_classes import CLASSES
 from .transforms import FilterObjects
 
 SUBMISSION_NAME = "results_nusc.json"
@@ -50,9 +50,9 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         test_mode: no ground truth, every image in order. Otherwise images are dropped whose boxes
             all fail the pipeline's `FilterObjects`, unless `filter_empty_gt` is off.
         fusion: the fields of `camera_fusion.FusionSettings` to change.
-        classes: class names in the order of the labels; boxes of other categories are left out. None
-            takes `CLASSES` of the dataset's type, here the ten of nuScenes.
-        attributes, admitted_attributes, detection_range: as in `ClassSet`; None takes nuScenes'.
+        classes: class names in the order of the labels, or the fields of `ClassSet`; boxes of other
+            categories are left out. None takes `CLASSES` of the dataset's type, here the ten of
+            nuScenes.
 
     Raises:
         UserError: the annotation file is missing or has another schema, or no image is left for
@@ -72,17 +72,9 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         fusion: dict | None = None,
         img_prefix: str | None = None,
         filter_empty_gt: bool = True,
-        classes: Sequence[str] | None = None,
-        attributes: Sequence[str] | None = None,
-        admitted_attributes: Mapping[str, Sequence[str]] | None = None,
-        detection_range: Mapping[str, float] | None = None,
+        classes: Sequence[str] | Mapping[str, Any] | None = None,
     ):
-        self.class_set = make_class_set(
-            self.CLASSES if classes is None else classes,
-            attributes,
-            admitted_attributes,
-            detection_range,
-        )
+        self.class_set = class_set(self.CLASSES if classes is None else classes)
         self.eval_set = eval_set
         self.fusion = make_fusion_settings(fusion or {})
         super().__init__(
@@ -93,7 +85,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             test_mode=test_mode,
             img_prefix=data_root if img_prefix is None else img_prefix,
             filter_empty_gt=filter_empty_gt,
-            classes=self.class_set.names,
+            classes=self.class_set.class_names,
         )
         if not test_mode:
             self._keep_images([index for index in range(len(self)) if self._is_trainable(index)])
@@ -180,7 +172,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
     def pre_pipeline(self, results: dict) -> None:
         """mmdet3d's keys, and the class names for steps that take classes by name."""
         super().pre_pipeline(results)
-        results["class_names"] = self.class_set.names
+        results["class_names"] = self.class_set.class_names
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Category ids of an image's boxes, as class-balancing wrappers ask for them."""
@@ -324,12 +316,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
 def read_class_set(config: Config) -> ClassSet:
     """Class set of the test set of a config."""
     settings = config.data.test
-    return make_class_set(
-        settings.get("classes", DATASETS.get(settings.type).CLASSES),
-        settings.get("attributes"),
-        settings.get("admitted_attributes"),
-        settings.get("detection_range"),
-    )
+    return class_set(settings.get("classes", DATASETS.get(settings.type).CLASSES))
 
 
 def make_fusion_settings(settings: dict) -> camera_fusion.FusionSettings:

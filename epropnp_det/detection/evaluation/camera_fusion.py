@@ -133,7 +133,7 @@ def submission_records(boxes: GlobalBoxes3D, sample_token: str, class_set: Class
     velocity = np.nan_to_num(boxes.velocity, nan=0.0, posinf=0.0, neginf=0.0)
     records = []
     for index in range(len(boxes)):
-        name = class_set.names[boxes.label[index]]
+        name = class_set.class_names[boxes.label[index]]
         attribute = class_set.attribute_name(boxes.attribute[index])
         rotation = Quaternion(matrix=boxes.rotation[index], rtol=1e-6, atol=1e-6)
         records.append(

@@ -118,7 +118,7 @@ def summary(content: Mapping[str, Any], class_set: ClassSet, split: Split | None
     )
     most = max(map(len, samples), default=0)
     head = f"valid: {len(samples)} samples ({which}), {classes.total()} boxes, at most {most} a sample; uses {used}"
-    return f"{head}\n{', '.join(f'{name} {classes[name]}' for name in class_set.names)}"
+    return f"{head}\n{', '.join(f'{name} {classes[name]}' for name in class_set.class_names)}"
 
 
 def _meta_faults(meta: Mapping[str, Any]) -> Iterator[Fault]:
@@ -162,8 +162,8 @@ def _box_faults(box: Any, token: str, class_set: ClassSet) -> Iterator[tuple[str
     yield from _number_faults(box)
     name = box["detection_name"]
     attribute = box["attribute_name"]
-    if name not in class_set.names:
-        yield f"detection_name is one of {', '.join(class_set.names)}", _shown(name)
+    if name not in class_set.class_names:
+        yield f"detection_name is one of {', '.join(class_set.class_names)}", _shown(name)
         return
     admitted = class_set.attributes_of_class(name)
     if attribute != "" and attribute not in admitted:

@@ -15,8 +15,8 @@ import cv2
 import pytest
 
 from epropnp_det.detection.data import annotation_check, annotation_file
+from epropnp_det.detection.data.class_set import NUSCENES, class_set
 from epropnp_det.detection.data.file_checks import summarize
-from epropnp_det.detection.data.nuscenes_classes import NUSCENES, make_class_set
 from tests.nuscenes_factory import VERSION
 
 ROOT = Path(__file__).parents[3]
@@ -160,5 +160,5 @@ def test_own_classes_are_an_argument(good: dict, database: Path):
     for annotation in data["annotations"]:
         annotation["attribute_id"] = NUSCENES.attributes.index("none")
     assert len(summarize(annotation_check.find_faults(data, database, NUSCENES))) == 1
-    own = make_class_set([category["name"] for category in data["categories"]])
+    own = class_set([category["name"] for category in data["categories"]])
     assert summarize(annotation_check.find_faults(data, database, own)) == []

@@ -12,7 +12,8 @@ from nuscenes.utils.data_classes import Box
 from pyquaternion import Quaternion
 from shapely.geometry import Polygon
 
-from epropnp_det.detection.data.nuscenes_classes import CLASSES, NUSCENES
+from epropnp_det.detection.data.class_set import NUSCENES
+from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.evaluation.camera_fusion import FusionSettings, GlobalBoxes3D, fuse
 
 ORIGIN = np.array([612.0, 1650.0, 0.0])
