@@ -85,8 +85,8 @@ def import_mmdet3d() -> None:
 def _run_ddp_forward(self: MMDistributedDataParallel, *inputs: Any, **kwargs: Any) -> Any:
     """mmcv's method without the attribute that torch 2.1 removed. mmcv writes -1 for the CPU."""
     device = self.device_ids[0] if self.device_ids else -1
-    inputs, kwargs = self.to_kwargs(inputs, kwargs, device)
-    return self.module(*inputs[0], **kwargs[0])
+    moved, moved_kwargs = self.to_kwargs(inputs, kwargs, device)
+    return self.module(*moved[0], **moved_kwargs[0])
 
 
 def _once(wrap: Callable[[Callable], Callable], function: Callable) -> Callable:

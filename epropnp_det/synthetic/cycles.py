@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from .people import rider
-from .shapes import Color, Shape, ball, box, join, mirrored, panel, path, prism, side, tube
+from .shapes import Color, Extent, Shape, ball, box, join, mirrored, panel, path, prism, side, tube
 from .vehicles import CAR_PAINTS, GLASS, STEEL, TRIM, TYRE, Lamps, Size, head_lamp, paint, tail_lamp
 
 LEATHER: Color = (0.15, 0.09, 0.06)
@@ -32,8 +32,8 @@ def bicycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     rear, front = -0.50, 0.51
     crank, saddle, stem = (-0.08, 0.0, 0.30), (-0.22, 0.0, 0.86), (0.36, 0.0, 0.82)
     bars = [(0.26, 0.30, 0.98), (0.36, 0.18, 1.02), (0.36, -0.18, 1.02), (0.26, -0.30, 0.98)]
-    basket = dict(x=(0.44, 0.72), y=(-0.17, 0.17), z=(0.74, 0.96))
-    reflector = dict(x=(rear - 0.38, rear - 0.34), y=(-0.08, 0.08), z=(0.50, 0.68))
+    basket = Extent(x=(0.44, 0.72), y=(-0.17, 0.17), z=(0.74, 0.96))
+    reflector = Extent(x=(rear - 0.38, rear - 0.34), y=(-0.08, 0.08), z=(0.50, 0.68))
     return join(
         _ring(rear, radius, 0.035, TYRE),
         _ring(front, radius, 0.035, TYRE),
@@ -72,8 +72,8 @@ def motorcycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
         mirrored(tube((x, 0.08, radius), (x, 0.09, radius), 0.2, STEEL, sides=8))
         for x in (rear, front)
     ]
-    fairing = dict(x=(0.40, 0.745), y=(-0.20, 0.20), z=(0.70, 0.84))
-    lamp = dict(x=(-1.03, -0.98), y=(-0.12, 0.12), z=(0.64, 0.78))
+    fairing = Extent(x=(0.40, 0.745), y=(-0.20, 0.20), z=(0.70, 0.84))
+    lamp = Extent(x=(-1.03, -0.98), y=(-0.12, 0.12), z=(0.64, 0.78))
     return join(
         *wheels,
         *hubs,

@@ -69,11 +69,11 @@ def create(
         for channel in (LIDAR, *(camera.channel for camera in CAMERAS)):
             (root / "samples" / channel).mkdir(parents=True)
         sightings = _record_all(root, chosen, seed, processes or len(os.sched_getaffinity(0)))
-        scenes = [scene_of(chosen, seed, name) for name in chosen.scenes]
-        tables = make_tables(chosen, scenes, sightings)
+        chosen_scenes = [scene_of(chosen, seed, name) for name in chosen.scenes]
+        tables = make_tables(chosen, chosen_scenes, sightings)
         _write_tables(root, tables)
         (root / "maps").mkdir()
-        cv2.imwrite(str(root / MAP_FILE), map_mask(scenes))
+        cv2.imwrite(str(root / MAP_FILE), map_mask(chosen_scenes))
         (root / MARKER).write_text(
             json.dumps(dict(preset=preset, seed=seed, scenes=chosen.scenes)) + "\n"
         )

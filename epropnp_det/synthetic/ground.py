@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .road import LANE, Road
 from .textures import noise_tile, sample
@@ -97,7 +98,7 @@ def cross_road(road: Road, lanes: int = 1) -> Road:
 class _Shifted(Road):
     offset: tuple[float, float] = (0.0, 0.0)
 
-    def point(self, s: np.ndarray, d: np.ndarray) -> np.ndarray:
+    def point(self, s: ArrayLike, d: ArrayLike) -> np.ndarray:
         return super().point(s, d) + np.array(self.offset)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .shapes import Color, Shape, box, join, mirrored, panel, path, prism, side, tube
+from .shapes import Color, Extent, Shape, box, join, mirrored, panel, path, prism, side, tube
 from .vehicles import GLASS, STEEL, TRIM, Lamps, Size, axle, head_lamp, paint, tail_lamp
 
 MACHINE_PAINTS: tuple[Color, ...] = ((0.95, 0.68, 0.05), (0.92, 0.45, 0.05), (0.90, 0.78, 0.15))
@@ -23,12 +23,12 @@ def excavator(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     length, width, height = size
     color = paint(rng, MACHINE_PAINTS)
     rear, deck = -length / 2, 0.34 * height
-    house = dict(
+    house = Extent(
         x=(rear + 0.12 * length, rear + 0.58 * length),
         y=(-0.42 * width, 0.42 * width),
         z=(deck, 0.68 * height),
     )
-    cab = dict(
+    cab = Extent(
         x=(rear + 0.34 * length, rear + 0.60 * length),
         y=(0.06 * width, 0.44 * width),
         z=(0.5 * height, 0.95 * height),
@@ -77,14 +77,14 @@ def _track(rear: float, length: float, width: float, deck: float) -> Shape:
     return prism(profile, (0.26 * width, 0.5 * width), TRIM)
 
 
-def _glazing(cab: dict) -> list[Shape]:
+def _glazing(cab: Extent) -> list[Shape]:
     return [
         panel(side(name, **cab), (0.08, 0.92), (0.30, 0.92), GLASS)
         for name in ("front", "left", "right")
     ]
 
 
-def _machine_lamps(house: dict, cab: dict, lamps: Lamps) -> list[Shape]:
+def _machine_lamps(house: Extent, cab: Extent, lamps: Lamps) -> list[Shape]:
     return [
         panel(side("front", **cab), (0.1, 0.35), (0.10, 0.22), **head_lamp(lamps)),
         panel(side("front", **cab), (0.65, 0.9), (0.10, 0.22), **head_lamp(lamps)),
@@ -97,12 +97,12 @@ def wheel_loader(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A bucket on arms ahead, the cab in the middle, the engine's hood behind."""
     length, width, height = size
     color, rear, wheel = paint(rng, MACHINE_PAINTS), -length / 2, 0.24 * height
-    hood = dict(
+    hood = Extent(
         x=(rear, rear + 0.36 * length),
         y=(-0.32 * width, 0.32 * width),
         z=(0.26 * height, 0.58 * height),
     )
-    cab = dict(
+    cab = Extent(
         x=(rear + 0.32 * length, rear + 0.56 * length),
         y=(-0.28 * width, 0.28 * width),
         z=(0.34 * height, height),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .shapes import Color, Range, Shape, ball, box, frustum, join, panel, path, side, tube
+from .shapes import Color, Frustum, Range, Shape, ball, box, frustum, join, panel, path, side, tube
 from .vehicles import Lamps, Size
 
 SKINS: tuple[Color, ...] = ((0.93, 0.74, 0.62), (0.80, 0.58, 0.44), (0.55, 0.37, 0.26))
@@ -86,7 +86,7 @@ def torso(x: Range, z: Range, outfit: Outfit, lean: float = 0.0) -> Shape:
     ahead, a backpack goes behind.
     """
     top_x = (x[0] + lean, x[1] + lean)
-    sides = dict(x=x, y=(-0.16, 0.16), z=z, top_x=top_x, top_y=(-0.22, 0.22))
+    sides = Frustum(x=x, y=(-0.16, 0.16), z=z, top_x=top_x, top_y=(-0.22, 0.22))
     shapes = [
         frustum(color=outfit.shirt, **sides),
         panel(side("front", **sides), (0.30, 0.70), (0.05, 0.95), outfit.front),

@@ -118,7 +118,8 @@ def _at_least_one(
 ) -> list[Track]:
     """What has to be added for a class to come into its detection range at some time."""
     habits = [habit for habit in HABITS if habit.kind.class_name == name]
-    times, added = np.linspace(0, site.duration, len(keyframes)), []
+    times = np.linspace(0, site.duration, len(keyframes))
+    added: list[Track] = []
     for habit in itertools.islice(itertools.cycle(habits), ATTEMPTS):
         if any(
             _comes_near(track, ego, times)

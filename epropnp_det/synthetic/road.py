@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .motion import Motion
 
 LANE = 3.4
 PARKING = 2.6
 PAVEMENT = 3.6
+
+Number = TypeVar("Number", float, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,10 @@ class Road:
         """Where the pavement ends."""
         return self.pavement + PAVEMENT
 
-    def heading(self, s: float) -> float:
+    def heading(self, s: Number) -> Number:
         return self.yaw + self.curvature * s
 
-    def point(self, s: np.ndarray, d: np.ndarray) -> np.ndarray:
+    def point(self, s: ArrayLike, d: ArrayLike) -> np.ndarray:
         """(..., 2) in the scene frame, of road coordinates (...)."""
         s, d = np.broadcast_arrays(np.asarray(s, dtype=float), np.asarray(d, dtype=float))
         half_turn = self.curvature * s / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .shapes import Color, Shape, box, frustum, join, panel, side, tube
+from .shapes import Color, Frustum, Shape, box, frustum, join, panel, side, tube
 from .vehicles import Lamps, Size
 
 ORANGE: Color = (0.95, 0.35, 0.05)
@@ -43,7 +43,7 @@ def barrier(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 
 def _concrete(x: float, y: float, height: float) -> Shape:
     foot = frustum((-x, x), (-y, y), (0, 0.4 * height), (-0.45 * x, 0.45 * x), (-y, y), CONCRETE)
-    wall = dict(
+    wall = Frustum(
         x=(-0.45 * x, 0.45 * x),
         y=(-y, y),
         z=(0.4 * height, height),

@@ -11,7 +11,7 @@ import numpy as np
 from .ground import cross_road
 from .motion import Motion, footprints
 from .road import Road
-from .shapes import Color, Shape, ball, box, join, panel, side, tube
+from .shapes import Color, Extent, Shape, ball, box, join, panel, side, tube
 
 WALLS: tuple[Color, ...] = (
     (0.62, 0.52, 0.44),
@@ -115,7 +115,7 @@ def _building(
         - 0.5
     )
     height = rng.uniform(5.0, 18.0)
-    sides = dict(x=(-half, half), y=(-BUILDING_DEPTH / 2, BUILDING_DEPTH / 2), z=(0.0, height))
+    sides = Extent(x=(-half, half), y=(-BUILDING_DEPTH / 2, BUILDING_DEPTH / 2), z=(0.0, height))
     wall = WALLS[rng.integers(len(WALLS))]
     columns, floors = max(2, int(half / rng.uniform(1.2, 2.2))), max(1, int(height / 3.2))
     windows = [

@@ -7,12 +7,30 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import TypedDict
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.spatial import ConvexHull
 
 Color = tuple[float, float, float]
 Range = tuple[float, float]
+
+
+class Extent(TypedDict):
+    """The ranges of a box; keyword arguments of `box` and `side`."""
+
+    x: Range
+    y: Range
+    z: Range
+
+
+class Frustum(Extent):
+    """The ranges of a frustum; keyword arguments of `frustum` and `side`."""
+
+    top_x: Range
+    top_y: Range
+
 
 # How far a painted panel stands off the surface below it: more than float32 rounding at 100 m, less
 # than a pixel at 10 m.
@@ -134,7 +152,7 @@ def prism(profile: list[tuple[float, float]], y: Range, color: Color) -> Shape:
 
 
 def tube(
-    start: np.ndarray, end: np.ndarray, radius: float | Range, color: Color, sides: int = 8
+    start: ArrayLike, end: ArrayLike, radius: float | Range, color: Color, sides: int = 8
 ) -> Shape:
     """A cylinder, or a cone with radii at start and end."""
     start, end = np.asarray(start, dtype=float), np.asarray(end, dtype=float)

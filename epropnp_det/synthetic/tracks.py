@@ -28,4 +28,5 @@ class Track:
         return np.array([*self.motion.position(time), MARGIN + self.size[2] / 2])
 
     def shape_at(self, time: float) -> Shape:
-        return self.shape.placed(*self.center(time), yaw=self.motion.heading(time))
+        x, y, z = self.center(time)
+        return self.shape.placed(x, y, z, self.motion.heading(time))

@@ -12,7 +12,21 @@ from enum import Enum
 
 import numpy as np
 
-from .shapes import Color, Range, Shape, box, frustum, join, mirrored, panel, prism, side, tube
+from .shapes import (
+    Color,
+    Extent,
+    Frustum,
+    Range,
+    Shape,
+    box,
+    frustum,
+    join,
+    mirrored,
+    panel,
+    prism,
+    side,
+    tube,
+)
 
 Size = tuple[float, float, float]
 
@@ -195,7 +209,7 @@ def _along(length: float):
 def _cabin(x, body: CarBody, width: float, height: float, color: Color) -> Shape:
     bottom, top = (x(body.rear_glass), x(body.windscreen)), (x(body.roof_rear), x(body.roof_front))
     low, high = (-0.48 * width, 0.48 * width), (-0.40 * width, 0.40 * width)
-    sides = dict(x=bottom, y=low, z=(body.belt * height - 0.03, height), top_x=top, top_y=high)
+    sides = Frustum(x=bottom, y=low, z=(body.belt * height - 0.03, height), top_x=top, top_y=high)
     windows = [
         ((0.04, 0.46), (0.50, 0.78)),
         ((0.22, 0.50), (0.54, 0.96)),
@@ -232,7 +246,9 @@ def box_truck(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     length, width, height = size
     x, color = _along(length), paint(rng, TRUCK_PAINTS)
     cab = min(2.0, 0.30 * length)
-    cargo = dict(x=(x(0), x(1) - cab - 0.15), y=(-width / 2, width / 2), z=(0.28 * height, height))
+    cargo = Extent(
+        x=(x(0), x(1) - cab - 0.15), y=(-width / 2, width / 2), z=(0.28 * height, height)
+    )
     paintwork = paint(rng, CARGO_PAINTS)
     stripe = paint(rng, TRUCK_PAINTS)
     return join(
@@ -251,7 +267,7 @@ def dump_truck(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     x, color = _along(length), paint(rng, TRUCK_PAINTS)
     cab = min(2.2, 0.33 * length)
     z = (0.36 * height, 0.80 * height)
-    body = dict(
+    body = Frustum(
         x=(x(0.03), x(1) - cab - 0.2),
         y=(-0.42 * width, 0.42 * width),
         z=z,
@@ -280,7 +296,7 @@ def tractor(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     length, width, height = size
     x = _along(length)
     cab = 0.46 * length
-    frame = dict(
+    frame = Extent(
         x=(x(0), x(1) - cab), y=(-0.35 * width, 0.35 * width), z=(0.22 * height, 0.33 * height)
     )
     return join(
@@ -295,7 +311,7 @@ def tractor(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 def _cab(x: Range, width: float, height: float, color: Color, lamps: Lamps) -> Shape:
     """An upright cab: windscreen over grille and lamps, door windows, mirrors."""
     y = (-0.48 * width, 0.48 * width)
-    sides = dict(x=x, y=y, z=(0.16 * height, height), top_x=(x[0], x[1] - 0.12), top_y=y)
+    sides = Frustum(x=x, y=y, z=(0.16 * height, height), top_x=(x[0], x[1] - 0.12), top_y=y)
     front = side("front", **sides)
     return join(
         frustum(color=color, **sides),
@@ -347,8 +363,8 @@ def trailer(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A semi-trailer: legs and a cooling unit ahead, three axles and doors behind."""
     length, width, height = size
     x = _along(length)
-    cargo = dict(x=(x(0), x(1) - 0.35), y=(-width / 2, width / 2), z=(0.28 * height, height))
-    cooler = dict(
+    cargo = Extent(x=(x(0), x(1) - 0.35), y=(-width / 2, width / 2), z=(0.28 * height, height))
+    cooler = Extent(
         x=(x(1) - 0.35, x(1)), y=(-0.35 * width, 0.35 * width), z=(0.58 * height, 0.95 * height)
     )
     wheel = min(0.5, 0.15 * height)
@@ -381,7 +397,7 @@ def bus(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     length, width, height = size
     x, color = _along(length), paint(rng, BUS_PAINTS)
     y = (-width / 2, width / 2)
-    sides = dict(
+    sides = Frustum(
         x=(x(0), x(1)),
         y=y,
         z=(0.11 * height, height),

@@ -82,6 +82,7 @@ def drawn(rng: np.random.Generator) -> Weather:
 
 def _clouds(rng: np.random.Generator, cover: float) -> np.ndarray:
     """A tile of cloudiness in [0, 1] that can be laid side by side."""
-    field = sum(noise_tile(rng, _CLOUD_TILE, octave) * (4 / octave) for octave in (8, 16, 32, 64))
+    octaves = [noise_tile(rng, _CLOUD_TILE, octave) * (4 / octave) for octave in (8, 16, 32, 64)]
+    field = np.sum(octaves, axis=0)
     field = (field - field.min()) / (field.max() - field.min())
     return np.clip((field - 0.55 + 0.5 * cover) * 3, 0, 0.9).astype(np.float32)
