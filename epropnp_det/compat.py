@@ -11,8 +11,8 @@ Importing this module is enough and may be repeated. Import it before the first 
   data containers packed on a CPU.
 * `torch.load` runs code from the file unless `weights_only=True`: mmcv's loader of local files gets
   it whatever torch's default is.
-* `init_dist` sets a CUDA device before it looks whether there is one: `init_distributed` takes gloo
-  where there is none.
+* `init_dist` sets a CUDA device before it checks whether there is one: `init_distributed` takes
+  gloo where there is none.
 
 Not touched: the aliases `np.int`, `np.float`, `np.bool`, gone since numpy 1.24. The corners of
     mmdet and mmdet3d that still use

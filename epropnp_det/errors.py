@@ -1,4 +1,4 @@
-"""Mistakes of the user, told in one line instead of a traceback."""
+"""Mistakes of the user, reported in one line instead of a traceback."""
 
 from __future__ import annotations
 

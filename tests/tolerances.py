@@ -1,4 +1,4 @@
-"""All tolerances of the tests, each with its reason. Relative and absolute alike unless said
+"""All tolerances of the tests, each with its reason. They are relative and absolute unless stated
 otherwise.
 """
 
@@ -54,7 +54,7 @@ GRADIENT_BIAS = 0.005
 # Largest difference between a density estimated from a thousand samples and the true one, relative
 # to its peak: blur and chance.
 DENSITY = 0.15
-# p-value below which a Kolmogorov-Smirnov test says that draws do not follow the density; the seeds
+# p-value below which a Kolmogorov-Smirnov test rejects that draws follow the density; the seeds
 # are fixed.
 P_VALUE = 1e-3
 
@@ -79,7 +79,7 @@ STORED_POINT = 1e-3
 # tilt.
 PERFECT_SCORE = 1e-4
 
-# --- the made-up world ---
+# --- the synthetic dataset ---
 # Pixels between the box of a silhouette and that of its mesh's vertices: pixels are seen through
 # their middles, and a tip narrower than a pixel falls between them.
 SILHOUETTE = 2.0

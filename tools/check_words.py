@@ -51,7 +51,7 @@ WORDS = {
     r"(share|shares|shared|sharing) out": "distribute",
     r"(gives?|gave|given) way": "is replaced",
     r"makes? (out )?of (the|its|it|them|what)": "computes from",
-    r"(that|which) (are|is) none": "invalid",
+    r"(that|which) (are|is) (?-i:none)": "invalid",
     r"spared": "skipped",
     r"stands? (in|at|there|here|once|by|beside|written|apart)": "is, is written",
     r"lay hands? on": "get",
@@ -138,11 +138,17 @@ def python_prose(text: str) -> str:
         if token.type == tokenize.COMMENT:
             start = starts[token.start[0] - 1] + token.start[1]
             spans.append((start, start + len(token.string)))
-    return re.sub(r"(?m)#+|>>>.*$", blanks, keep(text, spans))
+    prose = re.sub(r"(?m)#+|>>>.*$", blanks, keep(text, spans))
+    return re.sub(r"(?m)^[ \t]+(\w+, )*\w+:(?=\s)", without_names, prose)
 
 
 def blanks(match: re.Match[str]) -> str:
     return " " * len(match.group())
+
+
+def without_names(match: re.Match[str]) -> str:
+    """The beginning of a line with names of arguments, which are code."""
+    return re.sub(r"\w", "x", match.group())
 
 
 def python_strings(tree: ast.AST) -> Iterator[ast.expr]:

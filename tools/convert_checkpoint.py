@@ -58,10 +58,10 @@ def main() -> None:
     )
     print(f"architecture  {found.architecture.name}")
     print(f"config        {relative(found.config)}")
-    if found.architecture.alike:
-        print(f"alike         {', '.join(found.architecture.alike)} detect the same")
+    if found.architecture.equivalent:
+        print(f"equivalent    {', '.join(found.architecture.equivalent)}: the same detections")
     print(
-        f"pixels        the centre of the first one at {found.first_pixel}; the config's pipeline sees to it"
+        f"pixels        the centre of the first one at {found.first_pixel}, set by the config's pipeline"
     )
     print(
         f"weights       {found.match.matched} converted, {len(found.match.missing)} missing, {len(found.match.unexpected)} unexpected"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from epropnp_det import compat  # noqa: F401  before mmcv, which it mends
+from epropnp_det import compat  # noqa: F401  before mmcv, which it fixes
 
 # isort: split
 from collections.abc import Sequence
@@ -40,14 +40,14 @@ def detect(
         image: a file, or (H, W, 3) uint8, channels blue, green, red.
         intrinsics: 3x3 camera matrix or (fx, fy, cx, cy) in pixels of this image, the centre of its
             first pixel at (0.5, 0.5).
-        seed: of the random start of the pose solver, and of the samples.
+        seed: seed of the random start of the pose solver and of the samples.
         mc_samples: how many weighted samples of each pose to draw, a multiple of the rounds of
             adaptive sampling (4); None for none.
 
     Returns:
         `Detections` on the CPU, best first: poses (x, y, z of the gravity centre, yaw) in the
         camera frame of the image (x right, y down, z forward; m, rad), sizes (l, h, w) in m,
-        velocities in m/s, the covariance of each pose, and its samples where asked for. Samples
+        velocities in m/s, the covariance of each pose, and its samples if requested. Samples
         change nothing else.
 
     Raises:

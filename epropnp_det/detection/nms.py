@@ -10,7 +10,7 @@ from torch import Tensor
 def footprints(pose: Tensor, size: Tensor) -> Tensor:
     """Rotated rectangles (n, 5) of the ground plane for `mmcv.ops`: x, z, length, width, angle.
 
-    mmcv turns the first axis towards the second, R_y(yaw) turns x away from z: hence the sign.
+    mmcv turns the first axis towards the second, R_y(yaw) turns x away from z, so the sign changes.
 
     Args:
         pose: (n, 4) x, y, z in metres (gravity centre, y down) and yaw in radians.

@@ -1,4 +1,4 @@
-"""Boxes seen from above: the camera at the bottom looks up the picture, metres on both axes."""
+"""Bird's-eye view of boxes: the camera is at the bottom and faces up, metres on both axes."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def draw_birdseye(
         true_corners: (m, 8, 3) of the ground truth.
         true_velocity: (m, 2) of the ground truth.
         matrix: (3, 3) camera matrix, px; with `width`, the view of the camera is shaded.
-        width: of the image, px.
+        width: width of the image, px.
         reach: metres ahead that are shown; 0.4 of it on either side.
     """
     figure = Figure(figsize=(0.8 * height / 100, height / 100), dpi=100, facecolor="white")

@@ -1,4 +1,4 @@
-"""Pictures beside each other, and figures as pictures."""
+"""Pictures side by side, and figures as pictures."""
 
 from __future__ import annotations
 

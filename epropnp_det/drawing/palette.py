@@ -1,4 +1,4 @@
-"""One colour for each class, told apart on photographs, on grey and on white."""
+"""One colour per class, distinguishable on photographs, on grey and on white."""
 
 from __future__ import annotations
 

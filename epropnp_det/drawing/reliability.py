@@ -1,5 +1,5 @@
-"""Reliability of predicted distributions: how often the truth lies in regions of a given
-probability.
+"""Reliability of predicted distributions: how often the ground truth lies in regions of a
+given probability.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ _COLORS = ("#4285f4", "#d81b60", "#f0a000", "#00897b")
 
 
 def draw_reliability(levels: Mapping[str, np.ndarray], title: str) -> np.ndarray:
-    """Left the share of truths inside against the probability of the region, right how the levels
-    are spread: (480, 1100, 3) uint8 BGR.
+    """Left: coverage against the probability of the region. Right: histogram of the levels: (480,
+    1100, 3) uint8 BGR.
 
     Args:
         levels: (n,) of each quantity by its name, see `epropnp_det.calibration`.

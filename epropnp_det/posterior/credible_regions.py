@@ -1,19 +1,16 @@
-"""Whether predicted distributions mean what they say: how often the truth lies in a region of a
-given probability.
+"""Calibration of predicted distributions: how often the ground truth lies in a region of a given
+probability.
 
-The region of probability p is the smallest that holds p of the predicted weight, the highest
-density region; it may have several
-parts, as for a heading that could be turned round. Whether the truth lies inside needs no region:
-    its *level* is the predicted
-weight of all that is likelier than the truth, and it lies inside where level <= p. Over many
-objects the levels of calibrated predictions are spread evenly between 0 and 1.
+The region of probability p is the smallest one that holds p of the predicted weight, the highest
+density region. It may have several parts, for example for an ambiguous heading. No region has to be
+constructed: the *level* of the true value is the predicted weight of all more likely values, and
+the true value lies inside the region where level <= p. Over many objects, the levels of calibrated
+predictions are uniform between 0 and 1.
 
-What is likelier is decided by the radius around a sample that holds a small share of the others'
-weight (`density`). A sample
-does not count for its own radius, as the truth does not count for its own: so truth and samples are
-    ranked alike, and the share of
-truths inside is right for calibrated predictions whatever the radius says about the density. The
-estimate of the density only decides how small the regions are.
+The likelihood of a value is ranked by the radius around it that holds a small share of the weight
+(`density`). A sample does not count for its own radius, and neither does the true value, so both
+are ranked in the same way, and the coverage is correct for calibrated predictions for any density
+estimate. The estimate only decides the size of the regions.
 """
 
 from __future__ import annotations
@@ -50,8 +47,8 @@ def position_hpd_level(position: np.ndarray, weight: np.ndarray, truth: np.ndarr
 
 
 def _level(among: np.ndarray, to_truth: np.ndarray, weight: np.ndarray) -> float:
-    """Share of the weight (S,) whose samples are in denser places than the truth; distances (S, S)
-    and (1, S).
+    """Share of the weight (S,) whose samples are in denser places than the true value; distances
+    (S, S) and (1, S).
     """
     share = knn_mass(weight)
     radius = radius_containing_mass(among, weight * (1 - np.eye(len(weight))), share)
@@ -59,10 +56,10 @@ def _level(among: np.ndarray, to_truth: np.ndarray, weight: np.ndarray) -> float
 
 
 def coverage(levels: Sequence[float] | np.ndarray, nominal: float) -> float:
-    """Share of the truths with these levels that lie in the regions of probability `nominal`."""
+    """Share of the true values with these levels that lie in regions of probability `nominal`."""
     return float(np.mean(np.asarray(levels) <= nominal))
 
 
 def binomial_error(nominal: float, count: int) -> float:
-    """Standard deviation of the coverage of `count` truths where the predictions are calibrated."""
+    """Standard deviation of the coverage of `count` true values of calibrated predictions."""
     return math.sqrt(nominal * (1 - nominal) / count)

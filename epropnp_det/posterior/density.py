@@ -42,7 +42,7 @@ def radius_containing_mass(distance: np.ndarray, weight: np.ndarray, share: floa
         distance: (A, S) from the places to the samples.
         weight: (S,), or (A, S) where each place counts the samples differently; a row need not sum
             to one.
-        share: of the weight of the row.
+        share: share of the weight of the row.
 
     Returns:
         (A,) in the unit of the distances.
@@ -80,8 +80,8 @@ def yaw_density(yaw: np.ndarray, weight: np.ndarray, at: np.ndarray) -> np.ndarr
 
 
 def resample(weight: np.ndarray, count: int) -> np.ndarray:
-    """Indices (count,) of samples, each as often as its weight (S,) says, up to rounding:
-    systematic resampling without chance.
+    """Indices (count,) of samples, each as often as its weight (S,) requires, up to
+    rounding: systematic resampling without random numbers.
     """
     shares = np.cumsum(weight / weight.sum())
     return np.searchsorted(shares, (np.arange(count) + 0.5) / count).clip(max=len(weight) - 1)

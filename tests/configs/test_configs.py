@@ -1,5 +1,5 @@
-"""Every config builds, says what it is, and the full one has the parameters of the released
-model.
+"""Every config builds, states its purpose, and the full one has the parameters of the
+released model.
 """
 
 from __future__ import annotations

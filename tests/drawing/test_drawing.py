@@ -322,7 +322,7 @@ def test_curve_of_calibrated_levels_keeps_to_the_diagonal() -> None:
     even, bold = np.linspace(0, 1, 400), np.linspace(0, 1, 400) ** 0.2
     pictures = [draw_reliability(dict(yaw=levels), "title") for levels in (even, bold)]
     assert pictures[0].shape == pictures[1].shape and pictures[0].dtype == np.uint8
-    # The curve of distributions that are too sure runs below the diagonal.
+    # The curve of overconfident distributions is below the diagonal.
     blue = [
         np.argwhere((p[:, : p.shape[1] // 2, 0].astype(int) - p[:, : p.shape[1] // 2, 2]) > 120)
         for p in pictures

@@ -1,5 +1,5 @@
-"""The page of pictures stands for itself: every picture is inside, every number is shown, what it
-is told is escaped.
+"""The page of pictures is self-contained: it holds every picture, shows every number, and escapes
+texts.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Highest density regions hold the truths that they should: truths drawn like the samples lie in
-them as often as they promise.
+"""Highest density regions are calibrated: values drawn like the samples lie in them at the nominal
+rate.
 """
 
 from __future__ import annotations

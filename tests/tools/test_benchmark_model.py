@@ -1,5 +1,5 @@
-"""The benchmark of the detector: what it times is what a training and a test do, and its table
-tells what was timed.
+"""The benchmark of the detector: it times the steps of a training and of a test, and its table
+lists them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the benchmark of the layer calls, counts and tells."""
+"""Calls, counts and output of the benchmark of the layer."""
 
 from __future__ import annotations
 

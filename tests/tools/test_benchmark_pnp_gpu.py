@@ -1,4 +1,4 @@
-"""What the benchmark on a GPU tells, and that it asks for one."""
+"""Output of the benchmark on a GPU, and its message without one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quickstart says what is missing before it starts anything; its config is a small change of
+"""The quickstart reports missing files before it starts anything; its config is a small change of
 the model's.
 """
 

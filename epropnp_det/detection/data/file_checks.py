@@ -1,4 +1,4 @@
-"""Mistakes found in a file, told in one line for each kind."""
+"""Mistakes found in a file, one line for each kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Fault:
-    """A mistake: the rule that it breaks, where it is, and what stands there."""
+    """A mistake: the rule that it breaks, its place, and the value found there."""
 
     rule: str
     where: str

@@ -23,11 +23,11 @@ class LoadLidarPoints:
     after `LoadCameraAnnotations`.
 
     The other steps move the points with the image. The pixels are those of `results["camera"]`,
-    whatever it says about pixel centres.
+    for any of its conventions of pixel centres.
 
     Args:
-        folder: of the files that `tools/create_data.py nuscenes --lidar` writes; relative to the
-            folder of the images.
+        folder: folder of the files that `tools/create_data.py nuscenes --lidar` writes; relative to
+            the folder of the images.
 
     Raises:
         UserError: the file is missing or damaged, or boxes were dropped before this step.

@@ -40,8 +40,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
     converter.
 
     Args:
-        data_root: folder of the database; images are read from here unless `img_prefix` says
-            otherwise.
+        data_root: folder of the database; images are read from here unless `img_prefix` is given.
         ann_file: annotation file (docs/reference/data.md).
         pipeline: the steps, as config dicts.
         version: the database's version; the evaluation opens it.

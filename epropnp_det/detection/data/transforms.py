@@ -37,8 +37,8 @@ GROUND_TRUTH_KEYS = (
     "visibility",
     "truncation",
 )
-# What the last bytes of a whole file hold. OpenCV fills the missing part of a JPEG with grey and
-# says nothing.
+# The last bytes of a complete file. OpenCV fills the missing part of a JPEG with grey, without an
+# error.
 _END_MARKERS = {".jpg": b"\xff\xd9", ".jpeg": b"\xff\xd9", ".png": b"IEND"}
 _TAIL_BYTES = 1024  # some cameras append a few bytes after the end marker
 
@@ -154,9 +154,9 @@ class CropAroundObject:
     """`CropImage` to a window around a random object: most of an image shows nothing to learn a
     pose from.
 
-    Each class in the image is as likely as any other, then each of its objects; the object's centre
-    falls on any place of the window alike, as far as the image reaches. An image without objects is
-    cut anywhere.
+    All classes in the image have equal probability, and so have the objects of a class. The object
+    centre is uniform over the window, clipped to the image. An image without objects is cropped at
+    random.
 
     Args:
         size: width and height of the window in pixels; a smaller image keeps its own.
@@ -252,7 +252,7 @@ class FlipImage:
 
 @PIPELINES.register_module()
 class FilterObjects:
-    """Drops ground truth that an image says too little about, from all its keys alike.
+    """Drops occluded, truncated and small ground truth, from all its keys.
 
     Args:
         min_visibility: smallest nuScenes visibility token kept (1: 0-40 %, 2: 40-60 %, 3: 60-80 %,

@@ -33,7 +33,7 @@ SPLITS = {**EVAL_SETS, "v1.0-test": ("test",)}
 MEAN_ERROR_NAMES = dict(
     trans_err="mATE", scale_err="mASE", orient_err="mAOE", vel_err="mAVE", attr_err="mAAE"
 )
-# Errors that the devkit does not define: a cone looks the same from all sides, cones and barriers
+# Errors that the devkit does not define: a cone is the same from all sides, cones and barriers
 # neither move nor act.
 _UNDEFINED = {
     "traffic_cone": ("orient_err", "vel_err", "attr_err"),
@@ -51,8 +51,8 @@ def derive_eval_set(
         eval_set: check this one instead of searching.
 
     Raises:
-        UserError: no split fits (or not the given one); says which samples are missing and which
-            split would fit.
+        UserError: no split fits (or not the given one); the message names the missing samples and a
+            split that would fit.
     """
     tokens = set(sample_tokens)
     splits = samples_by_split(nusc, EVAL_SETS.get(nusc.version, ()))

@@ -18,7 +18,7 @@ class HeadingClassifier(BaseModule):
 
     Args:
         backbone: config.
-        channels: of the backbone's levels.
+        channels: number of channels of each level of the backbone.
         num_classes: how many classes.
         bins: in which the full circle is divided.
     """
@@ -43,7 +43,7 @@ class HeadingClassifier(BaseModule):
     def forward(
         self, img: Tensor, label: Tensor | None = None, heading: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Logits without the truth, else losses and the share of right answers.
+        """Logits without ground truth, else losses and the share of right answers.
 
         Args:
             img: (B, 3, H, W).

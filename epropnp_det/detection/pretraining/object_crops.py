@@ -38,12 +38,12 @@ class ObjectCropDataset(Dataset):
 
     Args:
         data_root, ann_file: as of `NuScenesCameraDataset`.
-        limits: of `FilterObjects`.
+        limits: settings of `FilterObjects`.
         mean, std: RGB.
         context: side of the square over the longer side of the object's rectangle.
         zoom: smallest and largest side, in px of an item, that the longer side of the rectangle
             gets.
-        share: of the images; 0.3 takes three of ten, evenly spread.
+        share: share of the images; 0.3 takes three of ten, evenly spread.
         classes: names in the order of the labels, other categories are left out; None takes the
             categories of the annotation file.
         half_turn_classes: names of classes that a half turn does not change: they count as facing

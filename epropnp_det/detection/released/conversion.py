@@ -32,14 +32,14 @@ class Architecture:
     Args:
         name: as the command line calls it.
         config: file name of the config whose model takes the weights.
-        alike: of the configs that give the same detections.
-        signature: shapes of those head parameters that tell the architectures apart; others of
+        equivalent: file names of the configs that give the same detections.
+        signature: shapes of those head parameters that distinguish the architectures; others of
             `_SHAPES_OF` must be absent.
     """
 
     name: str
     config: str
-    alike: tuple[str, ...]
+    equivalent: tuple[str, ...]
     signature: Mapping[str, tuple[int, ...]]
 
 
@@ -125,11 +125,11 @@ def recognise(state: Mapping[str, Tensor], path: str | Path) -> Architecture:
     """The released architecture that these weights, by their names and shapes, are of.
 
     Args:
-        state: of the whole model.
+        state: state dict of the whole model.
         path: for messages.
 
     Raises:
-        UserError: none of them; the message says what it rather looks like.
+        UserError: none of them; the message names the most similar one.
     """
     head = {
         key.removeprefix(HEAD): tuple(value.shape)

@@ -61,7 +61,7 @@ def image_panel(result: ImageResult, class_names: Sequence[str]) -> ImagePanel:
     """The pictures of an image: detections solid, ground truth dashed, the best objects close up.
 
     Args:
-        class_names: of the labels.
+        class_names: names of the labels.
     """
     found = result.detections
     drawn = draw_on_image(result.pixels, result.matrix, found, class_names, result.truth)

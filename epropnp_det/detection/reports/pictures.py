@@ -34,7 +34,7 @@ def picture(
         image: (H, W, 3) uint8 BGR.
         matrix: (3, 3) camera matrix, px.
         boxes: drawn solid, on the CPU.
-        class_names: of the labels.
+        class_names: names of the labels.
         truth: drawn dashed.
         background_kind: one of `drawing.BACKGROUNDS`.
 

@@ -87,7 +87,7 @@ class LidarPoints:
         return replace(self, objects=keep(self.objects), image=keep(self.image))
 
     def of_objects(self, keep: Tensor) -> Self:
-        """Points of the objects for which `keep` (objects,) is True, owners counted anew; points of
+        """Points of the objects for which `keep` (objects,) is True, owners renumbered; points of
         the image stay.
         """
         number = keep.cumsum(0) - 1

@@ -1,5 +1,5 @@
-"""Predicted and detected objects. Shapes are written at the field; M queries, P points an object, n
-detections.
+"""Predicted and detected objects. Shapes are written at the field; M queries, P points per object,
+n detections.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Object models of a BOP data set: PLY meshes in mm, and `models_info.json` beside them."""
+"""Object models of a BOP data set: PLY meshes in mm, and their `models_info.json`."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def expand_symmetries(info: Mapping[str, Any], step: float = STEP) -> RigidPose:
     Args:
         info: the object's entry of `models_info.json`, in mm: `symmetries_discrete` (4x4 matrices
             row by row) and `symmetries_continuous` (`axis` and `offset`), both optional.
-        step: of continuous symmetries, in diameters.
+        step: step of continuous symmetries, in diameters.
 
     Returns:
         S poses of the model's frame [m].

@@ -30,7 +30,7 @@ class BopResult:
     """One estimated pose of an object in an image.
 
     Args:
-        score: the higher, the surer.
+        score: higher is more confident.
         pose: from the model's frame to the camera's [m].
         time: seconds for the whole image, or `UNKNOWN_TIME`.
     """

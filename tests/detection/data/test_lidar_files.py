@@ -59,7 +59,7 @@ def lidar_database(database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 def _hits(nusc: NuScenes, sample: dict) -> np.ndarray:
-    """Points (n, 3), global frame: in each box, beside it, and everywhere."""
+    """Points (n, 3), global frame: in each box, next to it, and everywhere."""
     rng = np.random.default_rng(0)
     parts = [
         nusc.get_box(sample["anns"][0]).center + rng.uniform(-60, 60, (2000, 3)) * (1, 1, 0.02)

@@ -16,7 +16,7 @@ YAWS = np.linspace(-math.pi, math.pi, 25)[1:]
 
 
 def tilted_transform(seed: int) -> frames.RigidTransform:
-    """A camera that looks somewhere over the ground, a few degrees off level in pitch and roll."""
+    """A camera with any heading, a few degrees off level in pitch and roll."""
     rng = np.random.default_rng(seed)
     heading, pitch, roll = rng.uniform(-3, 3), *rng.uniform(-0.08, 0.08, 2)
     upright = np.array(

@@ -25,7 +25,7 @@ COUNT = 40
 
 
 def boxes() -> MMDET3D_BOXES:
-    """Anywhere in front of the camera, turned anyhow."""
+    """Random positions in front of the camera, random yaws."""
     low, high = torch.tensor(
         [[-20.0, 1, 2, 0.5, 1, 2, -math.pi, -3, -3], [20.0, 2, 50, 0.6, 2, 3, math.pi, 3, 3]]
     )

@@ -64,13 +64,13 @@ def test_names_go_there_and_back(released, call, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "architecture", [a for a in ARCHITECTURES.values() if a.alike], ids=lambda a: a.name
+    "architecture", [a for a in ARCHITECTURES.values() if a.equivalent], ids=lambda a: a.name
 )
 def test_training_variants_take_the_same_weights(architecture):
     with torch.device("meta"):
         states = [
             build_model(load_config(CONFIGS / config)).state_dict()
-            for config in (architecture.config, *architecture.alike)
+            for config in (architecture.config, *architecture.equivalent)
         ]
     first, *others = ({key: value.shape for key, value in state.items()} for state in states)
     assert all(other == first for other in others)
