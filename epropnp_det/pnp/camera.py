@@ -34,6 +34,13 @@ class Camera(Record):
 
     Raises:
         ValueError: a matrix that is not 3x3, or limits that are not pairs.
+
+    Example:
+        >>> camera = Camera.for_image([[1000.0, 0, 800], [0, 1000, 450], [0, 0, 1]], (1600, 900))
+        >>> camera.project(torch.tensor([[1.0, 0.5, 10.0]]))
+        tensor([[900., 500.]])
+        >>> camera.scale(0.5, 0.5).project(torch.tensor([[1.0, 0.5, 10.0]]))
+        tensor([[450., 250.]])
     """
 
     matrix: Tensor

@@ -36,6 +36,16 @@ class Correspondences(Record):
 
     Raises:
         ValueError: shapes that do not belong together.
+
+    Example:
+        Two objects of four points; the second object has only three.
+
+        >>> mask = torch.ones(2, 4, dtype=torch.bool)
+        >>> mask[1, 3] = False
+        >>> w2d = torch.full((2, 4, 2), 0.5)
+        >>> points = Correspondences(torch.rand(2, 4, 3), torch.rand(2, 4, 2) * 100, w2d, mask)
+        >>> points.w2d[1, 3]
+        tensor([0., 0.])
     """
 
     x3d: Tensor

@@ -134,6 +134,21 @@ class EProPnP(nn.Module):
 class EProPnP4DoF(EProPnP):
     """EPro-PnP for yaw-only poses (x, y, z, yaw), see `YawPose`. The settings are those of
     `EProPnP`.
+
+    Example:
+        >>> from epropnp_det.pnp import Camera, Correspondences
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> camera = Camera.for_image([[1000.0, 0, 800], [0, 1000, 450], [0, 0, 1]], (1600, 900))
+        >>> true_pose = torch.tensor([[1.0, 0.5, 10.0, 0.3]])  # x, y, z [m], yaw [rad]
+        >>> x3d = torch.rand(1, 16, 3, generator=generator) - 0.5
+        >>> x2d = camera.project(YawPose.transform(true_pose, x3d))
+        >>> points = Correspondences(x3d, x2d, torch.ones(1, 16, 2))
+        >>> layer = EProPnP4DoF(mc_samples=128)
+        >>> estimate, samples = layer(PnPProblem.adaptive(points, camera), generator=generator)
+        >>> torch.allclose(estimate.pose, true_pose, atol=1e-3)
+        True
+        >>> samples.pose.shape
+        torch.Size([128, 1, 4])
     """
 
     space = YawPose

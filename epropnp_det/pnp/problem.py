@@ -38,6 +38,18 @@ class PnPProblem(Record):
 
     Raises:
         ValueError: no robust kernel of that name.
+
+    Example:
+        >>> from epropnp_det.pnp import YawPose
+        >>> camera = Camera.for_image([[1000.0, 0, 800], [0, 1000, 450], [0, 0, 1]], (1600, 900))
+        >>> true_pose = torch.tensor([[1.0, 0.5, 10.0, 0.3]])  # x, y, z [m], yaw [rad]
+        >>> x3d = torch.rand(1, 8, 3) - 0.5
+        >>> x2d = camera.project(YawPose.transform(true_pose, x3d))
+        >>> points = Correspondences(x3d, x2d, torch.ones(1, 8, 2))
+        >>> problem = PnPProblem.adaptive(points, camera)
+        >>> one_pixel_off = true_pose + torch.tensor([0.01, 0.0, 0.0, 0.0])
+        >>> bool(problem.cost(true_pose) < problem.cost(one_pixel_off))
+        True
     """
 
     points: Correspondences
