@@ -1,14 +1,6 @@
-"""Former home of the detector's models, kept for one release for `custom_imports` of old
-configs.
-"""
-
-import warnings
+"""Former home of the detector's models, kept for one release."""
 
 from epropnp_det.detection import *  # noqa: F403
+from epropnp_det.detection.old_names import MODELS, forward
 
-warnings.warn(
-    "epropnp_det.models moved to epropnp_det.detection; write custom_imports = "
-    'dict(imports=["epropnp_det.detection"]) in the config',
-    DeprecationWarning,
-    stacklevel=2,
-)
+forward(__name__, MODELS)
