@@ -8,16 +8,26 @@ import copy
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmcv import Config
 from mmcv.parallel import collate
+from mmdet.datasets.pipelines import Pad
 from mmdet3d.datasets import build_dataset
 from mmdet3d.models import build_model
 
-from epropnp_det.detection.boxes import from_mmdet3d
+from epropnp_det.detection.baselines.fcos3d_inputs import AddFCOS3DInputs
+from epropnp_det.detection.boxes import Boxes3D, from_mmdet3d
 from epropnp_det.detection.data import nuscenes_convert
+from epropnp_det.detection.data.transforms import (
+    CropImage,
+    FlipImage,
+    LoadCameraImage,
+    ResizeImage,
+)
 from tests.nuscenes_factory import VERSION, write_database
+from tests.tolerances import EXACT_FLOAT32
 
 CONFIGS = Path(__file__).parents[3] / "configs" / "detection" / "synthetic"
 
@@ -97,7 +107,44 @@ def test_projected_centres_belong_to_the_pixels(root):
     assert item["gt_bboxes_3d"].data.tensor.isfinite().all()
 
 
-def test_baseline_trains_and_predicts(root):
+def cam2img_after(steps: list, image_size: tuple[int, int]) -> np.ndarray:
+    """`cam2img` (3, 3) of an image (width, height) after pipeline steps; loading comes first."""
+    width, height = image_size
+    results = dict(
+        img=np.zeros((height, width, 3), np.uint8), img_info=dict(cam_intrinsic=INTRINSIC)
+    )
+    for step in [LoadCameraImage(), *steps, Pad(size_divisor=32), AddFCOS3DInputs()]:
+        results = step(results)
+    return np.array(results["cam2img"])
+
+
+INTRINSIC = [[420.0, 0.0, 318.7], [0.0, 421.0, 241.2], [0.0, 0.0, 1.0]]
+
+
+@pytest.mark.parametrize(
+    "steps, expected",
+    [
+        ([], INTRINSIC),
+        ([CropImage((50, 60, 600, 420))], [[420, 0, 268.7], [0, 421, 181.2], [0, 0, 1]]),
+        ([ResizeImage(0.5)], [[210, 0, 159.35], [0, 210.5, 120.6], [0, 0, 1]]),
+        ([FlipImage(1.0)], [[420, 0, 640 - 318.7], [0, 421, 241.2], [0, 0, 1]]),
+        (
+            # 635 x 465 pixels become 235 x 172.
+            [CropImage((3, 5, 638, 470)), ResizeImage(0.37), FlipImage(1.0)],
+            [
+                [420 * 235 / 635, 0, 235 - 315.7 * 235 / 635],
+                [0, 421 * 172 / 465, 236.2 * 172 / 465],
+                [0, 0, 1],
+            ],
+        ),
+    ],
+    ids=["load", "crop", "resize", "flip", "all"],
+)
+def test_cam2img_is_the_camera_of_the_network_input(steps: list, expected: list):
+    np.testing.assert_allclose(cam2img_after(steps, (640, 480)), expected, rtol=EXACT_FLOAT32)
+
+
+def test_baseline_trains(root):
     torch.manual_seed(0)
     model = build_model(Config.fromfile(str(CONFIGS / "fcos3d_r18_synthetic.py")).model)
     model.init_weights()
@@ -107,14 +154,46 @@ def test_baseline_trains_and_predicts(root):
     assert total.isfinite() and all(
         p.grad.isfinite().all() for p in model.parameters() if p.grad is not None
     )
-    model.eval().bbox_head.test_cfg.score_thr = 0.0
+
+
+def test_baseline_decodes_its_boxes_with_cam2img(root):
+    """The network predicts a pixel and a depth from the image alone: through another camera the
+    same pixels and depths come back as other places, which project to the same pixels.
+    """
+    torch.manual_seed(0)
+    model = build_model(Config.fromfile(str(CONFIGS / "fcos3d_r18_synthetic.py")).model)
+    model.init_weights()
+    model.eval().bbox_head.test_cfg.update(
+        score_thr=0.0, nms_thr=2.0, nms_pre=10, max_per_img=10000
+    )
+    inputs = batch(dataset("fcos3d_r18_synthetic.py", "val", root)[0])
+    (meta,) = inputs["img_metas"]
+    camera = meta["camera"]
+    np.testing.assert_allclose(meta["cam2img"], camera.matrix, rtol=EXACT_FLOAT32)
+    other = camera.crop(37.0, -20.0).scale(1.5, 0.8)
     with torch.no_grad():
-        found = model(
-            return_loss=False,
-            rescale=True,
-            **batch(dataset("fcos3d_r18_synthetic.py", "val", root)[0]),
-        )[0]
-    assert len(found.pose) == len(found.score) == len(found.attribute) > 0
+        found = in_a_fixed_order(model(return_loss=False, **inputs)[0])
+        changed = dict(meta, cam2img=other.matrix.tolist())
+        moved = in_a_fixed_order(model(return_loss=False, **dict(inputs, img_metas=[changed]))[0])
+    torch.testing.assert_close(moved.pose[:, 2], found.pose[:, 2])
+    assert len(found) > 10 and (found.pose[:, 2] > camera.z_min).any()
+    pixels = pinhole(meta["cam2img"], found.pose[:, :3])
+    torch.testing.assert_close(
+        pinhole(changed["cam2img"], moved.pose[:, :3]), pixels, rtol=1e-4, atol=1e-2
+    )
+    assert (moved.pose[:, :2] - found.pose[:, :2]).abs().amax() > 0.1  # m
+
+
+def in_a_fixed_order(found: Boxes3D) -> Boxes3D:
+    """Sorted by values that do not depend on the camera: class, score, depth."""
+    keys = (found.pose[:, 2], found.score, found.label)
+    return found[torch.from_numpy(np.lexsort([key.numpy() for key in keys]))]
+
+
+def pinhole(matrix: list, points: torch.Tensor) -> torch.Tensor:
+    """(n, 2) px of points (n, 3), without clipping."""
+    rays = points.double() @ torch.tensor(matrix, dtype=torch.float64).T
+    return rays[:, :2] / rays[:, 2:]
 
 
 @pytest.mark.parametrize("name", ["epropnp_r18_synthetic.py", "fcos3d_r18_synthetic.py"])
