@@ -3,15 +3,17 @@
 from epropnp_det import compat
 
 from .mixture import MixtureNLLLoss, MixtureSmoothL1Loss
-from .pose_losses import MonteCarloPoseLoss, ReprojectionLoss, orientation_loss, position_loss
+from .pose_losses import MonteCarloPoseLoss, ReprojectionLoss, derivative_losses, estimate_from_gt
 from .projection import projection_error
+from .running_scale import RunningScale
 
 __all__ = [
     "MixtureNLLLoss",
     "MixtureSmoothL1Loss",
     "MonteCarloPoseLoss",
     "ReprojectionLoss",
-    "orientation_loss",
-    "position_loss",
+    "RunningScale",
+    "derivative_losses",
+    "estimate_from_gt",
     "projection_error",
 ]

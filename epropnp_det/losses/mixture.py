@@ -1,6 +1,4 @@
-"""Negative log-likelihood of predictions that are mixtures, for the auxiliary branches of the
-detector.
-"""
+"""Losses of predictions that are mixtures: negative log-likelihood and expected smooth L1."""
 
 from __future__ import annotations
 
@@ -8,19 +6,21 @@ import math
 
 import torch
 import torch.nn.functional as F
-from mmdet.core import reduce_mean
 from mmdet.models.builder import LOSSES
 from torch import Tensor, nn
 
+from epropnp_det.pnp.losses.pose_distance import smooth_l1_norm
+
+from .running_scale import RunningScale
+
 
 @LOSSES.register_module()
-class MixtureNLLLoss(nn.Module):
+class MixtureNLLLoss(RunningScale):
     """Robust Gaussian mixture NLL, divided by the running mean of the inverse standard deviation.
 
     The gradient with respect to the error grows with the inverse standard deviation, which rises as
-    the network learns; dividing by its
-    running mean keeps the size of that gradient through training. The loss may be negative: it is a
-        negative log density, less a constant.
+    the network learns; dividing by its running mean keeps the size of that gradient through
+    training. The loss may be negative: it is a negative log density, less a constant.
 
     Args:
         loss_weight: factor of the loss.
@@ -37,10 +37,10 @@ class MixtureNLLLoss(nn.Module):
         sigma: float | None = None,
         momentum: float = 0.1,
     ):
-        super().__init__()
-        self.loss_weight, self.delta, self.momentum = loss_weight, delta, momentum
+        super().__init__(momentum)
+        self.loss_weight = loss_weight
+        self.delta = delta
         self.log_sigma = None if sigma is None else nn.Parameter(torch.tensor([math.log(sigma)]))
-        self.register_buffer("scale", torch.tensor(1.0))
 
     def forward(
         self,
@@ -70,19 +70,15 @@ class MixtureNLLLoss(nn.Module):
                 "the standard deviation comes either from log_std or from the loss's own sigma"
             )
         log_std = self.log_sigma.expand_as(error) if log_std is None else log_std
-        if self.training:
-            self._update(log_weight.detach().exp(), (-log_std.detach()).exp())
+        weight = log_weight.detach().exp()
+        inverse_std = (-log_std.detach()).exp()
+        self.update_scale(
+            (weight[..., None] * inverse_std).sum(), weight.sum() * inverse_std.shape[-1]
+        )
         log_density = mixture_log_density(error, log_weight, log_std, self.delta)
         if rois is not None:
             log_density = add_overlapping(log_density, rois)
         return -self.loss_weight * log_density.sum() / (max(log_density.numel(), 1) * self.scale)
-
-    def _update(self, weight: Tensor, inverse_std: Tensor):
-        """Over all processes, so that one without predictions takes part and changes nothing."""
-        total = (weight[..., None] * inverse_std).sum()
-        total, count = reduce_mean(torch.stack((total, weight.sum() * inverse_std.shape[-1])))
-        mean = torch.where(count > 0, total / count, self.scale)
-        self.scale += self.momentum * (mean - self.scale)
 
 
 @LOSSES.register_module()
@@ -97,7 +93,8 @@ class MixtureSmoothL1Loss(nn.Module):
 
     def __init__(self, beta: float = 1.0, loss_weight: float = 1.0):
         super().__init__()
-        self.beta, self.loss_weight = beta, loss_weight
+        self.beta = beta
+        self.loss_weight = loss_weight
 
     def forward(self, error: Tensor, log_weight: Tensor) -> Tensor:
         """Mean loss, (); zero where nothing is predicted.
@@ -106,12 +103,7 @@ class MixtureSmoothL1Loss(nn.Module):
             error: (M, K, ..., D) of K components, prediction minus target.
             log_weight: (M, K, ...), normalised over the components.
         """
-        # The norm has no gradient at zero; a tiny floor under the root gives it one.
-        norm = (error.square().sum(-1) + 1e-12).sqrt()
-        expected = (
-            log_weight.exp()
-            * F.smooth_l1_loss(norm, torch.zeros_like(norm), beta=self.beta, reduction="none")
-        ).sum(1)
+        expected = (log_weight.exp() * smooth_l1_norm(error, self.beta)).sum(1)
         return self.loss_weight * expected.sum() / max(expected.numel(), 1)
 
 

@@ -1,25 +1,35 @@
-"""Losses on the pose of an object."""
+"""Losses on the pose of an object, for 4DoF and 6DoF poses alike: KL divergence, Eq. (5), and
+derivative regularisation, Eq. (9)-(10).
+"""
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
-from mmdet.core import reduce_mean
 from mmdet.models.builder import LOSSES
-from torch import Tensor, nn
+from torch import Tensor
 
-from epropnp_det.pnp import PoseSamples, monte_carlo_pose_loss
+from epropnp_det.pnp import (
+    EProPnP4DoF,
+    EProPnP6DoF,
+    PnPProblem,
+    PoseEstimate,
+    PoseSamples,
+    gauss_newton_step,
+    monte_carlo_pose_loss,
+)
+from epropnp_det.pnp.losses.pose_distance import orientation_distance, position_distance
+
+from .running_scale import RunningScale
 
 
 @LOSSES.register_module()
-class MonteCarloPoseLoss(nn.Module):
+class MonteCarloPoseLoss(RunningScale):
     """KL divergence between the true and the predicted pose distribution, Eq. (5), divided by the
     running mean of the weight scale.
 
     The gradient of the KL loss with respect to the correspondences grows with the concentration of
-    the distribution; dividing by the mean
-    scale of the weights keeps its size through training. The loss may be negative: it is a negative
-        log density.
+    the distribution; dividing by the mean scale of the weights keeps its size through training. The
+    loss may be negative: it is a negative log density.
 
     Args:
         loss_weight: factor of the loss.
@@ -27,9 +37,8 @@ class MonteCarloPoseLoss(nn.Module):
     """
 
     def __init__(self, loss_weight: float = 0.5, momentum: float = 0.01):
-        super().__init__()
-        self.loss_weight, self.momentum = loss_weight, momentum
-        self.register_buffer("scale", torch.tensor(1.0))
+        super().__init__(momentum)
+        self.loss_weight = loss_weight
 
     def forward(
         self,
@@ -39,7 +48,8 @@ class MonteCarloPoseLoss(nn.Module):
         weight: Tensor,
         avg_factor: float,
     ) -> Tensor:
-        """Mean loss; in training mode the running scale is updated first.
+        """Weighted sum of the losses of M objects over `avg_factor`, (). In training mode the
+        running scale is updated first.
 
         Args:
             samples: pose samples of M objects.
@@ -48,35 +58,61 @@ class MonteCarloPoseLoss(nn.Module):
             weight: (M,).
             avg_factor: the weighted sum is divided by this.
         """
-        if self.training:
-            self.scale += self.momentum * (reduce_mean(scale.detach()) - self.scale)
-        return (
-            self.loss_weight
-            * (self.divergence(samples, target_cost) * weight).sum()
-            / (avg_factor * self.scale)
-        )
+        self.update_scale(scale.detach())
+        loss = self.divergence(samples, target_cost)
+        return self.loss_weight * (loss * weight).sum() / (avg_factor * self.scale)
 
     def divergence(self, samples: PoseSamples, target_cost: Tensor) -> Tensor:
-        """(M,) loss of each object."""
+        """Samples of M objects and (M,) costs at the true pose -> (M,) loss of each object."""
         return monte_carlo_pose_loss(samples, target_cost)
 
 
 @LOSSES.register_module()
 class ReprojectionLoss(MonteCarloPoseLoss):
-    """The first term of Eq. (5) alone: how far the points are from where the true pose puts them.
-    For the experiment that shows why that is not enough; arguments as of `MonteCarloPoseLoss`."""
+    """The first term of Eq. (5) alone: the cost at the true pose, without the integral over all
+    poses. It is there for the ablation; arguments as of `MonteCarloPoseLoss`.
+    """
 
     def divergence(self, samples: PoseSamples, target_cost: Tensor) -> Tensor:
         return target_cost.masked_fill(~target_cost.isfinite(), 0)
 
 
-def position_loss(error: Tensor, beta: float = 1.0) -> Tensor:
-    """Smooth L1 of the Euclidean norm of (..., 3) position errors, m -> (...,)."""
-    # The norm has no gradient at zero; a tiny floor under the root gives it one.
-    norm = (error.square().sum(-1) + 1e-12).sqrt()
-    return F.smooth_l1_loss(norm, torch.zeros_like(norm), beta=beta, reduction="none")
+def derivative_losses(
+    problem: PnPProblem, estimate: PoseEstimate, gt_pose: Tensor, beta: float = 1.0
+) -> tuple[Tensor, Tensor]:
+    """Derivative regularisation, Eq. (9)-(10): one differentiable Gauss-Newton step from the
+    detached solution, compared with the true pose.
+
+    Args:
+        problem: (...); gradients flow into its points and its Huber threshold.
+        estimate: (...), its solution, found without the true pose.
+        gt_pose: (..., D) true poses.
+        beta: position error [m] at which the square becomes a line.
+
+    Returns:
+        (...) position loss and (...) orientation loss of each object. Where the estimate is not
+        valid both are zero up to rounding, without gradient.
+    """
+    step = gauss_newton_step(problem, estimate.pose)
+    # NaN times zero is NaN: the pose of a broken object is replaced, not only weighted away.
+    pose = torch.where(estimate.valid[..., None], step, gt_pose)
+    return position_distance(pose, gt_pose, beta), orientation_distance(pose, gt_pose)
 
 
-def orientation_loss(error: Tensor) -> Tensor:
-    """1 - cos of (...,) yaw errors, rad -> (...,)."""
-    return 1 - error.cos()
+def estimate_from_gt(
+    local_solver: EProPnP4DoF | EProPnP6DoF,
+    problem: PnPProblem,
+    gt_pose: Tensor,
+    estimate: PoseEstimate,
+) -> PoseEstimate:
+    """Solution from the better of a given estimate and the true pose: the samples of Eq. (5) start
+    around it in training.
+
+    Args:
+        local_solver: a layer without a random start.
+        problem: (...).
+        gt_pose: (..., D) true poses.
+        estimate: (...), a solution found without the true pose.
+    """
+    better = ~estimate.valid | (problem.detach().cost(gt_pose) < estimate.cost)
+    return local_solver.solve(problem, torch.where(better[..., None], gt_pose, estimate.pose))
