@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmdet.models.detectors.base import BaseDetector
 from mmdet3d.models.builder import DETECTORS, build_backbone, build_head, build_neck
@@ -36,73 +38,107 @@ class EProPnPDet(BaseDetector):
         init_cfg: dict | None = None,
     ):
         super().__init__(init_cfg)
-        self.backbone, self.neck = build_backbone(backbone), build_neck(neck)
+        self.backbone = build_backbone(backbone)
+        self.neck = build_neck(neck)
         self.bbox_head = build_head(dict(bbox_head, train_cfg=train_cfg, test_cfg=test_cfg))
 
     def forward(self, img: Tensor, img_metas: list[dict], return_loss: bool = True, **kwargs):
-        """Losses with `return_loss`, else the detections per image. Inputs are plain, not lists of
-        augmentations.
+        """Losses with `return_loss`, see `forward_train`, else `simple_test`. Inputs are plain, not
+        lists of augmentations.
         """
-        return (
-            self.forward_train(img, img_metas, **kwargs)
-            if return_loss
-            else self.simple_test(img, img_metas)
-        )
+        if return_loss:
+            return self.forward_train(img, img_metas, **kwargs)
+        return self.simple_test(img, img_metas, **kwargs)
 
     def extract_feat(self, img: Tensor) -> list[Tensor]:
         """(B, 3, H, W) -> features of each pyramid level."""
         return self.neck(self.backbone(img))
 
-    def forward_train(
-        self, img: Tensor, img_metas: list[dict], gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels
-    ) -> dict[str, Tensor]:
-        """Losses; the ground truth is a list with one entry an image. LiDAR points come in the
-        `lidar_points` of `img_metas`, if at all.
+    def train_step(
+        self,
+        data: dict,
+        optimizer: torch.optim.Optimizer | None = None,
+        generator: torch.Generator | None = None,
+    ) -> dict:
+        """Losses of a batch in the form of mmcv's runners.
+
+        Args:
+            data: arguments of `forward_train`.
+            generator: see `EProPnPHead.loss`.
         """
-        view = image_geometry_of(img_metas, img.device)
+        return super().train_step(dict(data, generator=generator), optimizer)
+
+    def forward_train(
+        self,
+        img: Tensor,
+        img_metas: list[dict],
+        gt_bboxes_3d,
+        gt_labels_3d: list[Tensor],
+        gt_bboxes: list[Tensor],
+        attr_labels: list[Tensor],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of B images; LiDAR points come in the `lidar_points` of `img_metas`, if at all.
+
+        Args:
+            img: (B, 3, H, W).
+            img_metas: per image, `camera` and `img_shape`.
+            gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels: ground truth per image.
+            generator: see `EProPnPHead.loss`.
+        """
+        geometry = image_geometry_of(img_metas, img.device)
         objects = [
-            projected_truth(*boxes, view.camera[b], meta["img_shape"])
+            projected_truth(*boxes, geometry.camera[b], meta["img_shape"])
             for b, (meta, *boxes) in enumerate(
                 zip(img_metas, gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels)
             )
         ]
-        truths = [truth[seen(truth)] for truth in objects]
-        return self.bbox_head.loss(
-            self.extract_feat(img),
-            view,
-            truths,
-            lidar=lidar_of(img_metas, [seen(truth) for truth in objects]),
-        )
+        visible = [seen(gt) for gt in objects]
+        gts = [gt[keep] for gt, keep in zip(objects, visible)]
+        lidar = lidar_of(img_metas, visible)
+        return self.bbox_head.loss(self.extract_feat(img), geometry, gts, generator, lidar)
 
     def detect(
         self,
         img: Tensor,
         img_metas: list[dict],
-        generator: torch.Generator | None = None,
+        generators: Sequence[torch.Generator] | None = None,
         mc_samples: int | None = None,
     ) -> list[Boxes3D]:
         """Detections of each image, in the camera frame; with `flip_tta` in the test settings, of
         the image and its mirror image.
 
         Args:
-            mc_samples: how many weighted samples of every pose the detections carry; None for none.
+            img: (B, 3, H, W).
+            img_metas: per image, `camera` and `img_shape`.
+            generators: one per image, see `EProPnPHead.detect`.
+            mc_samples: number of weighted samples of every pose in the detections; None for none.
         """
-        view = image_geometry_of(img_metas, img.device)
-        mirrored = (
-            self.extract_feat(mirror_images(img, view.image_size))
-            if self.bbox_head.postprocess.flip_tta
-            else None
-        )
-        return self.bbox_head.detect(self.extract_feat(img), view, generator, mirrored, mc_samples)
+        geometry = image_geometry_of(img_metas, img.device)
+        mirrored = None
+        if self.bbox_head.postprocess.flip_tta:
+            mirrored = self.extract_feat(mirror_images(img, geometry.image_size))
+        feats = self.extract_feat(img)
+        return self.bbox_head.detect(feats, geometry, generators, mirrored, mc_samples)
 
-    def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[Boxes3D]:
-        """`detect` with a fixed seed; the detections per image, on the CPU."""
-        generator = torch.Generator(img.device).manual_seed(0)
-        return [found.to("cpu") for found in self.detect(img, img_metas, generator)]
+    def simple_test(
+        self,
+        img: Tensor,
+        img_metas: list[dict],
+        generators: Sequence[torch.Generator] | None = None,
+        **kwargs,
+    ) -> list[Boxes3D]:
+        """`detect`, with the results on the CPU. Without generators each image has one with seed
+        0.
+        """
+        if generators is None:
+            generators = [torch.Generator(img.device).manual_seed(0) for _ in img_metas]
+        return [found.to("cpu") for found in self.detect(img, img_metas, generators)]
 
     def aug_test(self, imgs, img_metas, **kwargs):
         raise NotImplementedError(
-            "set test_cfg.flip_tta=True and use the plain test pipeline: the detector mirrors the image itself"
+            "set test_cfg.flip_tta=True and use the plain test pipeline: "
+            "the detector mirrors the image itself"
         )
 
 

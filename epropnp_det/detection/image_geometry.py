@@ -1,4 +1,4 @@
-"""How images were taken."""
+"""Cameras and sizes of images."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from epropnp_det.pnp import Camera
+from epropnp_det.pnp._records import Record
 
 
 @dataclass(frozen=True)
-class ImageGeometry:
-    """How the images of a batch were taken.
+class ImageGeometry(Record):
+    """Cameras and sizes of the images of a batch; `geometry[index]` selects images.
 
     Args:
         camera: batch (B,), network-input px.

@@ -15,7 +15,6 @@ from mmcv import Config
 from mmcv.parallel import collate
 from torch import nn
 
-from epropnp_det.engine.seeding import seeded
 from epropnp_det.engine.wrapping import to_device
 from epropnp_det.errors import UserError
 
@@ -61,8 +60,8 @@ def detect(
         collate([_network_input(model.cfg, image, camera_matrix(intrinsics))], samples_per_gpu=1),
         device,
     )
-    with seeded(seed, device):
-        return model.detect(data["img"], data["img_metas"], mc_samples=mc_samples)[0].to("cpu")
+    generators = [torch.Generator(device).manual_seed(seed)]
+    return model.detect(data["img"], data["img_metas"], generators, mc_samples)[0].to("cpu")
 
 
 def check_samples(model: nn.Module, mc_samples: int) -> None:

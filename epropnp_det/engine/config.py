@@ -16,6 +16,8 @@ from torch import nn
 
 from epropnp_det.errors import UserError
 
+from .registry import MODELS
+
 # What mmcv's registries raise when a key is unknown, missing or wrong. The type is kept, the name
 # of the class put in front.
 _CONFIG_FAULTS = (TypeError, ValueError, KeyError, AttributeError, AssertionError)
@@ -82,15 +84,16 @@ def _moved(value: Any, old: str, new: str) -> Any:
 
 
 def build_model(config: Config) -> nn.Module:
-    """The detector that `config.model` describes, with fresh weights; `init_weights()` of the model
-    loads those of a pretrained backbone.
+    """The model that `config.model` describes, with random weights; its `init_weights()` loads those
+    of a pretrained backbone. The type is looked up in `MODELS`, then among mmdet3d's detectors.
 
     Raises:
         UserError: an unknown type or key anywhere in the model settings; the message names it.
     """
     from mmdet3d.models import build_detector
 
-    return _built("model", config, lambda: build_detector(copy.deepcopy(config.model)))
+    build = MODELS.build if config.model.get("type") in MODELS else build_detector
+    return _built("model", config, lambda: build(copy.deepcopy(config.model)))
 
 
 def build_dataset(settings: ConfigDict, *, test_mode: bool, config: Config) -> Any:

@@ -1,4 +1,4 @@
-"""Detections for a whole dataset, the same on one process as on many."""
+"""Predictions for a whole dataset, the same by one process as by many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from tqdm import tqdm
 
 from epropnp_det.compat import DISTRIBUTED_TIMEOUT
 
-from .seeding import seeded
 from .wrapping import to_device
 
 
@@ -24,9 +23,13 @@ def predict_dataset(
 ) -> list[Any] | None:
     """Results of every image in the dataset's order; None on every process but the first.
 
-    Image i is predicted by process i mod (number of processes), alone in its batch and with random
-    numbers that depend on i only: the results do not depend on how many processes share the work,
-    and no image is predicted twice.
+    Image i is predicted by process i mod (number of processes), alone in its batch. The random
+    numbers of each image start from `seed`, so its result does not depend on the other images, nor
+    on how many processes share the work. No image is predicted twice.
+
+    Args:
+        workers: processes that load images.
+        seed: of the random numbers of each image.
     """
     rank, world_size = get_dist_info()
     indices = range(rank, len(dataset), world_size)
@@ -36,7 +39,7 @@ def predict_dataset(
     progress = tqdm(total=len(dataset), desc="predicting", unit="image", disable=rank != 0)
     results = {}
     for index, data in zip(indices, loader):
-        results[index] = predict(model, data, seed=seed + index)
+        results[index] = predict(model, data, seed=seed)
         progress.update(min(world_size, progress.total - progress.n))
     progress.close()
     model.train(training)
@@ -57,11 +60,12 @@ def _loader(dataset: Dataset, indices: range, workers: int) -> DataLoader:
 @torch.no_grad()
 def predict(model: nn.Module, data: dict[str, Any], *, seed: int) -> Any:
     """Result of the one image in a collated batch, as the model returns it; the model must be in
-    evaluation mode.
+    evaluation mode. It is called with `generators`, one per image.
     """
     device = next(model.parameters()).device
-    with seeded(seed, device):
-        return model(return_loss=False, rescale=True, **to_device(data, device))[0]
+    generators = [torch.Generator(device).manual_seed(seed)]
+    inputs = to_device(data, device)
+    return model(return_loss=False, rescale=True, generators=generators, **inputs)[0]
 
 
 def gather_results(results: dict[int, Any], size: int) -> list[Any] | None:

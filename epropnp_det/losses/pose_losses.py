@@ -93,9 +93,11 @@ def derivative_losses(
         (...) position loss and (...) orientation loss of each object. Where the estimate is not
         valid both are zero up to rounding, without gradient.
     """
-    step = gauss_newton_step(problem, estimate.pose)
-    # NaN times zero is NaN: the pose of a broken object is replaced, not only weighted away.
-    pose = torch.where(estimate.valid[..., None], step, gt_pose)
+    # NaN times zero is NaN: the pose of a broken object is replaced before the step and after it,
+    # not only weighted away.
+    valid = estimate.valid[..., None]
+    step = gauss_newton_step(problem, torch.where(valid, estimate.pose, gt_pose))
+    pose = torch.where(valid, step, gt_pose)
     return position_distance(pose, gt_pose, beta), orientation_distance(pose, gt_pose)
 
 

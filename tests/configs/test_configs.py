@@ -16,6 +16,7 @@ from mmdet3d.models import build_model
 from epropnp_det.detection.boxes import to_mmdet3d
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.released.key_names import translate
+from epropnp_det.engine.config import build_model as build_any_model
 from tests.detection.released.released_states import head_shapes
 from tests.detection.small import CAMERA, scene
 
@@ -32,7 +33,7 @@ def name(path: Path) -> str:
 def test_config_builds(path):
     config = Config.fromfile(str(path))
     with torch.device("meta"):
-        model = build_model(config.model)
+        model = build_any_model(config)
     assert sum(parameter.numel() for parameter in model.parameters()) > 0
     assert tuple(config.class_names) == CLASSES
 

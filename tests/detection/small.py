@@ -1,4 +1,4 @@
-"""Small models and made-up scenes that the tests of this folder share."""
+"""Small models and random scenes, shared by the tests of this folder."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def auxiliary_config(recorded: dict) -> dict:
     return dict(auxiliary=settings.auxiliary, losses=losses)
 
 
-def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
-    """Our config of the small head a recording was made with, without its auxiliary losses."""
+def head_config(recorded: dict, released_mask: bool = True) -> dict:
+    """Our config of the small head of a recording, without its auxiliary losses."""
     dense, attention, points = (
         recorded["detector"],
         recorded["attention_sampler"],
@@ -75,8 +75,7 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
             dropout=0.0,
             class_embedding=recorded.get("use_cls_emb", False),
             class_wise_size=not recorded.get("dim_cls_agnostic", False),
-            shrunk_mask=shrunk_mask and not v1,
-            cell_maps=v1,
+            legacy="v1" if v1 else "v2" if released_mask else None,
             norm_cfg=NORM,
         ),
         losses=V2.model.bbox_head.losses | (dict(bbox=None) if v1 else {}),
@@ -85,9 +84,9 @@ def head_config(recorded: dict, shrunk_mask: bool = True) -> dict:
     )
 
 
-def build(recorded: dict, shrunk_mask: bool = True, auxiliary: bool = False) -> EProPnPHead:
+def build(recorded: dict, released_mask: bool = True, auxiliary: bool = False) -> EProPnPHead:
     """The small head of a recording, untrained."""
-    config = head_config(recorded, shrunk_mask)
+    config = head_config(recorded, released_mask)
     if auxiliary:
         extra = auxiliary_config(recorded)
         config = dict(
@@ -135,14 +134,14 @@ def mirrored(pose: Tensor, velocity: Tensor) -> tuple[Tensor, Tensor]:
     return torch.stack((-x, y, z, torch.pi - yaw), -1), velocity * velocity.new_tensor((-1.0, 1.0))
 
 
-def truths_of_recording(recorded: dict) -> list[GroundTruth]:
+def gts_of_recording(recorded: dict) -> list[GroundTruth]:
     """Recorded boxes as the network sees them, mirrored where the image is."""
-    truths = []
+    gts = []
     for i, meta in enumerate(recorded["metas"]):
         box = recorded["boxes_3d_lhw_xyz_yaw"][i]
         pose, velocity = box[:, 3:], recorded["velocities"][i]
         pose, velocity = mirrored(pose, velocity) if meta["flip"] else (pose, velocity)
-        truths.append(
+        gts.append(
             GroundTruth(
                 recorded["labels"][i],
                 pose,
@@ -153,7 +152,7 @@ def truths_of_recording(recorded: dict) -> list[GroundTruth]:
                 recorded["centres_2d"][i],
             )
         )
-    return truths
+    return gts
 
 
 def lidar_of_recording(recorded: dict) -> LidarPoints:
@@ -207,12 +206,12 @@ def scene(boxes: int, seed: int = 0) -> GroundTruth:
     )
 
 
-def lidar_of_scene(truth: GroundTruth, points: int = 20, seed: int = 0) -> LidarPoints:
+def lidar_of_scene(gt: GroundTruth, points: int = 20, seed: int = 0) -> LidarPoints:
     """Random points in the boxes of a `scene`, and the same points as points of the image."""
-    owner = torch.arange(len(truth)).repeat_interleave(points)
+    owner = torch.arange(len(gt)).repeat_interleave(points)
     noc = torch.rand(len(owner), 3, generator=torch.Generator().manual_seed(seed)) - 0.5
-    x3d = noc * truth.size[owner]
-    seen = YawPose.transform(truth.pose[owner], x3d[:, None])[:, 0]
+    x3d = noc * gt.size[owner]
+    seen = YawPose.transform(gt.pose[owner], x3d[:, None])[:, 0]
     x2d = CAMERA.each_point().project(seen)
     return LidarPoints(
         ObjectPoints(owner, x3d, x2d), ImagePoints(torch.zeros_like(owner), x2d, seen[:, 2])

@@ -4,7 +4,7 @@ _base_ = ["./epropnp_v2.py", "./auxiliary_v1.py"]
 model = dict(
     bbox_head=dict(
         dense_head=dict(bbox_branch=None),
-        objects=dict(cell_maps=True),
+        objects=dict(legacy="v1"),
         auxiliary={{_base_.auxiliary}},
         gradients=dict(delta_to_x2d=False, step_to_scales=False),
         losses=dict(

@@ -1,4 +1,5 @@
 # EPro-PnP-Det v2 on ResNet-101 with deformable convolutions, without auxiliary losses.
+_base_ = ["../classes/nuscenes.py"]
 norm = dict(type="GN", num_groups=32, requires_grad=True)
 model = dict(
     type="EProPnPDet",
@@ -26,8 +27,7 @@ model = dict(
     ),
     bbox_head=dict(
         type="EProPnPHead",
-        num_classes=10,
-        num_attributes=9,
+        classes={{_base_.classes}},
         dense_head=dict(
             type="EProPnPDenseHead",
             in_channels=256,

@@ -3,7 +3,7 @@
 _base_ = ["./epropnp_v2.py", "./auxiliary_v2.py"]
 model = dict(
     bbox_head=dict(
-        objects=dict(shrunk_mask=True),
+        objects=dict(legacy="v2"),
         auxiliary={{_base_.auxiliary}},
         losses=dict(
             projection={{_base_.projection_loss}},

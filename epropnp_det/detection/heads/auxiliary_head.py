@@ -1,9 +1,9 @@
-"""Auxiliary supervision of the dense features: each cell says by itself where on its object it
+"""Auxiliary supervision of the dense features: each cell alone predicts where on its object it
 lies.
 
-A cell's value gives object coordinates and a standard deviation for each attention head; the
-attention of the object's query to the cell weighs the heads against one another, so that a cell's
-prediction is a mixture. Nothing here is needed to detect.
+The value of a cell gives object coordinates and a standard deviation for each attention head; the
+attention of the object's query to the cell weighs the heads against one another, so that the
+prediction of a cell is a mixture. Detection uses none of it.
 """
 
 from __future__ import annotations
@@ -21,14 +21,43 @@ from ..structures.ground_truth import GroundTruth
 DEPTH_COMPONENTS = 4
 
 
+# Length of a box in the unit of the errors of object coordinates: (..., 3) l, h, w, m -> (...,) m.
+COORDINATE_UNITS = {
+    "mean_side": lambda size: size.mean(-1),
+    "longest_side": lambda size: size.amax(-1),
+}
+
+
 @dataclass(frozen=True)
-class Regions:
-    """The G objects that queries were drawn for, each with the region of the image that its 2D box
-    covers.
+class AuxiliarySettings:
+    """Settings of the auxiliary head.
+
+    Args:
+        roi_size: cells along each side of a region.
+        coordinate_unit: errors of object coordinates are shares of the true box's "mean_side" or
+            "longest_side".
+
+    Raises:
+        ValueError: another unit.
     """
 
+    roi_size: int
+    coordinate_unit: str = "mean_side"
+
+    def __post_init__(self):
+        if self.coordinate_unit not in COORDINATE_UNITS:
+            raise ValueError(
+                f"coordinate_unit must be one of {', '.join(COORDINATE_UNITS)}, "
+                f"not {self.coordinate_unit!r}"
+            )
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The G objects that have queries, each with the region of the image that its 2D box covers."""
+
     image: Tensor  # (G,) index of the image
-    truth: GroundTruth  # of G
+    gt: GroundTruth  # of G
     camera: Camera  # batch of G
     query: Tensor  # (G, heads, E / heads) attention query: weighted mean over the object's queries
     size: Tensor  # (G, 3) predicted l, h, w, m: the same mean
@@ -36,13 +65,13 @@ class Regions:
     @property
     def rois(self) -> Tensor:
         """(G, 5) image index, x1, y1, x2, y2, px."""
-        return torch.cat((self.image[:, None].to(self.truth.box2d), self.truth.box2d), 1)
+        return torch.cat((self.image[:, None].to(self.gt.box2d), self.gt.box2d), 1)
 
 
 @dataclass(frozen=True)
 class CellMixtures:
-    """Predictions of an H x W grid of cells over each of G regions: a mixture with one component a
-    head.
+    """Predictions of an H x W grid of cells over each of G regions: a mixture with one component
+    per head.
     """
 
     noc: Tensor  # (G, heads, H, W, 3) normalised object coordinates
@@ -51,18 +80,23 @@ class CellMixtures:
 
 
 class AuxiliaryHead(nn.Module):
-    """Reads the dense maps cell by cell.
+    """Predicts from the dense maps, cell by cell.
 
     Args:
-        heads: attention heads; width: channels of a head.
+        heads: attention heads.
+        width: channels of a head.
         stride: of the dense maps, px.
-        roi_size: cells along each side of a region.
+        settings: cells of a region and unit of the coordinate errors.
         depth: add the branch that predicts the depth of single pixels.
     """
 
-    def __init__(self, heads: int, width: int, stride: int, roi_size: int, depth: bool = False):
+    def __init__(
+        self, heads: int, width: int, stride: int, settings: AuxiliarySettings, depth: bool = False
+    ):
         super().__init__()
-        self.heads, self.stride, self.roi_size = heads, stride, roi_size
+        self.heads = heads
+        self.stride = stride
+        self.settings = settings
         self.out_weight = nn.Parameter(torch.empty(heads, 5, width))
         self.out_bias = nn.Parameter(torch.zeros(heads, 5))
         nn.init.normal_(self.out_weight, std=0.01)
@@ -70,14 +104,13 @@ class AuxiliaryHead(nn.Module):
 
     def cells(self, key: Tensor, value: Tensor, regions: Regions) -> CellMixtures:
         """Mixtures of the cells of each region, from (B, E, H, W) keys and values."""
-        keys, values = (self._aligned(m, regions.rois) for m in (key, value))
-        out = (
-            torch.einsum("gkchw,koc->gkhwo", values, self.out_weight) + self.out_bias[:, None, None]
-        )
-        logits = (
-            torch.einsum("gkchw,gkc->gkhw", keys, regions.query) / regions.query.shape[-1] ** 0.5
-        )
-        return CellMixtures(*out.split((3, 2), -1), logits.log_softmax(1))
+        keys = self._aligned(key, regions.rois)
+        values = self._aligned(value, regions.rois)
+        out = torch.einsum("gkchw,koc->gkhwo", values, self.out_weight)
+        noc, log_std = (out + self.out_bias[:, None, None]).split((3, 2), -1)
+        logits = torch.einsum("gkchw,gkc->gkhw", keys, regions.query)
+        log_weight = (logits / regions.query.shape[-1] ** 0.5).log_softmax(1)
+        return CellMixtures(noc, log_std, log_weight)
 
     def depths(self, feature: Tensor) -> tuple[Tensor, Tensor]:
         """(m, E) values at m pixels -> (m, 4) logarithms of the relative depth, see
@@ -88,7 +121,7 @@ class AuxiliaryHead(nn.Module):
 
     def _aligned(self, feature: Tensor, rois: Tensor) -> Tensor:
         """(B, E, H, W) -> (G, heads, E / heads, roi_size, roi_size)."""
-        found = roi_align(feature, rois, self.roi_size, 1 / self.stride, aligned=True)
+        found = roi_align(feature, rois, self.settings.roi_size, 1 / self.stride, aligned=True)
         return found.unflatten(1, (self.heads, -1))
 
 

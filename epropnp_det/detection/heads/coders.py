@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-
-from ..data.nuscenes_classes import SIZE_MEAN, SIZE_STD
 
 
 class SizeCoder(nn.Module):
@@ -17,11 +16,11 @@ class SizeCoder(nn.Module):
         mean, std: (classes, 3) of l, h, w, m.
     """
 
-    def __init__(self, mean=SIZE_MEAN, std=SIZE_STD):
+    def __init__(self, mean: Sequence[Sequence[float]], std: Sequence[Sequence[float]]):
         super().__init__()
-        mean, std = torch.tensor(mean), torch.tensor(std)
-        self.register_buffer("log_mean", mean.log(), persistent=False)
-        self.register_buffer("relative_std", std / mean, persistent=False)
+        mean_size = torch.tensor(mean)
+        self.register_buffer("log_mean", mean_size.log(), persistent=False)
+        self.register_buffer("relative_std", torch.tensor(std) / mean_size, persistent=False)
 
     def decode(self, code: Tensor, label: Tensor) -> Tensor:
         """(..., 3) code and (...,) class -> (..., 3) size, m."""

@@ -2,9 +2,8 @@
 paper).
 
 Three steps, each a module: `DenseFeatures` builds the key and value maps, `DeformableSampler`
-    attends to a few locations around a query's
-reference point, and `PointBranch` turns what was found there into normalised object coordinates and
-weight logits.
+attends to a few locations around the reference point of a query, and `PointBranch` turns the
+sampled features into normalised object coordinates and weight logits.
 """
 
 from __future__ import annotations
@@ -75,18 +74,18 @@ class DeformableSampler(nn.Module):
     Args:
         embed_dims: E.
         heads: number of heads.
-        points: number of points a head.
+        points: number of points per head.
         stride: of the key and value maps, px.
         ffn_channels: hidden width of the feed-forward layer.
         dropout: in the feed-forward layer.
-        shrunk_mask: the released v2 models count the first cell inside the left and top border as
-            outside; see `inside_image`.
-        cell_maps: the released v1 models read pixel and mask from maps of cells: a location outside
-            the padded input becomes the centre of the border cell, and the mask is that of
-            `inside_cells`.
+        legacy: "v2" or "v1" reproduces the image mask of the released models, None is ours. The
+            released v2 models count the first cell inside the left and top border as outside, see
+            `inside_image`. The released v1 models read pixel and mask from maps of cells: a
+            location outside the padded input becomes the centre of the border cell, and the mask is
+            that of `inside_cells`.
 
     Raises:
-        ValueError: both `shrunk_mask` and `cell_maps`.
+        ValueError: another `legacy`.
     """
 
     def __init__(
@@ -97,30 +96,25 @@ class DeformableSampler(nn.Module):
         stride: int,
         ffn_channels: int,
         dropout: float = 0.1,
-        shrunk_mask: bool = False,
-        cell_maps: bool = False,
+        legacy: str | None = None,
     ):
         super().__init__()
-        if shrunk_mask and cell_maps:
-            raise ValueError(
-                "shrunk_mask is a habit of v2, cell_maps one of v1: choose one of them"
-            )
-        self.heads, self.points, self.stride, self.shrunk_mask, self.cell_maps = (
-            heads,
-            points,
-            stride,
-            shrunk_mask,
-            cell_maps,
-        )
+        if legacy not in (None, "v1", "v2"):
+            raise ValueError(f"objects: legacy must be 'v1', 'v2' or None, not {legacy!r}")
+        self.heads = heads
+        self.points = points
+        self.stride = stride
+        self.legacy = legacy
         self.sampling_offsets = nn.Linear(embed_dims, heads * points * 2)
         self.out_proj = nn.Linear(embed_dims, embed_dims)
-        self.norm_attention, self.norm_ffn = nn.LayerNorm(embed_dims), nn.LayerNorm(embed_dims)
+        self.norm_attention = nn.LayerNorm(embed_dims)
+        self.norm_ffn = nn.LayerNorm(embed_dims)
         self.ffn = feed_forward(embed_dims, ffn_channels, dropout)
         self.init_weights()
 
     def init_weights(self):
-        """Offsets start as one ray a head with growing distance, as in Deformable DETR; unit =
-        stride of the query's level.
+        """Offsets start as one ray per head with growing distance, as in Deformable DETR; the unit
+        is the stride of the query's level.
         """
         angle = torch.arange(self.heads) * (2 * torch.pi / self.heads)
         ray = torch.stack((angle.cos(), angle.sin()), -1)
@@ -157,7 +151,8 @@ class DeformableSampler(nn.Module):
             * queries.stride[:, None, None, None]
         )
         location = queries.reference[:, None, None] + offset
-        keys, values = (sample_heads(m, location, queries.image, self.stride) for m in (key, value))
+        keys = sample_heads(key, location, queries.image, self.stride)
+        values = sample_heads(value, location, queries.image, self.stride)
         inside = self._inside(location, image_size[queries.image][:, None, None])
         per_head = query.unflatten(1, (self.heads, -1))
         logits = (keys * per_head[:, :, None]).sum(-1) / per_head.shape[-1] ** 0.5
@@ -166,21 +161,21 @@ class DeformableSampler(nn.Module):
         attended = (attention[..., None] * values).sum(2).flatten(1)
         feature = self.norm_attention(self.out_proj(attended) + embedding)
         feature = self.norm_ffn(feature + self.ffn(feature))
-        if self.cell_maps:
+        if self.legacy == "v1":
             location = clamp_to_cells(location, key.shape[:-3:-1], self.stride)
         return SampledFeatures(
             location.flatten(1, 2), values.flatten(1, 2), inside.flatten(1), per_head, feature
         )
 
     def _inside(self, location: Tensor, image_size: Tensor) -> Tensor:
-        if self.cell_maps:
+        if self.legacy == "v1":
             return inside_cells(location, image_size, self.stride)
-        return inside_image(location, image_size, self.stride, self.shrunk_mask)
+        return inside_image(location, image_size, self.stride, shrunk=self.legacy == "v2")
 
 
 class PointBranch(nn.Module):
-    """Normalised object coordinates and weight logits of the sampled points, in the context of one
-    another.
+    """Normalised object coordinates and weight logits of the sampled points, by self-attention over
+    all points of an object.
 
     Args:
         width: of a point's feature, E / heads.
@@ -195,7 +190,8 @@ class PointBranch(nn.Module):
         self.query_scale = nn.Parameter(torch.tensor(0.1))
         self.position = nn.Linear(2, width)
         self.attention = SelfAttention(width)
-        self.norm_attention, self.norm_ffn = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm_attention = nn.LayerNorm(width)
+        self.norm_ffn = nn.LayerNorm(width)
         self.ffn = feed_forward(width, ffn_channels, dropout)
         self.out_weight = nn.Parameter(torch.empty(heads, 5, width))
         self.out_bias = nn.Parameter(torch.zeros(heads, 5))
@@ -215,8 +211,8 @@ class PointBranch(nn.Module):
 
 
 class SelfAttention(nn.Module):
-    """Single-head self-attention with positions added to queries and keys; an empty batch is fine,
-    unlike mmcv's.
+    """Single-head self-attention with positions added to queries and keys. It accepts an empty
+    batch; mmcv's does not.
 
     Args:
         width: of the tokens.
@@ -232,10 +228,10 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, position: Tensor) -> Tensor:
         """(..., P, width) tokens and their positional encodings -> (..., P, width)."""
-        weights, biases = self.in_proj.weight.chunk(3), self.in_proj.bias.chunk(3)
-        q, k, v = (
-            F.linear(t, w, b) for t, w, b in zip((x + position, x + position, x), weights, biases)
-        )
+        inputs = (x + position, x + position, x)
+        weights = self.in_proj.weight.chunk(3)
+        biases = self.in_proj.bias.chunk(3)
+        q, k, v = (F.linear(t, w, b) for t, w, b in zip(inputs, weights, biases))
         attention = (q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5).softmax(-1)
         return self.out_proj(attention @ v)
 
@@ -263,11 +259,12 @@ def sample_heads(feature: Tensor, location: Tensor, image: Tensor, stride: int) 
     Returns:
         (M, heads, points, C).
     """
-    heads, size = location.shape[1], location.new_tensor(feature.shape[:-3:-1])
+    heads = location.shape[1]
+    size = location.new_tensor(feature.shape[:-3:-1])
     grid = location / (stride * size) * 2 - 1
     maps = feature.unflatten(1, (heads, -1))
     out = location.new_zeros(*location.shape[:3], maps.shape[2])
-    # One look-up an image: every query reads one image only, so gathering whole maps per query
+    # One look-up per image: every query reads one image only, so gathering whole maps per query
     # would copy them M times.
     for index in range(len(feature)):
         mine = (image == index).nonzero()[:, 0]
@@ -289,8 +286,8 @@ def inside_image(location: Tensor, image_size: Tensor, stride: int, shrunk: bool
         location: (..., 2), px.
         image_size: (..., 2) width and height of the unpadded image, px.
         stride: of the dense maps, px.
-        shrunk: as the released v2 models do it: the ramp at the left and top border lies one cell
-            further in than the other's mirror.
+        shrunk: the released v2 models' ramp at the left and top border, one cell further inside
+            than the mirrored ramp at the right and bottom border.
 
     Returns:
         (...,) in [0, 1].

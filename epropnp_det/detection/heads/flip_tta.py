@@ -1,8 +1,8 @@
 """Flip augmentation at test: an image and its mirror image give two sets of correspondences, and
 one PnP problem over both.
 
-The network looks at both. What it says about the mirrored image is brought back to the image's own
-pixels and world, so that nothing after the correspondences knows about it.
+The predictions of the mirrored image are brought back to the pixels and the world of the image, so
+that everything after the correspondences is the same as without augmentation.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..structures.predictions import ObjectPredictions
 
 
 def mirror_images(img: Tensor, image_size: Tensor) -> Tensor:
-    """Images (B, C, H, W), each mirrored within its own width; what is padded at the right stays
+    """Images (B, C, H, W), each mirrored within its own width; the padding at the right stays
     there.
 
     Args:
@@ -31,28 +31,25 @@ def mirror_images(img: Tensor, image_size: Tensor) -> Tensor:
 
 
 def realign(outputs: DenseOutputs, width: Tensor, strides: Sequence[int]) -> DenseOutputs:
-    """Dense outputs of mirrored images, put where their points lie in the images themselves;
-    reference points stay mirrored pixels.
+    """Dense outputs of mirrored images, moved to where their points lie in the images themselves.
 
-    Between two columns, where the width is no multiple of the stride, values are interpolated.
+    Reference points stay mirrored pixels. Where the width is no multiple of the stride, values are
+    interpolated between two columns.
 
     Args:
         width: (B,) of the unpadded images, px.
     """
 
-    def moved(maps: list[Tensor]) -> list[Tensor]:
+    def aligned(maps: list[Tensor] | None) -> list[Tensor] | None:
+        if maps is None:
+            return None
         return [_mirror_columns(m, width / stride) for m, stride in zip(maps, strides)]
 
-    maps = {field.name: getattr(outputs, field.name) for field in fields(outputs)}
-    return DenseOutputs(
-        **{name: None if value is None else moved(value) for name, value in maps.items()}
-    )
+    return DenseOutputs(**{f.name: aligned(getattr(outputs, f.name)) for f in fields(outputs)})
 
 
 def pool(points: DensePoints, mirrored: DensePoints) -> DensePoints:
-    """The points with class scores and centreness that are the mean of both; everything else is
-    their own.
-    """
+    """The first points with the mean class probabilities and centreness of both."""
     return replace(
         points,
         cls_score=mean_probability(points.cls_score, mirrored.cls_score),
@@ -68,21 +65,20 @@ def unmirror(predictions: ObjectPredictions, width: Tensor) -> ObjectPredictions
         width: (M,) of the unpadded image of each object, px.
     """
     x, y = predictions.x2d.unbind(-1)
-    noc, velocity = predictions.noc, predictions.velocity
     return replace(
         predictions,
         x2d=torch.stack((width[:, None] - x, y), -1),
-        noc=noc * noc.new_tensor((1.0, 1.0, -1.0)),
-        velocity=velocity * velocity.new_tensor((-1.0, 1.0)),
+        noc=predictions.noc * x.new_tensor((1.0, 1.0, -1.0)),
+        velocity=predictions.velocity * x.new_tensor((-1.0, 1.0)),
     )
 
 
 def merge(one: ObjectPredictions, other: ObjectPredictions) -> ObjectPredictions:
     """Two predictions of the same M objects as one, of the points of both.
 
-    The weights are such that the cost is the mean of the two costs, not their sum: two looks at the
-        same pixels know no more than one of
-    where the object is, and the posterior should not pretend it.
+    A second view of the same pixels adds no information, so the costs are averaged, not summed:
+    each weight is multiplied by the root of 1/2. Every point keeps the weight scale of its own
+    view, inside its share; the merged scale is 1.
     """
 
     def both(name: str) -> Tensor:
@@ -91,13 +87,14 @@ def merge(one: ObjectPredictions, other: ObjectPredictions) -> ObjectPredictions
     def mean(name: str) -> Tensor:
         return (getattr(one, name) + getattr(other, name)) / 2
 
+    weights = [seen.w2d_share * seen.w2d_scale[:, None] for seen in (one, other)]
     return ObjectPredictions(
         noc=both("noc"),
         x2d=both("x2d"),
-        w2d=both("w2d") * 0.5**0.5,
-        w2d_scale=mean("w2d_scale"),
+        w2d_share=torch.cat(weights, 1) * 0.5**0.5,
+        w2d_scale=torch.ones_like(one.w2d_scale),
         size_code=mean("size_code"),
-        size=(one.size * other.size).sqrt(),  # what the mean of the codes stands for
+        size=(one.size * other.size).sqrt(),  # the size that the mean of the codes encodes
         score=mean_probability(one.score, other.score),
         velocity=mean("velocity"),
         attribute=torch.logaddexp(one.attribute.log_softmax(-1), other.attribute.log_softmax(-1)),
@@ -105,7 +102,7 @@ def merge(one: ObjectPredictions, other: ObjectPredictions) -> ObjectPredictions
 
 
 def mean_probability(one: Tensor, other: Tensor) -> Tensor:
-    """Logit of the mean of the probabilities that two logits stand for."""
+    """Logit of the mean of two probabilities, given by their logits."""
     return ((one.sigmoid() + other.sigmoid()) / 2).logit(eps=torch.finfo(one.dtype).tiny)
 
 

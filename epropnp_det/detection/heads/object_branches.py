@@ -1,9 +1,10 @@
-"""What is predicted for an object as a whole: size, weight scale, 3D score, velocity, attribute."""
+"""Predictions for an object as a whole: size, weight scale, 3D score, velocity, attribute."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
+from ..data.class_set import ClassSet
 from ..structures.tensor_record import select_class
 from .coders import SizeCoder
 
@@ -13,13 +14,11 @@ class ObjectBranches(nn.Module):
 
     Args:
         embed_dims: E, width of the object feature.
-        classes, attributes: how many.
-        class_wise_size: one size code a class, or one for all.
+        classes: names, size priors and attributes.
+        class_wise_size: one size code per class, or one for all.
     """
 
-    def __init__(
-        self, embed_dims: int, classes: int, attributes: int, class_wise_size: bool = True
-    ):
+    def __init__(self, embed_dims: int, classes: ClassSet, class_wise_size: bool = True):
         super().__init__()
         self.hidden = nn.Sequential(
             nn.Linear(embed_dims, embed_dims),
@@ -27,12 +26,12 @@ class ObjectBranches(nn.Module):
             nn.Linear(embed_dims, embed_dims),
             nn.ReLU(),
         )
-        self.size = nn.Linear(embed_dims, 3 * (classes if class_wise_size else 1))
+        self.size = nn.Linear(embed_dims, 3 * (len(classes.class_names) if class_wise_size else 1))
         self.velocity = nn.Linear(embed_dims, 2)
-        self.attribute = nn.Linear(embed_dims, attributes)
+        self.attribute = nn.Linear(embed_dims, len(classes.attributes))
         self.log_scale = nn.Linear(embed_dims, 2)
         self.score = nn.Linear(embed_dims, 1)
-        self.coder = SizeCoder()
+        self.coder = SizeCoder(classes.size_mean, classes.size_std)
         for layer in (self.size, self.velocity, self.attribute, self.log_scale, self.score):
             nn.init.normal_(layer.weight, std=0.01)
             nn.init.zeros_(layer.bias)

@@ -1,11 +1,17 @@
-"""Queries and feature maps in, everything about the objects but their pose out."""
+"""From queries and feature maps to everything about the objects except their pose."""
 
 from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..data.class_set import ClassSet
 from ..image_geometry import ImageGeometry
 from ..structures.predictions import ObjectPredictions
 from ..structures.queries import Queries
@@ -17,75 +23,130 @@ from .object_branches import ObjectBranches
 # nuScenes is 2.5 of them wide.
 RAY_PERIOD = 0.5
 
+# Keys of earlier configs, and what they are called now.
+RENAMED_SETTINGS = {
+    "by_rays": ("ray_encoding", True),
+    "cell_maps": ("legacy", "v1"),
+    "shrunk_mask": ("legacy", "v2"),
+}
+
+
+@dataclass(frozen=True)
+class ObjectSettings:
+    """Settings of `ObjectHead`.
+
+    Args:
+        norm_cfg: of the fused map.
+        embed_dims: E.
+        heads: attention heads.
+        points: points per head.
+        stride: of the dense maps, px.
+        levels: pyramid levels fused into the dense maps.
+        level_channels, dense_channels: see `DenseFeatures`.
+        ffn_channels, point_ffn_channels: hidden widths of the two feed-forward layers.
+        dropout: in both.
+        class_embedding: add an embedding of the class to that of the query.
+        normalized_weights: the weights of the points of an object sum to one, times its scale.
+            Without, they are exponentials: for the ablation.
+        ray_encoding: encode positions and velocities relative to the viewing rays instead of the
+            borders of the image and the axes of the camera. Required for training on crops, which
+            do not show where in the image they were.
+        class_wise_size: see `ObjectBranches`.
+        legacy: see `DeformableSampler`.
+    """
+
+    norm_cfg: dict
+    embed_dims: int = 256
+    heads: int = 8
+    points: int = 16
+    stride: int = 8
+    levels: int = 3
+    level_channels: tuple[int, ...] = (256, 128, 128)
+    dense_channels: int = 256
+    ffn_channels: int = 1024
+    point_ffn_channels: int = 256
+    dropout: float = 0.1
+    class_embedding: bool = True
+    normalized_weights: bool = True
+    ray_encoding: bool = False
+    class_wise_size: bool = True
+    legacy: str | None = None
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> ObjectSettings:
+        """Settings from a config; keys of earlier configs are translated with one warning.
+
+        Raises:
+            TypeError: an unknown key, or no `norm_cfg`.
+            ValueError: two keys of earlier configs that exclude each other.
+        """
+        renamed = [name for name in config if name in RENAMED_SETTINGS]
+        settings = {name: value for name, value in config.items() if name not in renamed}
+        for name in renamed:
+            current, value = RENAMED_SETTINGS[name]
+            if config[name] and settings.get(current) not in (None, value):
+                raise ValueError(f"objects: {name} excludes {current}={settings[current]!r}")
+            if config[name]:
+                settings[current] = value
+        if renamed:
+            advice = ", ".join(
+                f"{name}=True is now {RENAMED_SETTINGS[name][0]}={RENAMED_SETTINGS[name][1]!r}"
+                for name in renamed
+            )
+            warnings.warn(f"objects: {advice}", FutureWarning, stacklevel=2)
+        known = {field.name for field in fields(cls)}
+        for name in settings.keys() - known:
+            raise TypeError(f"objects: unknown setting {name!r}; use one of {sorted(known)}")
+        return cls(**settings)
+
 
 class ObjectHead(nn.Module):
     """Deformable correspondences and object branches.
 
     Args:
-        classes, attributes: how many.
+        classes: names, size priors and attributes.
         in_channels: channels of a pyramid level.
-        embed_dims: E; heads: attention heads; points: points a head.
-        stride: of the dense maps, px; levels: pyramid levels fused into them.
-        level_channels, dense_channels: see `DenseFeatures`.
-        ffn_channels, point_ffn_channels, dropout: of the two feed-forward layers.
-        class_embedding: add an embedding of the class to the query's.
-        normalized_weights: the weights of an object's points sum to one, times its scale. Without,
-            they are exponentials: for the experiment that shows why.
-        ray_encoding: say where things are, and how they move, by the rays of sight instead of the
-            image's borders and the camera's axes; a window cut out of an image does not show where
-            in the image it was.
-        class_wise_size, shrunk_mask, cell_maps: see `ObjectBranches`, `DeformableSampler`.
-        norm_cfg: of the fused map.
+        settings: widths, points and encodings.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        attributes: int,
-        in_channels: int = 256,
-        embed_dims: int = 256,
-        heads: int = 8,
-        points: int = 16,
-        stride: int = 8,
-        levels: int = 3,
-        level_channels=(256, 128, 128),
-        dense_channels: int = 256,
-        ffn_channels: int = 1024,
-        point_ffn_channels: int = 256,
-        dropout: float = 0.1,
-        class_embedding: bool = True,
-        normalized_weights: bool = True,
-        ray_encoding: bool = False,
-        class_wise_size: bool = True,
-        shrunk_mask: bool = False,
-        cell_maps: bool = False,
-        *,
-        norm_cfg: dict,
-    ):
+    def __init__(self, classes: ClassSet, in_channels: int, settings: ObjectSettings):
         super().__init__()
-        self.stride, self.normalized_weights, self.ray_encoding = (
-            stride,
-            normalized_weights,
-            ray_encoding,
-        )
-        self.encoding = SinePositionalEncoding(embed_dims // 2)
+        width = settings.embed_dims
+        self.settings = settings
+        self.encoding = SinePositionalEncoding(width // 2)
         self.dense = DenseFeatures(
-            in_channels, level_channels, levels, dense_channels, embed_dims, norm_cfg
+            in_channels,
+            settings.level_channels,
+            settings.levels,
+            settings.dense_channels,
+            width,
+            settings.norm_cfg,
         )
-        self.class_embedding = (
-            nn.Parameter(torch.zeros(classes, embed_dims)) if class_embedding else None
-        )
+        self.class_embedding = None
+        if settings.class_embedding:
+            self.class_embedding = nn.Parameter(torch.zeros(len(classes.class_names), width))
         self.embedding_scale = nn.Parameter(torch.tensor(0.1))
-        self.query = nn.Linear(embed_dims, embed_dims)
+        self.query = nn.Linear(width, width)
         self.sampler = DeformableSampler(
-            embed_dims, heads, points, stride, ffn_channels, dropout, shrunk_mask, cell_maps
+            width,
+            settings.heads,
+            settings.points,
+            settings.stride,
+            settings.ffn_channels,
+            settings.dropout,
+            settings.legacy,
         )
-        self.points = PointBranch(embed_dims // heads, heads, point_ffn_channels, dropout)
-        self.branches = ObjectBranches(embed_dims, classes, attributes, class_wise_size)
+        self.points = PointBranch(
+            width // settings.heads,
+            settings.heads,
+            settings.point_ffn_channels,
+            settings.dropout,
+        )
+        self.branches = ObjectBranches(width, classes, settings.class_wise_size)
 
-    def dense_maps(self, feats: list[Tensor], view: ImageGeometry) -> tuple[Tensor, Tensor]:
+    def dense_maps(self, feats: list[Tensor], geometry: ImageGeometry) -> tuple[Tensor, Tensor]:
         """Keys and values (B, E, H, W) from the pyramid."""
-        return self.dense(feats, self._encoded_cells(feats[0].shape[-2:], view))
+        return self.dense(feats, self._encoded_cells(feats[0].shape[-2:], geometry))
 
     def embed(self, queries: Queries) -> Tensor:
         """(M, E) embedding of the queries, class included."""
@@ -93,52 +154,61 @@ class ObjectHead(nn.Module):
             return queries.embedding
         return queries.embedding + self.class_embedding[queries.label]
 
-    def attention_query(self, queries: Queries, view: ImageGeometry) -> Tensor:
-        """(M, E) what the queries look for in the keys."""
-        return self.query(
-            self.embedding_scale * self.embed(queries) + self._encoded_references(queries, view)
-        )
+    def attention_query(self, queries: Queries, geometry: ImageGeometry) -> Tensor:
+        """(M, E) attention queries, compared with the keys.
+
+        Args:
+            queries: M queries.
+            geometry: of the images of the batch.
+        """
+        if self.settings.ray_encoding:
+            position = self._encoded_rays(self._rays(queries, geometry))
+        else:
+            position = self.encoding(queries.reference, geometry.image_size[queries.image])
+        return self.query(self.embedding_scale * self.embed(queries) + position)
 
     def forward(
-        self, queries: Queries, maps: tuple[Tensor, Tensor], view: ImageGeometry
+        self, queries: Queries, maps: tuple[Tensor, Tensor], geometry: ImageGeometry
     ) -> ObjectPredictions:
         """Predicts M objects.
 
         Args:
             queries: M queries.
-            maps: what `dense_maps` returned.
+            maps: keys and values of `dense_maps`.
+            geometry: of the images of the batch.
         """
-        embedding, query = self.embed(queries), self.attention_query(queries, view)
-        sampled = self.sampler(queries, embedding, query, *maps, view.image_size)
+        embedding = self.embed(queries)
+        query = self.attention_query(queries, geometry)
+        sampled = self.sampler(queries, embedding, query, *maps, geometry.image_size)
         noc, logits = self.points(sampled)
         objects = self.branches(sampled.object, queries.label)
-        # Softmax over all points of the object: a weight is relative, the scale alone says how
-        # certain the whole is.
-        share = logits.softmax(1) if self.normalized_weights else logits.exp() / logits.shape[1]
-        w2d = share * sampled.inside[..., None] * objects["w2d_scale"][:, None]
-        if self.ray_encoding:
-            objects = objects | dict(
-                velocity=from_ray(
-                    objects["velocity"], view.camera[queries.image].ray(queries.reference)
-                )
-            )
-        return ObjectPredictions(noc=noc, x2d=sampled.location, w2d=w2d, **objects)
-
-    def _encoded_references(self, queries: Queries, view: ImageGeometry) -> Tensor:
-        """(M, E)."""
-        if self.ray_encoding:
-            return self._encoded_rays(view.camera[queries.image].ray(queries.reference))
-        return self.encoding(queries.reference, view.image_size[queries.image])
-
-    def _encoded_cells(self, size: tuple[int, int], view: ImageGeometry) -> Tensor:
-        """(B, E, H, W)."""
-        if not self.ray_encoding:
-            return self.encoding.of_map(valid_cells(view.image_size, size, self.stride))
-        y, x = ((torch.arange(n, device=view.image_size.device) + 0.5) * self.stride for n in size)
-        cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).to(view.image_size.dtype)
-        return self._encoded_rays(view.camera.each_point().each_point().ray(cells)).permute(
-            0, 3, 1, 2
+        # Softmax over all points of the object: a weight is relative, the scale alone is the
+        # certainty of the whole.
+        if self.settings.normalized_weights:
+            share = logits.softmax(1)
+        else:
+            share = logits.exp() / logits.shape[1]
+        if self.settings.ray_encoding:
+            velocity = from_ray(objects["velocity"], self._rays(queries, geometry))
+            objects = objects | dict(velocity=velocity)
+        return ObjectPredictions(
+            noc=noc, x2d=sampled.location, w2d_share=share * sampled.inside[..., None], **objects
         )
+
+    def _rays(self, queries: Queries, geometry: ImageGeometry) -> Tensor:
+        """(M, 3) viewing rays of the reference points, z = 1."""
+        return geometry.camera[queries.image].ray(queries.reference)
+
+    def _encoded_cells(self, size: tuple[int, int], geometry: ImageGeometry) -> Tensor:
+        """(B, E, H, W) encoded positions of the cells of the dense maps."""
+        stride = self.settings.stride
+        image_size = geometry.image_size
+        if not self.settings.ray_encoding:
+            return self.encoding.of_map(valid_cells(image_size, size, stride))
+        y, x = ((torch.arange(n, device=image_size.device) + 0.5) * stride for n in size)
+        cells = torch.stack(torch.meshgrid(x, y, indexing="xy"), -1).to(image_size.dtype)
+        rays = geometry.camera.each_point().each_point().ray(cells)
+        return self._encoded_rays(rays).permute(0, 3, 1, 2)
 
     def _encoded_rays(self, ray: Tensor) -> Tensor:
         """(..., 3) -> (..., E)."""
@@ -146,8 +216,8 @@ class ObjectHead(nn.Module):
 
 
 def from_ray(velocity: Tensor, ray: Tensor) -> Tensor:
-    """Velocities (..., 2), m/s, to the right of and along the rays of sight (..., 3), seen from
-    above -> vx, vz (..., 2).
+    """Velocities (..., 2), m/s, to the right of and along the viewing rays (..., 3), in bird's-eye
+    view -> vx, vz (..., 2).
     """
     x, z = F.normalize(ray[..., ::2], dim=-1).unbind(-1)
     right, along = velocity.unbind(-1)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torchvision.ops import batched_nms
 
-from epropnp_det.pnp import Camera, PoseEstimate
+from epropnp_det.pnp import PoseEstimate
 
 from ..boxes import projected_boxes
-from ..data.nuscenes_classes import ADMITTED_ATTRIBUTES, ATTRIBUTES, CLASSES, NO_ATTRIBUTE
+from ..image_geometry import ImageGeometry
 from ..nms import bev_nms
 from ..structures.dense import DensePoints
 from ..structures.predictions import Detections, ObjectPredictions
@@ -24,16 +24,15 @@ class PostprocessSettings:
 
     Args:
         score_threshold: least class score x centreness of a query.
-        max_queries: at most so many an image.
-        nms_2d: greatest IoU of the projected boxes of two detections of one class; nms_bev: of
-            their footprints.
-        max_boxes: at most so many an image.
-        score_3d: the score of a box is its class score times how well it is localised; False leaves
+        max_queries: at most so many per image.
+        nms_2d: greatest IoU of the projected boxes of two detections of one class.
+        nms_bev: greatest IoU of their footprints.
+        max_boxes: at most so many per image.
+        score_3d: the score of a box is its class score times its localisation score; False leaves
             the class score alone.
-        mc_scoring_ratio: share, from 0 to 1, of the score that the pose distribution implies in how
-            well a box is localised; the rest is the score that the network predicts. More than 0
-            draws `mc_samples` poses an object.
-        flip_tta: look at the mirrored image as well, see `flip_tta`.
+        mc_scoring_ratio: weight in [0, 1] of the Monte Carlo localisation score against the
+            predicted 3D score. More than 0 draws `mc_samples` poses per object.
+        flip_tta: use the mirrored image as well, see `flip_tta`.
 
     Raises:
         ValueError: a ratio outside [0, 1], or one without score_3d.
@@ -79,67 +78,61 @@ def select_pairs(
     image, slot = (best >= settings.score_threshold).nonzero().unbind(1)
     classes = class_score.shape[1]
     pair = index[image, slot]
-    row, label = image * (rank.shape[1] // classes) + pair // classes, pair % classes
+    row = image * (rank.shape[1] // classes) + pair // classes
+    label = pair % classes
     return row, label, class_score[row, label]
 
 
 def candidates(
-    predicted: ObjectPredictions, estimate: PoseEstimate, score: Tensor, label: Tensor
+    predicted: ObjectPredictions,
+    estimate: PoseEstimate,
+    score: Tensor,
+    label: Tensor,
+    admitted: Tensor,
 ) -> Detections:
-    """M queries as detections with their scores; not sorted, duplicates and poses without a
-    solution included.
+    """M queries as detections; not sorted, duplicates and poses without a solution included.
+
+    Args:
+        predicted, estimate: of M queries.
+        score, label: (M,).
+        admitted: (classes, attributes) bool.
     """
     return Detections(
         pose=estimate.pose,
         size=predicted.size,
-        label=label,
         velocity=predicted.velocity,
-        attribute=best_attribute(predicted.attribute, label),
         score=score,
+        label=label,
+        attribute=best_attribute(predicted.attribute, label, admitted),
         covariance=estimate.covariance,
     )
 
 
 def best_of(
-    found: Detections,
-    valid: Tensor,
-    camera: Camera,
-    image_size: Tensor,
-    settings: PostprocessSettings,
+    found: Detections, valid: Tensor, geometry: ImageGeometry, settings: PostprocessSettings
 ) -> Tensor:
     """Indices (n,) of the detections of an image that remain: the valid ones, without duplicates,
     best first.
 
     Args:
         found, valid: M detections of the image.
-        camera: unbatched; image_size: (2,) width and height of the image, px.
+        geometry: of the image, unbatched.
     """
     index = valid.nonzero()[:, 0]
-    solved, many = found[index], len(index)
+    solved = found[index]
+    camera = geometry.camera[None].expand(len(index))
     boxes = projected_boxes(
-        solved.pose, solved.size, camera[None].expand(many), image_size.expand(many, 2)
+        solved.pose, solved.size, camera, geometry.image_size.expand(len(index), 2)
     )
-    index = index[
-        batched_nms(boxes, solved.score, solved.label, settings.nms_2d)
-    ]  # mmcv's fails without boxes
+    # torchvision's and not mmcv's, which fails without boxes.
+    index = index[batched_nms(boxes, solved.score, solved.label, settings.nms_2d)]
     single = found[index]
-    return index[
-        bev_nms(single.pose, single.size, single.score, single.label, settings.nms_bev)[
-            : settings.max_boxes
-        ]
-    ]
+    kept = bev_nms(single.pose, single.size, single.score, single.label, settings.nms_bev)
+    return index[kept[: settings.max_boxes]]
 
 
-def best_attribute(logits: Tensor, label: Tensor) -> Tensor:
-    """(M, attributes) logits -> (M,) the likeliest attribute that the class admits; "none" for a
-    class that admits none.
+def best_attribute(logits: Tensor, label: Tensor, admitted: Tensor) -> Tensor:
+    """(M, attributes) logits, (M,) class and (classes, attributes) bool -> (M,) the likeliest
+    attribute that the class admits.
     """
-    return logits.masked_fill(~admitted(logits.device)[label], -torch.inf).argmax(1)
-
-
-def admitted(device: torch.device) -> Tensor:
-    """(classes, attributes) bool."""
-    names = [ADMITTED_ATTRIBUTES[name] or (ATTRIBUTES[NO_ATTRIBUTE],) for name in CLASSES]
-    return torch.tensor(
-        [[attribute in mine for attribute in ATTRIBUTES] for mine in names], device=device
-    )
+    return logits.masked_fill(~admitted[label], -torch.inf).argmax(1)

@@ -6,12 +6,14 @@ import math
 
 import torch
 from mmcv.runner import BaseModule
-from mmdet3d.models.builder import DETECTORS, build_backbone
+from mmdet3d.models.builder import build_backbone
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from epropnp_det.engine.registry import MODELS
 
-@DETECTORS.register_module()
+
+@MODELS.register_module()
 class HeadingClassifier(BaseModule):
     """Class and heading, one of some equal bins, from the mean feature of every level of a
     backbone: each level has to know.

@@ -1,4 +1,4 @@
-"""What the dense head and the object queries are trained towards."""
+"""Training targets of the dense head and of the object queries."""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ class AssignmentSettings:
 
 @dataclass(frozen=True)
 class Assignment(TensorRecord):
-    """The box that each dense point of one image stands for."""
+    """The box that each dense point is matched to."""
 
-    truth: Tensor  # (Q,) index of the box, -1 for background
+    gt_index: Tensor  # (Q,) index of the box, -1 for background
     centerness: Tensor  # (Q,) target, 0 for background
 
 
 def assign(
-    grid: Tensor, stride: Tensor, level: Tensor, truth: GroundTruth, settings: AssignmentSettings
+    grid: Tensor, stride: Tensor, level: Tensor, gt: GroundTruth, settings: AssignmentSettings
 ) -> Assignment:
     """Matches the points of one image to its boxes: near the centre, of fitting size, and the
     nearest centre wins.
 
     Args:
-        grid: (Q, 2) px; stride: (Q,) px; level: (Q,) index of the pyramid level.
-        truth: n boxes.
+        grid: (Q, 2) px.
+        stride: (Q,) px.
+        level: (Q,) index of the pyramid level.
+        gt: n boxes.
     """
-    if len(truth) == 0:
+    if len(gt) == 0:
         return Assignment(torch.full_like(level, -1), torch.zeros_like(stride))
     reach = settings.radius * stride
-    delta = grid[:, None] - truth.center2d
-    sides = torch.cat(
-        (grid[:, None] - truth.box2d[:, :2], truth.box2d[:, 2:] - grid[:, None]), -1
-    ).amax(-1)
+    delta = grid[:, None] - gt.center2d
+    sides = torch.cat((grid[:, None] - gt.box2d[:, :2], gt.box2d[:, 2:] - grid[:, None]), -1)
+    farthest = sides.amax(-1)
     low, high = grid.new_tensor(settings.ranges)[level].unbind(-1)
-    fits = (
-        (delta.abs().amax(-1) < reach[:, None]) & (sides >= low[:, None]) & (sides <= high[:, None])
-    )
+    near = delta.abs().amax(-1) < reach[:, None]
+    fits = near & (farthest >= low[:, None]) & (farthest <= high[:, None])
     distance, nearest = delta.norm(dim=-1).masked_fill(~fits, torch.inf).min(1)
     foreground = distance.isfinite()
     centerness = torch.exp(-settings.sharpness * distance / (1.414 * reach))
@@ -72,32 +72,31 @@ def assign(
 
 @dataclass(frozen=True)
 class QuerySample:
-    """Dense points that become object queries in training; a box may be drawn through several
+    """Dense points that become object queries in training; a box may be sampled through several
     points, a point several times.
     """
 
     point: Tensor  # (M,) index of the dense point
-    weight: Tensor  # (M,) importance weight, mean 1: makes every box count alike and its central points most
-    uniform_weight: Tensor  # (M,) mean 1: makes every box count alike and its points alike
+    weight: Tensor  # (M,) importance weight, mean 1: equal for all boxes, greatest at their centres
+    uniform_weight: Tensor  # (M,) mean 1: equal for all boxes and for all points of a box
 
 
 def sample_queries(
     assignment: Assignment, count: int, generator: torch.Generator | None = None
 ) -> QuerySample:
-    """Half of the queries without replacement, uniformly over the foreground; the rest with
-    replacement, by centreness.
+    """Samples half of the queries without replacement, uniformly over the foreground, and the rest
+    with replacement, by centreness.
 
     Args:
         assignment: of all points of a batch, box indices unique in the batch.
-        count: number of queries M; without any foreground none are drawn.
+        count: number of queries M; without any foreground there are none.
     """
-    foreground = (assignment.truth >= 0).nonzero()[:, 0]
+    foreground = (assignment.gt_index >= 0).nonzero()[:, 0]
     if len(foreground) == 0:
         empty = assignment.centerness.new_zeros(0)
         return QuerySample(foreground, empty, empty)
-    uniform = torch.randperm(len(foreground), generator=generator, device=foreground.device)[
-        : count // 2
-    ]
+    order = torch.randperm(len(foreground), generator=generator, device=foreground.device)
+    uniform = order[: count // 2]
     centerness = assignment.centerness[foreground]
     central = torch.multinomial(
         centerness, count - len(uniform), replacement=True, generator=generator
@@ -106,23 +105,23 @@ def sample_queries(
 
 
 def importance_weights(assignment: Assignment, point: Tensor, uniform: int) -> QuerySample:
-    """Weights of drawn points.
+    """Weights of sampled points.
 
-    A point's raw weight is its centreness over the number of times it was expected to be drawn;
-    weights are then scaled so that every drawn box has the same sum.
+    The raw weight of a point is its centreness over its expected number of samples; weights are
+    then scaled so that every sampled box has the same sum.
 
     Args:
-        point: (M,) drawn points, of which the first `uniform` were drawn uniformly.
+        point: (M,) sampled points, the first `uniform` of them uniformly.
     """
-    foreground = assignment.truth >= 0
+    foreground = assignment.gt_index >= 0
     centerness = assignment.centerness[point]
     expected = (
         uniform / foreground.sum()
         + (len(point) - uniform) * centerness / assignment.centerness[foreground].sum()
     )
-    truth = assignment.truth[point]
+    box = assignment.gt_index[point]
     return QuerySample(
-        point, _balance(centerness / expected, truth), _balance(torch.ones_like(centerness), truth)
+        point, _balance(centerness / expected, box), _balance(torch.ones_like(centerness), box)
     )
 
 
@@ -135,17 +134,17 @@ def _balance(weight: Tensor, group: Tensor) -> Tensor:
 def volume_center(
     pose: Tensor, size: Tensor, camera: Camera, image_size: tuple[int, int], step: int = 4
 ) -> Tensor:
-    """Where a box's visible volume projects to: the centroid of the image's pixels weighted by the
-    depth of box along their rays.
+    """Projected centre of the visible volume of boxes: the centroid of the pixels of the image,
+    weighted by the length of the box along their rays.
 
     Args:
         pose, size: (n, 4), (n, 3) boxes.
         camera: unbatched.
         image_size: width and height of the image, px.
-        step: the image is looked at every `step` px.
+        step: px between the rays.
 
     Returns:
-        (n, 2) px, NaN where the box meets no ray.
+        (n, 2) px, NaN where no ray meets the box.
     """
     u, v = (
         torch.arange(step / 2, n, step, device=pose.device, dtype=pose.dtype) for n in image_size
@@ -157,7 +156,8 @@ def volume_center(
     direction = rays @ rotation
     direction = torch.where(direction.abs() < 1e-6, 1e-6, direction)
     half = size[:, None] / 2
-    first, second = (-half - origin) / direction, (half - origin) / direction
+    first = (-half - origin) / direction
+    second = (half - origin) / direction
     near = torch.minimum(first, second).amax(-1).clamp(min=camera.z_min)
     far = torch.maximum(first, second).amin(-1)
     depth = (far - near).clamp(min=0)

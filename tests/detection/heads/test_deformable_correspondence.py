@@ -78,6 +78,6 @@ def test_the_masks_agree_where_the_image_ends_with_a_cell(location):
     torch.testing.assert_close(cells, image, atol=EXACT, rtol=EXACT)
 
 
-def test_only_one_mask_can_be_chosen():
-    with pytest.raises(ValueError, match="cell_maps"):
-        DeformableSampler(64, 4, 8, STRIDE, 96, shrunk_mask=True, cell_maps=True)
+def test_an_unknown_mask_is_refused():
+    with pytest.raises(ValueError, match="legacy must be 'v1', 'v2' or None, not 'v3'"):
+        DeformableSampler(64, 4, 8, STRIDE, 96, legacy="v3")

@@ -81,14 +81,12 @@ def detections(
     maps, camera, found = head.objects.dense_maps(feats, view), view.camera[image], []
     for class_score, query in chosen(head, feats, image):
         seen = head.objects(query, maps, view)
-        size, noc, x2d, w2d = (
-            value[0].numpy() for value in (seen.size, seen.noc, seen.x2d, seen.w2d)
-        )
+        points = seen.correspondences()
+        x3d, x2d, w2d = (value[0].numpy() for value in (points.x3d, points.x2d, points.w2d))
         ray = np.linalg.solve(camera.matrix.numpy(), np.append(x2d.mean(axis=0), 1.0))
-        pose = plain.solve(
-            camera, noc * size, x2d, w2d, np.append(10 * ray, math.pi / 2), 5, solver
-        )
-        middle = plain.moved(pose, (noc * size).mean(axis=0))
+        pose = plain.solve(camera, x3d, x2d, w2d, np.append(10 * ray, math.pi / 2), 5, solver)
+        middle = plain.moved(pose, x3d.mean(axis=0))
+        size = seen.size[0].numpy()
         if camera.matrix.numpy()[2] @ middle[:3] > camera.z_min:
             found.append((class_score * sigmoid(seen.score.item()), query.label.item(), pose, size))
     scores, labels = [entry[0] for entry in found], [entry[1] for entry in found]

@@ -80,7 +80,7 @@ def test_image_points(predictions, recorded_head):
 
 
 def test_weights(predictions, recorded_head):
-    close(predictions.w2d, recorded_head["w2d_scaled"])
+    close(predictions.correspondences().w2d, recorded_head["w2d_scaled"])
 
 
 def test_object_properties(predictions, recorded_head, mirror):

@@ -19,13 +19,16 @@ SAMPLES = 64
 @pytest.fixture(scope="module")
 def detect(recorded_step):
     torch.manual_seed(0)
-    head = build(recorded_step["cfg"], shrunk_mask=False)
+    head = build(recorded_step["cfg"], released_mask=False)
     head.init_weights()
     view = ImageGeometry(Camera.stack([CAMERA] * 2), torch.tensor([[224.0, 128.0]]).expand(2, 2))
 
     def run(mc_samples: int | None) -> list[Detections]:
         return head.eval().detect(
-            recorded_step["feats"], view, torch.Generator().manual_seed(0), mc_samples=mc_samples
+            recorded_step["feats"],
+            view,
+            [torch.Generator().manual_seed(0) for _ in range(2)],
+            mc_samples=mc_samples,
         )
 
     return run

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from epropnp_det.detection.data.nuscenes_classes import ADMITTED_ATTRIBUTES, ATTRIBUTES, CLASSES
+from epropnp_det.detection.data.class_set import ClassSet
+from epropnp_det.detection.data.nuscenes_classes import NUSCENES
 from epropnp_det.detection.heads.postprocess import (
     PostprocessSettings,
     best_attribute,
@@ -12,13 +13,15 @@ from epropnp_det.detection.heads.postprocess import (
     candidates,
     select_queries,
 )
+from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.dense import DensePoints
 from epropnp_det.detection.structures.predictions import Detections, ObjectPredictions
 from epropnp_det.pnp import PoseEstimate
 
 from ..small import CAMERA, scene
 
-EXTENT = torch.tensor([224.0, 128.0])
+GEOMETRY = ImageGeometry(CAMERA, torch.tensor([224.0, 128.0]))
+ADMITTED = torch.tensor(NUSCENES.admitted)
 
 
 def dense_points(batch=2, points=30, seed=0) -> DensePoints:
@@ -60,10 +63,24 @@ def test_no_query_above_the_threshold():
 def test_attributes_are_those_the_class_admits():
     generator = torch.Generator().manual_seed(0)
     label = torch.arange(10).repeat(50)
-    for index, attribute in zip(
-        label.tolist(), best_attribute(torch.randn(500, 9, generator=generator), label).tolist()
-    ):
-        assert ATTRIBUTES[attribute] in (ADMITTED_ATTRIBUTES[CLASSES[index]] or ("none",))
+    logits = torch.randn(500, 9, generator=generator)
+    found = best_attribute(logits, label, ADMITTED)
+    for index, attribute in zip(label.tolist(), found.tolist()):
+        name = NUSCENES.class_names[index]
+        assert NUSCENES.attributes[attribute] in NUSCENES.admitted_attributes[name]
+
+
+def test_a_class_without_attributes_has_the_last_one():
+    classes = ClassSet(
+        ("sedan", "walker"),
+        ((4.0, 1.5, 1.8), (0.5, 1.7, 0.5)),
+        ((0.5, 0.2, 0.2), (0.1, 0.1, 0.1)),
+        ("standing", "walking", "none"),
+        dict(walker=("standing", "walking")),
+    )
+    logits = torch.tensor([[3.0, 2.0, 1.0]]).expand(2, 3)
+    found = best_attribute(logits, torch.arange(2), torch.tensor(classes.admitted))
+    assert found.tolist() == [2, 0]
 
 
 def solved(truth, copies=1, valid=None):
@@ -90,8 +107,8 @@ def solved(truth, copies=1, valid=None):
 
 def finish(predicted, estimate, class_score, label) -> Detections:
     """What an image of these queries gives."""
-    found = candidates(predicted, estimate, class_score, label)
-    return found[best_of(found, estimate.valid, CAMERA, EXTENT, PostprocessSettings())]
+    found = candidates(predicted, estimate, class_score, label, ADMITTED)
+    return found[best_of(found, estimate.valid, GEOMETRY, PostprocessSettings())]
 
 
 def test_duplicates_go_and_the_best_stays():

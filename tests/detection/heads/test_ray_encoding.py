@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from epropnp_det.detection.heads.object_head import ObjectHead, from_ray
+from epropnp_det.detection.data.nuscenes_classes import NUSCENES
+from epropnp_det.detection.heads.object_head import ObjectHead, ObjectSettings, from_ray
 from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.queries import Queries
 from epropnp_det.pnp import YawPose
@@ -24,30 +25,20 @@ WINDOW = (64, 40, 128, 64)  # x0, y0, width, height: whole cells
 @pytest.fixture(scope="module")
 def objects() -> ObjectHead:
     torch.manual_seed(0)
-    settings = dict(
-        in_channels=16,
+    settings = ObjectSettings(
         embed_dims=EMBED,
         heads=4,
         points=4,
         level_channels=(16, 8),
         dense_channels=16,
         ffn_channels=16,
+        levels=1,
+        point_ffn_channels=16,
+        dropout=0.0,
+        ray_encoding=True,
+        norm_cfg=dict(type="GN", num_groups=4),
     )
-    norm = dict(type="GN", num_groups=4)
-    return (
-        ObjectHead(
-            10,
-            9,
-            levels=1,
-            point_ffn_channels=16,
-            dropout=0.0,
-            ray_encoding=True,
-            norm_cfg=norm,
-            **settings,
-        )
-        .double()
-        .eval()
-    )
+    return ObjectHead(NUSCENES, 16, settings).double().eval()
 
 
 def view() -> ImageGeometry:
@@ -171,7 +162,7 @@ def test_predictions_of_a_window_are_those_of_the_image(objects: ObjectHead):
         window(),
     )
     assert whole.velocity.abs().max() > 0
-    for name in ("noc", "w2d", "velocity", "size", "score"):
+    for name in ("noc", "w2d_share", "w2d_scale", "velocity", "size", "score"):
         torch.testing.assert_close(
             getattr(part, name), getattr(whole, name), rtol=EXACT, atol=EXACT
         )

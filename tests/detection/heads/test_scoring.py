@@ -48,7 +48,7 @@ def test_a_sharp_posterior_scores_higher_than_a_flat_one():
     seen, camera, layer = predictions(), CAMERA[None].expand(5), EProPnP4DoF(mc_samples=256)
 
     def score(sharpness: float) -> torch.Tensor:
-        problem = build_problem(replace(seen, w2d=seen.w2d * sharpness), camera)
+        problem = build_problem(replace(seen, w2d_scale=seen.w2d_scale * sharpness), camera)
         estimate = layer.solve(problem, generator=torch.Generator().manual_seed(0))
         return expected_score(
             layer.sample(problem, estimate, torch.Generator().manual_seed(0)), estimate.pose
@@ -71,7 +71,8 @@ def test_settings_say_what_a_score_is(head_of_recording, recorded_head, monkeypa
 
     def scores(**settings) -> torch.Tensor:
         head = settled(head_of_recording, **settings)
-        found = head.detect(recorded_head["feats"], view, torch.Generator().manual_seed(0))
+        generators = [torch.Generator().manual_seed(0) for _ in view.image_size]
+        found = head.detect(recorded_head["feats"], view, generators)
         order = [one.pose[:, 0].argsort() for one in found]
         return torch.cat([one.score[index] for one, index in zip(found, order)])
 

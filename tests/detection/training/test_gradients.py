@@ -32,14 +32,16 @@ def learnt(seed: int = 0) -> tuple[dict[str, Tensor], ObjectPredictions]:
     leaves = dict(
         noc=drawn.noc,
         x2d=drawn.x2d,
-        logits=drawn.w2d * 10,
+        logits=drawn.w2d_share * 10,
         w2d_scale=drawn.w2d_scale,
         size=drawn.size,
     )
     leaves = {name: value.clone().requires_grad_() for name, value in leaves.items()}
-    w2d = leaves["logits"].softmax(1) * leaves["w2d_scale"][:, None]
+    share = leaves["logits"].softmax(1)
     return leaves, replace(
-        drawn, w2d=w2d, **{name: leaves[name] for name in ("noc", "x2d", "w2d_scale", "size")}
+        drawn,
+        w2d_share=share,
+        **{name: leaves[name] for name in ("noc", "x2d", "w2d_scale", "size")},
     )
 
 
@@ -84,16 +86,19 @@ def test_released_configs_say_which(name: str, flows: bool):
     model = Config.fromfile(str(CONFIGS / f"{name}.py")).model
     with torch.device("meta"):
         head = build_head(dict(model.bbox_head, train_cfg=model.train_cfg, test_cfg=model.test_cfg))
-    assert head.gradients == head.object_losses.gradients == GradientSettings(flows, flows)
+    assert head.pose_training.gradients == GradientSettings(flows, flows)
 
 
 def test_head_poses_its_problem_accordingly(head_of_recording, recorded_head, monkeypatch):
     gradients, deltas = [], []
     for flows in (True, False):
-        monkeypatch.setattr(head_of_recording, "gradients", GradientSettings(delta_to_x2d=flows))
-        view = geometry_of_recording(recorded_head)
-        queries = head_of_recording.predict(recorded_head["feats"], view)[0][:6]
-        seen, problem = head_of_recording.correspondences(recorded_head["feats"], view, queries)
+        gradient_settings = GradientSettings(delta_to_x2d=flows)
+        training = replace(head_of_recording.pose_training, gradients=gradient_settings)
+        monkeypatch.setattr(head_of_recording, "pose_training", training)
+        geometry = geometry_of_recording(recorded_head)
+        queries = head_of_recording.predict(recorded_head["feats"], geometry)[0][:6]
+        maps = head_of_recording.objects.dense_maps(recorded_head["feats"], geometry)
+        seen, problem = head_of_recording.correspondences(maps, geometry, queries)
         # Weights depend on where the points are, so some gradient there is in any case.
         gradients.append(torch.autograd.grad(problem.delta.sum(), seen.x2d)[0])
         deltas.append(problem.delta)

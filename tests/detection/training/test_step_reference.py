@@ -7,11 +7,13 @@ import torch
 
 from epropnp_det.detection.heads.pnp_head import gather_queries
 from epropnp_det.detection.structures.ground_truth import GroundTruth
-from epropnp_det.detection.training.object_losses import mean_scale
+from epropnp_det.detection.training.auxiliary_losses import auxiliary_losses
+from epropnp_det.detection.training.dense_losses import dense_losses
+from epropnp_det.detection.training.object_losses import mean_scale, property_losses
 from epropnp_det.detection.training.targets import importance_weights
 from tests.tolerances import HEAD
 
-from ..small import geometry_of_recording, is_v1, lidar_of_recording, truths_of_recording
+from ..small import geometry_of_recording, gts_of_recording, is_v1, lidar_of_recording
 
 
 def close(a, b):
@@ -23,27 +25,32 @@ def step(head_of_step, recorded_step):
     """Our side of the recorded step; the recording counts points level-major, we count
     image-major.
     """
-    head, recorded, truths = head_of_step, recorded_step, truths_of_recording(recorded_step)
+    head = head_of_step
+    recorded = recorded_step
+    gts = gts_of_recording(recorded_step)
     outputs = head.dense(recorded["feats"])
     points = head.dense_head.flatten(outputs)
-    assignment = head.assign(outputs, points, truths)
-    order = level_major([m[0, 0].numel() for m in outputs.cls_score], len(truths))
+    assignment = head.assign(outputs, points, gts)
+    order = level_major([m[0, 0].numel() for m in outputs.cls_score], len(gts))
     sampling = recorded["sampling"]
     uniform = min(len(sampling["drawn_point"]) // 2, int(sampling["foreground"].sum()))
     draw = importance_weights(assignment, order[sampling["drawn_point"]], uniform)
-    truth = GroundTruth.cat(truths)
-    own = truth[assignment.truth[draw.point]]
-    queries, view = gather_queries(points, draw.point, own.label), geometry_of_recording(recorded)
-    predictions, problem = head.correspondences(recorded["feats"], view, queries)
+    gt = GroundTruth.cat(gts)
+    targets = head.query_targets(gt[assignment.gt_index[draw.point]], draw, len(draw.point))
+    queries = gather_queries(points, draw.point, targets.gt.label)
+    geometry = geometry_of_recording(recorded)
+    maps = head.objects.dense_maps(recorded["feats"], geometry)
+    predictions, problem = head.correspondences(maps, geometry, queries)
     return dict(
         points=points,
         assignment=assignment,
         order=order,
         draw=draw,
-        truth=truth,
-        own=own,
+        gt=gt,
+        targets=targets,
         queries=queries,
-        view=view,
+        geometry=geometry,
+        maps=maps,
         predictions=predictions,
         problem=problem,
     )
@@ -63,7 +70,7 @@ def level_major(sizes: list[int], batch: int) -> torch.Tensor:
 
 def test_assignment(step, recorded_step):
     sampling, order = recorded_step["sampling"], step["order"]
-    ours, foreground = step["assignment"].truth[order], sampling["foreground"]
+    ours, foreground = step["assignment"].gt_index[order], sampling["foreground"]
     assert torch.equal(ours >= 0, foreground)
     assert torch.equal(ours[foreground], sampling["gt_index"][foreground])
     close(
@@ -77,7 +84,7 @@ def test_query_weights(step, recorded_step):
 
 
 def test_dense_losses(step, head_of_step, recorded_step):
-    losses = head_of_step.dense_losses(step["points"], step["assignment"], step["truth"])
+    losses = dense_losses(head_of_step.losses, step["points"], step["assignment"], step["gt"])
     names = dict(
         loss_cls="loss_cls",
         loss_reference="loss_rp",
@@ -92,9 +99,7 @@ def test_dense_losses(step, head_of_step, recorded_step):
 
 
 def test_property_losses(step, head_of_step, recorded_step):
-    losses = head_of_step.object_losses.property_losses(
-        step["predictions"], step["own"], step["draw"].weight, len(step["draw"].point)
-    )
+    losses = property_losses(head_of_step.losses, step["predictions"], step["targets"])
     for ours, theirs in dict(
         loss_size="loss_dim", loss_velocity="loss_velo", loss_attribute="loss_attr"
     ).items():
@@ -114,7 +119,8 @@ def auxiliary(step, head_of_step, recorded_step):
     """Auxiliary losses of the step; their running means, which start at one, are left as they are
     after it.
     """
-    head, truth, draw = head_of_step, step["truth"], step["draw"]
+    head = head_of_step
+    draw = step["draw"]
     for loss in (
         head.losses[name] for name in ("projection", "coordinate", "depth") if name in head.losses
     ):
@@ -123,15 +129,19 @@ def auxiliary(step, head_of_step, recorded_step):
     regions, present = head.regions(
         step["queries"],
         step["predictions"],
-        truth,
-        step["assignment"].truth[draw.point],
+        step["gt"],
+        step["assignment"].gt_index[draw.point],
         draw.weight,
-        step["view"],
+        step["geometry"],
     )
     assert present.all()
-    maps = head.objects.dense_maps(recorded_step["feats"], step["view"])
-    return head.auxiliary_losses(
-        maps, regions, step["view"].camera, lidar_of_recording(recorded_step)
+    return auxiliary_losses(
+        head.losses,
+        head.auxiliary,
+        step["maps"],
+        regions,
+        step["geometry"].camera,
+        lidar_of_recording(recorded_step),
     )
 
 

@@ -34,7 +34,7 @@ def test_a_point_stands_for_the_nearest_fitting_centre():
     truth, settings = scene(6), AssignmentSettings()
     grid, stride, level = dense_grid()
     assignment = assign(grid, stride, level, truth, settings)
-    assert (assignment.truth >= 0).any()
+    assert (assignment.gt_index >= 0).any()
     for point in range(len(grid)):
         best, distance = -1, float("inf")
         for box in range(len(truth)):
@@ -46,13 +46,13 @@ def test_a_point_stands_for_the_nearest_fitting_centre():
             d = (grid[point] - truth.center2d[box]).norm()
             if near and low <= side <= high and d < distance:
                 best, distance = box, d
-        assert assignment.truth[point] == best
+        assert assignment.gt_index[point] == best
 
 
 def test_without_boxes_everything_is_background():
     grid, stride, level = dense_grid()
     assignment = assign(grid, stride, level, scene(0), AssignmentSettings())
-    assert (assignment.truth == -1).all() and (assignment.centerness == 0).all()
+    assert (assignment.gt_index == -1).all() and (assignment.centerness == 0).all()
 
 
 def test_draw_makes_every_box_count_alike():

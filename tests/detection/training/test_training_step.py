@@ -24,7 +24,7 @@ NOTHING = scene(0)
 @pytest.fixture()
 def head(recorded_step):
     torch.manual_seed(0)
-    head = build(recorded_step["cfg"], shrunk_mask=False)
+    head = build(recorded_step["cfg"], released_mask=False)
     head.init_weights()
     return head.train()
 
@@ -133,12 +133,12 @@ def test_weights_without_denominator_follow_their_own_logit_alone(head, feats):
     sampler, objects = head.objects.sampler.eval(), head.objects
     queries, maps, seen = some_queries(head), objects.dense_maps(feats, view()), view()
     objects.points.out_weight.data.zero_()
-    equal = objects(queries, maps, seen).w2d
-    objects.normalized_weights = False
-    torch.testing.assert_close(objects(queries, maps, seen).w2d, equal)
+    equal = objects(queries, maps, seen).w2d_share
+    objects.settings = replace(objects.settings, normalized_weights=False)
+    torch.testing.assert_close(objects(queries, maps, seen).w2d_share, equal)
     objects.points.out_bias.data[0, 3:] += 1.0
     first = torch.arange(equal.shape[1]) < sampler.points
-    raised = objects(queries, maps, seen).w2d
+    raised = objects(queries, maps, seen).w2d_share
     torch.testing.assert_close(raised, torch.where(first[:, None], equal * torch.e, equal))
 
 
