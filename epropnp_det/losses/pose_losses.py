@@ -106,6 +106,7 @@ def estimate_from_gt(
     problem: PnPProblem,
     gt_pose: Tensor,
     estimate: PoseEstimate,
+    generator: torch.Generator | None = None,
 ) -> PoseEstimate:
     """Solution from the better of a given estimate and the true pose: the samples of Eq. (5) start
     around it in training.
@@ -115,6 +116,9 @@ def estimate_from_gt(
         problem: (...).
         gt_pose: (..., D) true poses.
         estimate: (...), a solution found without the true pose.
+        generator: given to the solver; the compiled one draws a key whether or not it starts at
+            random.
     """
     better = ~estimate.valid | (problem.detach().cost(gt_pose) < estimate.cost)
-    return local_solver.solve(problem, torch.where(better[..., None], gt_pose, estimate.pose))
+    start = torch.where(better[..., None], gt_pose, estimate.pose)
+    return local_solver.solve(problem, start, generator)

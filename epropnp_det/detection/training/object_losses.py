@@ -126,7 +126,7 @@ def pose_losses(
         other arguments: see `object_losses`.
     """
     gt_pose = targets.gt.pose
-    start = estimate_from_gt(training.local_solver, problem, gt_pose, estimate)
+    start = estimate_from_gt(training.local_solver, problem, gt_pose, estimate, generator)
     samples = training.layer.sample(problem, start, generator=generator)
     scale = mean_scale(predicted.w2d_scale, targets.weight)
     cost = problem.cost(gt_pose)
