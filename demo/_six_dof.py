@@ -1,6 +1,4 @@
-"""What the 6DoF demonstrations share: poses at random, errors of poses, a network's points made
-into a PnP problem.
-"""
+"""Random poses and pose errors of the 6DoF demonstrations."""
 
 from __future__ import annotations
 
@@ -16,7 +14,8 @@ def random_poses(
     """Poses (number, 7): translation uniform in a box from `low` to `high` [m], orientation uniform
     over all rotations.
     """
-    lowest, highest = torch.tensor(low), torch.tensor(high)
+    lowest = torch.tensor(low)
+    highest = torch.tensor(high)
     pose = SE3Pose.random_rotation((number,), lowest, generator)
     translation = lowest + (highest - lowest) * torch.rand((number, 3), generator=generator)
     return torch.cat((translation, pose[:, 3:]), dim=-1)
@@ -26,7 +25,8 @@ def orientation_error(pose: Tensor, target: Tensor) -> Tensor:
     """Angle (...) [degrees] between the orientations of poses (..., 7)."""
     # By the distance of the quaternions: the arc cosine of their product has no digits left for
     # small angles.
-    found, true = pose[..., 3:], target[..., 3:]
+    found = pose[..., 3:]
+    true = target[..., 3:]
     chord = torch.minimum((found - true).norm(dim=-1), (found + true).norm(dim=-1))
     return (4 * (chord / 2).clamp(max=1).asin()).rad2deg()
 

@@ -1,18 +1,17 @@
 #!/usr/bin/env python
-"""Table 3 of the paper, in small: which loss teaches a network 3D points, image points and weights,
-from poses alone or with their help?
+"""Table 3 of the paper, in small: training a network for 3D points, image points and weights with
+three losses, from poses alone or with coordinates as well.
 
 The same small network (`_seen_points.py`) is trained with the Monte Carlo loss, Eq. (5), with the
 distance of the pose differentiated implicitly, and with the reprojection error at the true pose;
-each from scratch, and with true coordinates of the points besides. All have the same steps,
+each from scratch, and with true coordinates of the points as well. All have the same steps,
 batches, optimiser, clipping and schedule; the learning rate of each is the best of the same three
 by the orientation error on validation poses, with the first seed. Steps whose gradient is not
-finite are left out, and counted. Where
-coordinates help, they do so alone for the first steps: all three go on from the same network.
+finite are left out, and counted. With coordinates, the first steps use them alone: all three losses
+continue from the same network.
 
-Writes losses.json, losses.md and losses.png into a folder. Parts of the table may be made one after
-    the other: what is there already stays,
-unless it is trained again.
+Writes losses.json, losses.md and losses.png into a folder. Parts of the table may be computed one
+after the other: earlier results stay, unless they are trained again.
 
 Example:
     python demo/compare_losses.py --out compare_losses
@@ -159,7 +158,7 @@ class Run:
 
 
 def monte_carlo(problem: PnPProblem, pose: Tensor, generator: torch.Generator) -> Tensor:
-    """Eq. (5), the samples placed by the better of a random start and the truth."""
+    """Eq. (5), with samples around the better of a random start and the true pose."""
     from epropnp_det.pnp import monte_carlo_pose_loss
 
     layer = training_layer()
@@ -168,17 +167,17 @@ def monte_carlo(problem: PnPProblem, pose: Tensor, generator: torch.Generator) -
 
 
 def implicit(problem: PnPProblem, pose: Tensor, generator: torch.Generator) -> Tensor:
-    """The distance of Eq. (10) between the truth and the solution, which has not seen it."""
+    """Distance of Eq. (10) between the true pose and the solution, found without it."""
     from epropnp_det.pnp import implicit_pose_loss
 
     return implicit_pose_loss(problem, training_layer().solve(problem, generator=generator), pose)
 
 
 def reprojection(problem: PnPProblem, pose: Tensor, generator: torch.Generator) -> Tensor:
-    """The cost at the truth as a negative log likelihood of the image points, w2d being the inverse
+    """Cost at the true pose as a negative log likelihood of the image points, w2d being the inverse
     of their standard deviations.
 
-    Without the logarithm, weights of zero would be best; so this is the stronger rival.
+    Without the logarithm, weights of zero would be best; so this is the stronger baseline.
     """
     from epropnp_det.pnp import reprojection_loss
 
@@ -201,10 +200,8 @@ def coordinate_loss(points: Correspondences, x3d: Tensor, x2d: Tensor) -> Tensor
     from _seen_points import PIXELS
     from torch.nn.functional import smooth_l1_loss
 
-    found, true = (
-        torch.cat((first, second / PIXELS), dim=-1)
-        for first, second in ((points.x3d, points.x2d), (x3d, x2d))
-    )
+    found = torch.cat((points.x3d, points.x2d / PIXELS), dim=-1)
+    true = torch.cat((x3d, x2d / PIXELS), dim=-1)
     return smooth_l1_loss(found, true, beta=0.05, reduction="none").sum(-1).mean()
 
 
@@ -215,9 +212,15 @@ class Member:
         import torch
         from _seen_points import Network
 
-        self.learning_rate, self.seed, self.skipped, self.norm = learning_rate, seed, 0, 1.0
+        from epropnp_det.losses.running_scale import RunningScale
+
+        self.learning_rate = learning_rate
+        self.seed = seed
+        self.skipped = 0
+        self.scale = RunningScale(momentum=0.01)
         torch.manual_seed(seed)
-        self.network, self.generator = Network(), torch.Generator().manual_seed(seed)
+        self.network = Network()
+        self.generator = torch.Generator().manual_seed(seed)
         if warm_up:
             self.network.load_state_dict(warm_network(seed, warm_up))
         self.optimizer = torch.optim.Adam(self.network.parameters())
@@ -226,7 +229,7 @@ class Member:
         )
 
     def step(self, clip: float) -> None:
-        """A clipped step along the gradient there is, unless it is not finite."""
+        """A step along the clipped gradient, left out where it is not finite."""
         from torch.nn.utils import clip_grad_norm_
 
         if clip_grad_norm_(self.network.parameters(), clip).isfinite():
@@ -236,16 +239,8 @@ class Member:
         self.schedule.step()
         self.optimizer.zero_grad()
 
-    def divisor(self, scale: Tensor) -> float:
-        """Running mean of the scale of the weights, with which two of the losses' gradients
-        grow.
-        """
-        if scale.mean().isfinite():
-            self.norm += 0.01 * (scale.mean().item() - self.norm)
-        return self.norm
-
     def errors(self, seed: int, number: int) -> Errors:
-        """On `number` scenes of a seed of their own, solved alike whatever the loss was."""
+        """Errors on `number` scenes of another seed, solved the same way for every loss."""
         import torch
         from _seen_points import CAMERA, HALF_AXES, draw_scenes, surface
         from _six_dof import orientation_error, translation_error
@@ -253,33 +248,24 @@ class Member:
         from epropnp_det.pnp import EProPnP6DoF, PnPProblem, RandomSampleInit, SE3Pose
 
         generator = torch.Generator().manual_seed(seed)
-        scenes, model = draw_scenes(number, generator), surface((100,), generator)
+        scenes = draw_scenes(number, generator)
+        model = surface((100,), generator)
         with torch.no_grad():
             points, _ = self.network(scenes.features)
         layer = EProPnP6DoF(init=RandomSampleInit(proposals=32, points=8, iterations=3))
         found = layer.solve(PnPProblem.adaptive(points, CAMERA), generator=generator).pose
-        off = (
-            (SE3Pose.transform(found, model) - SE3Pose.transform(scenes.pose, model))
-            .norm(dim=-1)
-            .mean(-1)
-        )
-        degrees, metres = (
-            orientation_error(found, scenes.pose),
-            translation_error(found, scenes.pose),
-        )
+        off = SE3Pose.transform(found, model) - SE3Pose.transform(scenes.pose, model)
+        close = off.norm(dim=-1).mean(-1) < 0.2 * max(HALF_AXES)
         return Errors(
-            *(
-                value.mean().item()
-                for value in (degrees, metres, (off < 0.2 * max(HALF_AXES)).float())
-            )
+            degrees=orientation_error(found, scenes.pose).mean().item(),
+            metres=translation_error(found, scenes.pose).mean().item(),
+            add=close.float().mean().item(),
         )
 
 
 @functools.cache
 def warm_network(seed: int, steps: int) -> dict[str, Tensor]:
-    """Parameters of a network that has learned coordinates alone, the same for whatever loss comes
-    after.
-    """
+    """Parameters of a network trained on coordinates alone, the same for all losses that follow."""
     from _seen_points import draw_scenes
     from tqdm import trange
 
@@ -294,8 +280,8 @@ def warm_network(seed: int, steps: int) -> dict[str, Tensor]:
 def total_loss(
     cell: Cell, members: list[Member], coordinate_weight: float, generator: torch.Generator
 ) -> Tensor:
-    """Sum of the members' losses on fresh scenes: all of them in one batch of the layer, and none
-    touches another's gradient.
+    """Sum of the members' losses on new scenes: all of them in one batch of the layer. No member
+    changes the gradient of another.
     """
     import torch
     from _seen_points import CAMERA, draw_scenes
@@ -315,9 +301,10 @@ def total_loss(
     ]
     losses = list(pose_loss(PnPProblem.adaptive(stacked, CAMERA), pose, generator).mean(-1))
     if cell.loss != "implicit":
-        losses = [
-            loss / member.divisor(scale) for loss, member, scale in zip(losses, members, scales)
-        ]
+        # The gradients of the two others grow with the scale of the weights.
+        for member, scale in zip(members, scales):
+            member.scale.update_scale(scale.detach().mean())
+        losses = [loss / member.scale.scale for loss, member in zip(losses, members)]
     if cell.supervised:
         losses += [
             coordinate_weight * coordinate_loss(one, scene.x3d, scene.x2d)

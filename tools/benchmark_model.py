@@ -32,7 +32,8 @@ import torch
 from mmcv.parallel import collate
 from torch import nn
 
-from epropnp_det.detection.heads.pnp_head import build_problem
+from epropnp_det.detection.heads import pnp_head
+from epropnp_det.detection.training.object_losses import pose_losses
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
 from epropnp_det.engine.hooks.bfloat16 import run_convolutions_in_bfloat16
 from epropnp_det.engine.seeding import seed_everything
@@ -162,20 +163,16 @@ def layer_in_training(model: nn.Module, batch: dict[str, Any]) -> Callable[[], N
     """What a training step does with the PnP layer, alone: solution, samples, pose losses, and
     their gradients in the predictions.
     """
-    head = model.bbox_head
-    with patch.object(head, "object_losses", wraps=head.object_losses) as spy:
+    with patch.object(pnp_head, "object_losses", wraps=pnp_head.object_losses) as spy:
         training_step(model, batch)()
-    (predicted, problem, truth, draw, count, generator), losses = (
-        spy.call_args.args,
-        head.object_losses,
-    )
+    losses, training, predicted, problem, targets, generator = spy.call_args.args
     leaves = predicted.map(lambda value: value.detach().requires_grad_())
 
     def step() -> None:
-        posed = build_problem(leaves, problem.camera, head.gradients.delta_to_x2d)
-        blind = losses.layer.solve(posed, generator=generator)
-        told = losses.pose_losses(leaves, posed, truth, draw.weight, count, blind, generator)
-        sum(value for name, value in told.items() if name.startswith("loss")).backward()
+        posed = pnp_head.build_problem(leaves, problem.camera, training.gradients.delta_to_x2d)
+        estimate = training.layer.solve(posed, generator=generator)
+        values = pose_losses(losses["pose"], training, leaves, posed, targets, estimate, generator)
+        sum(value for name, value in values.items() if name.startswith("loss")).backward()
 
     return step
 

@@ -1,6 +1,4 @@
-"""Losses that mmdet does not have, shared by both families."""
-
-from epropnp_det import compat
+"""Losses shared by both families; torch alone."""
 
 from .mixture import MixtureNLLLoss, MixtureSmoothL1Loss
 from .pose_losses import MonteCarloPoseLoss, ReprojectionLoss, derivative_losses, estimate_from_gt

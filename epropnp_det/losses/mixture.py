@@ -6,7 +6,6 @@ import math
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.builder import LOSSES
 from torch import Tensor, nn
 
 from epropnp_det.pnp.losses.pose_distance import smooth_l1_norm
@@ -14,7 +13,6 @@ from epropnp_det.pnp.losses.pose_distance import smooth_l1_norm
 from .running_scale import RunningScale
 
 
-@LOSSES.register_module()
 class MixtureNLLLoss(RunningScale):
     """Robust Gaussian mixture NLL, divided by the running mean of the inverse standard deviation.
 
@@ -81,7 +79,6 @@ class MixtureNLLLoss(RunningScale):
         return -self.loss_weight * log_density.sum() / (max(log_density.numel(), 1) * self.scale)
 
 
-@LOSSES.register_module()
 class MixtureSmoothL1Loss(nn.Module):
     """Smooth L1 of the norm of each component's error, weighed by the mixture: the expected loss of
     a component drawn from it.

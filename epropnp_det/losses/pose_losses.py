@@ -5,7 +5,6 @@ derivative regularisation, Eq. (9)-(10).
 from __future__ import annotations
 
 import torch
-from mmdet.models.builder import LOSSES
 from torch import Tensor
 
 from epropnp_det.pnp import (
@@ -22,7 +21,6 @@ from epropnp_det.pnp.losses.pose_distance import orientation_distance, position_
 from .running_scale import RunningScale
 
 
-@LOSSES.register_module()
 class MonteCarloPoseLoss(RunningScale):
     """KL divergence between the true and the predicted pose distribution, Eq. (5), divided by the
     running mean of the weight scale.
@@ -67,7 +65,6 @@ class MonteCarloPoseLoss(RunningScale):
         return monte_carlo_pose_loss(samples, target_cost)
 
 
-@LOSSES.register_module()
 class ReprojectionLoss(MonteCarloPoseLoss):
     """The first term of Eq. (5) alone: the cost at the true pose, without the integral over all
     poses. It is there for the ablation; arguments as of `MonteCarloPoseLoss`.

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mmdet3d.models.builder import build_loss
+from mmdet3d.models.builder import LOSSES, build_loss
 from torch import nn
+
+from epropnp_det.losses.mixture import MixtureNLLLoss, MixtureSmoothL1Loss
+from epropnp_det.losses.pose_losses import MonteCarloPoseLoss, ReprojectionLoss
 
 NEEDED = ("cls", "reference", "centerness", "pose", "size", "score", "velocity", "attribute")
 AUXILIARY = ("projection", "coordinate", "depth")
 OPTIONAL = ("bbox", *AUXILIARY)
 # Factors of the derivative regularisation, which are numbers.
 WEIGHTS = ("position", "orientation")
+
+# The types that configs name, beside those of mmdet.
+for function in (MixtureNLLLoss, MixtureSmoothL1Loss, MonteCarloPoseLoss, ReprojectionLoss):
+    LOSSES.register_module(module=function)
 
 
 def build_losses(config: Mapping[str, Any], auxiliary: bool) -> nn.ModuleDict:
