@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from epropnp_det.detection.data.nuscenes_classes import NUSCENES
+from epropnp_det.detection.data.class_set import class_set
 from epropnp_det.detection.heads.coders import SinePositionalEncoding, SizeCoder
 from tests.tolerances import COMPONENT
 
@@ -15,7 +15,7 @@ def close(a, b):
 
 def test_size_coder(components):
     recorded = components["dim_coder"]
-    coder = SizeCoder(NUSCENES.size_mean, NUSCENES.size_std)
+    coder = SizeCoder(class_set().size_mean, class_set().size_std)
     close(coder.encode(recorded["dims"], recorded["labels"]), recorded["encode"])
     close(coder.decode(recorded["code"], recorded["labels"]), recorded["decode"])
 
@@ -23,7 +23,7 @@ def test_size_coder(components):
 def test_size_coder_round_trip():
     label = torch.arange(10)
     size = torch.rand(10, 3, generator=torch.Generator().manual_seed(0)) * 4 + 0.2
-    coder = SizeCoder(NUSCENES.size_mean, NUSCENES.size_std)
+    coder = SizeCoder(class_set().size_mean, class_set().size_std)
     close(coder.decode(coder.encode(size, label), label), size)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from epropnp_det.detection.data.class_set import ClassSet
-from epropnp_det.detection.data.nuscenes_classes import NUSCENES
+from epropnp_det.detection.data.class_set import ClassSet, class_set
 from epropnp_det.detection.heads.postprocess import (
     PostprocessSettings,
     best_attribute,
@@ -21,7 +20,7 @@ from epropnp_det.pnp import PoseEstimate
 from ..small import CAMERA, scene
 
 GEOMETRY = ImageGeometry(CAMERA, torch.tensor([224.0, 128.0]))
-ADMITTED = torch.tensor(NUSCENES.admitted)
+ADMITTED = torch.tensor(class_set().admitted)
 
 
 def dense_points(batch=2, points=30, seed=0) -> DensePoints:
@@ -66,8 +65,8 @@ def test_attributes_are_those_the_class_admits():
     logits = torch.randn(500, 9, generator=generator)
     found = best_attribute(logits, label, ADMITTED)
     for index, attribute in zip(label.tolist(), found.tolist()):
-        name = NUSCENES.class_names[index]
-        assert NUSCENES.attributes[attribute] in NUSCENES.admitted_attributes[name]
+        name = class_set().class_names[index]
+        assert class_set().attributes[attribute] in class_set().admitted_attributes[name]
 
 
 def test_a_class_without_attributes_has_the_last_one():

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from epropnp_det.detection.data.nuscenes_classes import NUSCENES
+from epropnp_det.detection.data.class_set import class_set
 from epropnp_det.detection.heads.object_head import ObjectHead, ObjectSettings, from_ray
 from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.queries import Queries
@@ -38,7 +38,7 @@ def objects() -> ObjectHead:
         ray_encoding=True,
         norm_cfg=dict(type="GN", num_groups=4),
     )
-    return ObjectHead(NUSCENES, 16, settings).double().eval()
+    return ObjectHead(class_set(), 16, settings).double().eval()
 
 
 def view() -> ImageGeometry:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from mmdet3d.models.builder import build_backbone, build_detector
+from mmdet3d.models.builder import build_backbone
 
 from epropnp_det import detection  # noqa: F401, registers
 from epropnp_det.detection.pretraining.heading_classifier import heading_bin
+from epropnp_det.engine.registry import MODELS
 
 BACKBONE = dict(
     type="ResNet",
@@ -26,7 +27,7 @@ BACKBONE = dict(
 @pytest.fixture
 def model():
     torch.manual_seed(0)
-    return build_detector(
+    return MODELS.build(
         dict(type="HeadingClassifier", backbone=BACKBONE, channels=(8, 16), num_classes=10)
     )
 

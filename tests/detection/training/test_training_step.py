@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from epropnp_det.detection.boxes import to_mmdet3d
-from epropnp_det.detection.data.class_set import NUSCENES
+from epropnp_det.detection.data.class_set import class_set
 from epropnp_det.detection.detector import object_truth
 from epropnp_det.detection.heads.coders import SizeCoder
 from epropnp_det.detection.heads.pnp_head import build_problem
@@ -128,7 +128,7 @@ def test_unknown_velocity_has_no_loss(head, feats):
 
 
 def query_targets(gt: GroundTruth, weight: torch.Tensor) -> QueryTargets:
-    coder = SizeCoder(NUSCENES.size_mean, NUSCENES.size_std).double()
+    coder = SizeCoder(class_set().size_mean, class_set().size_std).double()
     return QueryTargets(gt, coder.encode(gt.size, gt.label), weight, weight, len(weight))
 
 
