@@ -61,6 +61,17 @@ class Boxes3D(TensorRecord):
     def __len__(self) -> int:
         return len(self.label)
 
+    def require(self, name: str) -> Tensor:
+        """A value that only some boxes have, such as the score of detections.
+
+        Raises:
+            ValueError: these boxes come without it.
+        """
+        value = getattr(self, name)
+        if value is None:
+            raise ValueError(f"boxes without {name!r}; detections carry it, ground truth does not")
+        return value
+
 
 def from_mmdet3d(boxes: CameraInstance3DBoxes) -> tuple[Tensor, Tensor, Tensor]:
     """mmdet3d boxes (bottom centre) -> pose (n, 4), size (n, 3), velocity (n, 2); velocities are

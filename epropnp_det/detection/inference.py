@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from mmcv import Config
 from mmcv.parallel import collate
+from mmcv.runner import BaseModule
 from torch import nn
 
 from epropnp_det.engine.wrapping import to_device
@@ -26,7 +27,7 @@ from epropnp_det.engine.intrinsics import camera_matrix
 
 @torch.no_grad()
 def detect(
-    model: nn.Module,
+    model: BaseModule,
     image: str | Path | np.ndarray,
     intrinsics: Sequence[float] | np.ndarray,
     seed: int = 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
@@ -123,7 +125,7 @@ def _shade_view(axes: Axes, matrix: np.ndarray, width: int, reach: float) -> Non
 def _draw_outlines(
     axes: Axes, corners: np.ndarray, colors: list[tuple[float, float, float]], dashed: bool
 ) -> None:
-    line = (
+    line: dict[str, Any] = (
         dict(linestyle=(0, (3, 2)), linewidth=1.1, zorder=4)
         if dashed
         else dict(linestyle="-", linewidth=1.6, zorder=3)

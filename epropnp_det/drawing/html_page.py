@@ -91,4 +91,4 @@ def _png(picture: np.ndarray) -> str:
 
 
 def _data(kind: str, encoded: np.ndarray) -> str:
-    return f"data:image/{kind};base64,{base64.b64encode(encoded).decode()}"
+    return f"data:image/{kind};base64,{base64.b64encode(encoded.tobytes()).decode()}"

@@ -14,6 +14,7 @@ import torch
 from mmcv import Config
 from mmcv.parallel import collate
 from mmcv.runner import (
+    BaseModule,
     BaseRunner,
     DistSamplerSeedHook,
     EpochBasedRunner,
@@ -96,7 +97,7 @@ def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logg
     return logger
 
 
-def init_weights(model: nn.Module) -> None:
+def init_weights(model: BaseModule) -> None:
     """Draws or loads the first weights of a model; UserError where pretrained ones cannot be
     loaded.
     """

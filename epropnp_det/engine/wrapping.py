@@ -27,7 +27,7 @@ class OneDevice(nn.Module):
 
     def __init__(self, module: nn.Module, device: torch.device):
         super().__init__()
-        self.module = module.to(device)
+        self.module: Any = module.to(device)
         self.device = device
 
     def train_step(self, data: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:

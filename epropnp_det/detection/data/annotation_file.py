@@ -12,6 +12,7 @@ import math
 import os
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
@@ -156,7 +157,7 @@ def _load(path: Path) -> dict:
         raise UserError(f"annotation file {path} is not JSON ({error}); {REMEDY}") from error
 
 
-def _check_top(data: object, path: str | Path) -> None:
+def _check_top(data: Any, path: str | Path) -> None:
     for key in ("images", "annotations", "categories"):
         if not isinstance(data, dict) or not isinstance(data.get(key), list):
             raise UserError(f"annotation file {path} has another schema: no list '{key}'; {REMEDY}")

@@ -59,6 +59,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
     """
 
     CLASSES = CLASSES
+    data_infos: list[dict]
 
     def __init__(
         self,
@@ -216,8 +217,11 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             raise UserError(
                 f"{len(results)} results for the {len(self)} images of {self.ann_file}: each image needs one"
             )
-        scratch = tempfile.TemporaryDirectory() if jsonfile_prefix is None else None
-        path = Path(scratch.name if scratch else jsonfile_prefix) / SUBMISSION_NAME
+        scratch = None
+        if jsonfile_prefix is None:
+            scratch = tempfile.TemporaryDirectory()
+            jsonfile_prefix = scratch.name
+        path = Path(jsonfile_prefix) / SUBMISSION_NAME
         samples = self._boxes_by_sample(results)
         records = {
             token: camera_fusion.submission_records(boxes, token, self.class_set)

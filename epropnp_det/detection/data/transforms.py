@@ -63,9 +63,12 @@ class LoadCameraImage:
 
     def __call__(self, results: dict) -> dict:
         info = results["img_info"]
-        in_memory = "img" in results
-        filename = None if in_memory else str(Path(results["img_prefix"] or "", info["filename"]))
-        image = results["img"] if in_memory else read_image(filename)
+        filename = None
+        if "img" in results:
+            image = results["img"]
+        else:
+            filename = str(Path(results["img_prefix"] or "", info["filename"]))
+            image = read_image(filename)
         height, width = image.shape[:2]
         if "width" in info and (info["width"], info["height"]) != (width, height):
             raise UserError(

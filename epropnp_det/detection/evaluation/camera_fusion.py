@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from pyquaternion import Quaternion
+from torch import Tensor
 
 from ..boxes import Boxes3D
 from ..data.class_set import ClassSet
@@ -82,10 +83,10 @@ def to_global_frame(boxes: Boxes3D, image: dict) -> GlobalBoxes3D:
         center=to_global(pose[:, :3]),
         wlh=size_to_devkit(boxes.size.double().numpy()),
         rotation=rotation,
-        velocity=velocity_to_global(boxes.velocity.double().numpy(), to_global),
-        score=boxes.score.double().numpy(),
+        velocity=velocity_to_global(boxes.require("velocity").double().numpy(), to_global),
+        score=boxes.require("score").double().numpy(),
         label=boxes.label.numpy(),
-        attribute=boxes.attribute.numpy(),
+        attribute=boxes.require("attribute").numpy(),
     )
 
 
@@ -120,9 +121,18 @@ def fuse(
     yaw = np.arctan2(-heading[:, 1], heading[:, 0])
     pose = np.concatenate([(near.center - origin) @ _Y_DOWN.T, yaw[:, None]], axis=1)
     size = near.wlh[:, [1, 2, 0]]
-    arrays = (pose, size, near.score, near.label)
-    tensors = [torch.from_numpy(array).to(settings.device) for array in arrays]
-    return near[bev_nms(*tensors, settings.nms_threshold)[: settings.max_boxes].cpu().numpy()]
+
+    def on_device(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).to(settings.device)
+
+    kept = bev_nms(
+        on_device(pose),
+        on_device(size),
+        on_device(near.score),
+        on_device(near.label),
+        settings.nms_threshold,
+    )
+    return near[kept[: settings.max_boxes].cpu().numpy()]
 
 
 def submission_records(boxes: GlobalBoxes3D, sample_token: str, class_set: ClassSet) -> list[dict]:

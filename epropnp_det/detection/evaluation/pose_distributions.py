@@ -66,9 +66,10 @@ def predict_distributions(
         pixels = read_image(str(Path(dataset.img_prefix, info["filename"])))
         matrix = np.array(info["cam_intrinsic"])
         found = detect(model, pixels, matrix, seed=index, mc_samples=settings.mc_samples)
-        found = found[found.score >= settings.score_threshold]
+        found = found[found.require("score") >= settings.score_threshold]
         truth = dataset.get_visible_boxes(index)
-        match = match_detections(found, truth, matrix, pixels.shape[1::-1], settings.min_iou)
+        height, width = pixels.shape[:2]
+        match = match_detections(found, truth, matrix, (width, height), settings.min_iou)
         yield ImageResult(info["filename"], pixels, matrix, found, truth, match)
 
 
@@ -98,4 +99,4 @@ def match_detections(
         )
         for each in (found, truth)
     )
-    return match_boxes(box, found.label, found.score, true_box, truth.label, min_iou)
+    return match_boxes(box, found.label, found.require("score"), true_box, truth.label, min_iou)

@@ -39,9 +39,11 @@ class ObjectHpdLevels:
 def hpd_levels(result: ImageResult) -> Iterator[ObjectHpdLevels]:
     """Levels of every detection in an image that has a true box and finite sample weights."""
     found = result.detections
+    samples = found.require("sample_pose")
+    weights = found.require("sample_weight")
     for index in (result.match >= 0).nonzero()[:, 0].tolist():
-        sample = found.sample_pose[index].double().numpy()
-        weight = found.sample_weight[index].double().numpy()
+        sample = samples[index].double().numpy()
+        weight = weights[index].double().numpy()
         if np.isfinite(weight).all():
             truth = result.truth.pose[result.match[index]].double().numpy()
             yield ObjectHpdLevels(

@@ -58,7 +58,9 @@ class HeadingClassifier(BaseModule):
         """
         feature = torch.cat([level.mean((2, 3)) for level in self.backbone(img)], 1)
         logits = dict(label=self.label(feature), heading=self.heading(feature))
-        return logits if label is None else self._losses(logits, label, heading)
+        if label is None or heading is None:
+            return logits
+        return self._losses(logits, label, heading)
 
     def train_step(self, data: dict, optimizer: object) -> dict:
         """What mmcv's runners ask for."""

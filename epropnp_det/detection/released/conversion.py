@@ -104,7 +104,7 @@ def convert(
     # Names that no released model has stay as they are: the comparison reports them.
     renamed = {_renamed(key): value for key, value in state.items()}
     if head_only:
-        built = torch.nn.ModuleDict(dict(bbox_head=built.bbox_head))
+        built = torch.nn.ModuleDict(dict(bbox_head=built.get_submodule("bbox_head")))
         renamed = {key: value for key, value in renamed.items() if key.startswith(HEAD)}
     match = match_keys(built, renamed)
     if match.missing or match.wrong_shape:

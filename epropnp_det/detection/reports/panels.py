@@ -98,8 +98,8 @@ def object_panel(result: ImageResult, index: int, class_names: Sequence[str]) ->
     """Detection `index` close up."""
     found = result.detections[index]
     pose = found.pose.numpy()
-    sample = found.sample_pose.numpy()
-    weight = found.sample_weight.numpy()
+    sample = found.require("sample_pose").numpy()
+    weight = found.require("sample_weight").numpy()
     match = int(result.match[index])
     true_yaw = None if match < 0 else float(result.truth.pose[match, 3])
     depth = depth_spread(sample[:, 2], weight, pose[2])
@@ -116,8 +116,9 @@ def object_panel(result: ImageResult, index: int, class_names: Sequence[str]) ->
 
 def _best_objects(found: Boxes3D) -> list[int]:
     """Indices of the detections to show close up: those with a distribution, best scores first."""
-    usable = found.sample_weight.isfinite().all(1).nonzero()[:, 0].tolist()
-    return sorted(usable, key=lambda index: -float(found.score[index]))[:_OBJECTS]
+    usable = found.require("sample_weight").isfinite().all(1).nonzero()[:, 0].tolist()
+    score = found.require("score")
+    return sorted(usable, key=lambda index: -float(score[index]))[:_OBJECTS]
 
 
 def close_up(pixels: np.ndarray, matrix: np.ndarray, box: Boxes3D) -> np.ndarray:

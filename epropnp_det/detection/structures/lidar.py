@@ -6,12 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Self, TypeVar
 
 import torch
 from torch import Tensor
 
 from epropnp_det.pnp._records import Record
+
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ class LidarPoints:
         return replace(self, objects=move(self.objects), image=move(self.image))
 
 
-def _joined(records: Sequence[Record]) -> Record:
+def _joined(records: Sequence[AnyRecord]) -> AnyRecord:
     return replace(
         records[0],
         **{

@@ -90,7 +90,7 @@ def _parse(row: Sequence[str], where: str) -> BopResult:
     if len(row) != len(HEADER):
         raise UserError(f"{where}: {len(row)} columns instead of {len(HEADER)}; {_REMEDY}")
     try:
-        ids = [int(value) for value in row[:3]]
+        scene, image, object_id = (int(value) for value in row[:3])
         score = float(row[3])
         rotation = np.array(row[4].split(), dtype=np.float64).reshape(3, 3)
         translation = np.array(row[5].split(), dtype=np.float64).reshape(3)
@@ -102,7 +102,8 @@ def _parse(row: Sequence[str], where: str) -> BopResult:
         raise UserError(f"{where}: a number is not finite; {_REMEDY}")
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > _ORTHONORMAL:
         raise UserError(f"{where}: R is no rotation; {_REMEDY}")
-    return BopResult(*ids, score, RigidPose(rotation, translation * _METRES), time)
+    pose = RigidPose(rotation, translation * _METRES)
+    return BopResult(scene, image, object_id, score, pose, time)
 
 
 def _check_times(results: Sequence[BopResult], path: str | Path) -> None:

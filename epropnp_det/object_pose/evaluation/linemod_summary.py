@@ -69,14 +69,14 @@ def linemod_row(errors: LinemodErrors) -> dict[str, float]:
     `add_0.10`; `proj_2`, `proj_5`, `proj_10`, `proj_20`; areas under the curves of ADD up to 0.1
     diameters and of the projection up to 50 px.
     """
-    row = {}
+    row: dict[str, float] = {}
     for name, limit in _DEGREES_AND_CM:
         row |= _within(errors, name, (limit,))
     row |= _within(errors, "all", tuple(range(1, 11)))
-    for limit in (0.02, 0.05, 0.1):
-        row[f"add_{limit:.2f}"] = _share(errors.add < limit)
-    for limit in (2, 5, 10, 20):
-        row[f"proj_{limit}"] = _share(errors.projection < limit)
+    for share in (0.02, 0.05, 0.1):
+        row[f"add_{share:.2f}"] = _share(errors.add < share)
+    for pixels in (2, 5, 10, 20):
+        row[f"proj_{pixels}"] = _share(errors.projection < pixels)
     row["add_area"] = _area(errors.add, 0.1, _ADD_STEPS)
     row["proj_area"] = _area(errors.projection, 50.0, _PROJECTION_STEPS)
     return row
