@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
@@ -69,9 +70,7 @@ def parse_args() -> argparse.Namespace:
         default="image",
         help="of the pictures (default: %(default)s)",
     )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
-    )
+    add_device_argument(parser)
     return parser.parse_args()
 
 

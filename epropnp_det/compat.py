@@ -1,22 +1,20 @@
-"""The version walls between mmcv 1.7.2, mmdet3d 1.0.0rc6 and torch 2, lifted here and nowhere else.
+"""Makes mmcv 1.7.2, mmdet3d 1.0.0rc6 and torch 2 work together; no other module patches them.
 
-Importing this module is enough and may be repeated. Import it before the first `import mmdet3d`:
+Importing this module applies all patches, once. It comes before the first `import mmcv`:
 
-* mmdet3d 1.0.0rc6 asserts mmcv <= 1.7.0 although it runs with 1.7.2 (the first to compile against
-  torch 2.x): it is imported
-  while mmcv shows a version it accepts.
+* mmdet3d 1.0.0rc6 asserts mmcv <= 1.7.0, although it runs with 1.7.2, the first version that
+  compiles against torch 2: it is imported while mmcv reports an accepted version.
 * torch >= 2.1 removed `_use_replicated_tensor_module`, which `MMDistributedDataParallel.forward`
-  reads, and its
-  `_get_stream` takes a device where mmcv passes a number. `MMDistributedDataParallel` also left
-  data containers packed on a CPU.
-* `torch.load` runs code from the file unless `weights_only=True`: mmcv's loader of local files gets
-  it whatever torch's default is.
-* `init_dist` sets a CUDA device before it checks whether there is one: `init_distributed` takes
-  gloo where there is none.
+  reads, and its `_get_stream` takes a device where mmcv passes a number.
+  `MMDistributedDataParallel` also leaves data containers packed on a CPU.
+* `torch.load` runs code from the file unless `weights_only=True`: mmcv's loader of local files
+  passes it, whatever the default of torch is.
+* `Config` resolves a relative `_base_` against the path of a link, not of the file: the links to
+  the former folders of the configs need the file.
+* mmcv's `init_dist` sets a CUDA device without a check: `init_distributed` uses gloo without a GPU.
 
-Not touched: the aliases `np.int`, `np.float`, `np.bool`, gone since numpy 1.24. The corners of
-    mmdet and mmdet3d that still use
-them (indoor datasets, instance segmentation) are not part of anything here.
+Not patched: the aliases `np.int`, `np.float`, `np.bool`, which numpy 1.24 removed. The parts of
+mmdet and mmdet3d that use them (indoor datasets, instance segmentation) are not used here.
 """
 
 from __future__ import annotations
@@ -27,6 +25,7 @@ import functools
 import importlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -39,21 +38,25 @@ MMCV_VERSION_FOR_MMDET3D = "1.7.0"
 # Rank 0 evaluates a whole split while the others wait for it at the next collective call.
 DISTRIBUTED_TIMEOUT = datetime.timedelta(hours=2)
 LAUNCHERS = ("none", "pytorch")
+# The beginnings of warnings that the old packages give while they are imported; each is about a
+# version that this project pins.
+IMPORT_WARNINGS = (
+    "On January 1, 2023, MMCV will release v2.0.0",
+    "pkg_resources is deprecated as an API",
+    "Deprecated call to `pkg_resources",
+)
 
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Drops what the old packages say while being imported: advice to move to mmcv 2, deprecated
-    pkg_resources, no CUDA runtime.
-    """
+    """Hides `IMPORT_WARNINGS` and the logged warning of torch about a missing CUDA runtime."""
     cpp_extension = logging.getLogger("torch.utils.cpp_extension")
     level = cpp_extension.level
     cpp_extension.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=DeprecationWarning)
-            warnings.filterwarnings("ignore", category=FutureWarning)
-            warnings.filterwarnings("ignore", category=UserWarning)
+            for beginning in IMPORT_WARNINGS:
+                warnings.filterwarnings("ignore", re.escape(beginning))
             yield
     finally:
         cpp_extension.setLevel(level)
@@ -77,7 +80,7 @@ def _mmcv_version_shown(version: str) -> Iterator[None]:
 
 
 def import_mmdet3d() -> None:
-    """Imports mmdet3d while mmcv shows a version that it accepts."""
+    """Imports mmdet3d while mmcv reports a version that mmdet3d accepts."""
     with quiet_imports(), _mmcv_version_shown(MMCV_VERSION_FOR_MMDET3D):
         importlib.import_module("mmdet3d")
 
@@ -91,15 +94,13 @@ def _run_ddp_forward(self: MMDistributedDataParallel, *inputs: Any, **kwargs: An
 
 def _once(wrap: Callable[[Callable], Callable], function: Callable) -> Callable:
     """`wrap(function)`, or `function` itself where it is already wrapped."""
-    return (
-        function if hasattr(function, "__wrapped__") else functools.wraps(function)(wrap(function))
-    )
+    if hasattr(function, "__wrapped__"):
+        return function
+    return functools.wraps(function)(wrap(function))
 
 
 def _unpack_on_cpu(step: Callable) -> Callable:
-    """Makes a `train_step` or `val_step` take the data out of mmcv's containers on a CPU; on a GPU
-    it does so already.
-    """
+    """A `train_step` or `val_step` that unpacks mmcv's containers on a CPU; on a GPU, mmcv does."""
 
     def unpacked_step(self: MMDistributedDataParallel, *inputs: Any, **kwargs: Any) -> Any:
         if self.device_ids:
@@ -129,11 +130,15 @@ def _load_local_checkpoint(filename: str, map_location: Any = None) -> dict:
 
 
 def init_distributed(launcher: str, device: str | None = None) -> torch.device:
-    """Joins the process group that a launcher (`torchrun`: 'pytorch') describes in the environment;
-    'none' joins nothing.
+    """Joins the process group that a launcher describes in the environment.
 
-    One process per GPU over NCCL, or over gloo on the CPU where there is no GPU or `device` is
-    'cpu'. Returns the device of this process.
+    Args:
+        launcher: "pytorch" for torchrun; "none" joins nothing.
+        device: "cpu", "cuda" or "cuda:N"; None is a GPU where there is one.
+
+    Returns:
+        The device of this process. A launcher starts one process per GPU, which communicate over
+        NCCL; processes on the CPU use gloo.
 
     Raises:
         ValueError: another launcher.
@@ -152,6 +157,15 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
     return chosen
 
 
+def _resolve_links(file2dict: Callable[..., tuple[dict, str]]) -> Callable[..., tuple[dict, str]]:
+    """A `Config._file2dict` that reads the file behind a link, so that its `_base_` is found."""
+
+    def file2dict_of_target(filename: str, *args: Any, **kwargs: Any) -> tuple[dict, str]:
+        return file2dict(os.path.realpath(os.path.expanduser(filename)), *args, **kwargs)
+
+    return file2dict_of_target
+
+
 def _lift_walls() -> None:
     MMDistributedDataParallel._run_ddp_forward = _run_ddp_forward
     MMDistributedDataParallel.train_step = _once(
@@ -159,6 +173,7 @@ def _lift_walls() -> None:
     )
     MMDistributedDataParallel.val_step = _once(_unpack_on_cpu, MMDistributedDataParallel.val_step)
     copy_functions._get_stream = _copy_stream
+    mmcv.Config._file2dict = staticmethod(_once(_resolve_links, mmcv.Config._file2dict))
     CheckpointLoader.register_scheme(prefixes="", loader=_load_local_checkpoint, force=True)
     import_mmdet3d()
 

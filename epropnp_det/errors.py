@@ -1,26 +1,33 @@
-"""Mistakes of the user, reported in one line instead of a traceback."""
+"""Errors and warnings for users: one line each, without a traceback."""
 
 from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
+from typing import Any
 
 USER_ERROR_EXIT_CODE = 2
 
 
 class UserError(ValueError):
-    """Bad input that the user can put right (a wrong path, a wrong setting). The message is one
-    clear sentence.
+    """Bad input that the user can correct (a wrong path, a wrong setting). The message is one clear
+    sentence.
+    """
+
+
+class RenamedWarning(DeprecationWarning):
+    """A name of an earlier release, which works for one more release; the message has the new name.
+
+    Python hides it in libraries; the commands show it once, in one line.
     """
 
 
 def one_line(error: BaseException) -> str:
-    """The message of `error` in one line: every run of white space, line breaks included, becomes
-    one blank.
+    """The message of `error` in one line: each run of white space becomes one blank.
 
-    torch puts the traceback of a data-loading process into the message; what that process had to
-    say is its last line.
+    torch puts the traceback of a data-loading process into the message; its last line is the error.
     """
     text = str(error)
     if "\nOriginal Traceback" in text:
@@ -29,19 +36,33 @@ def one_line(error: BaseException) -> str:
 
 
 def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
-    """Makes `main` return an exit code: a `UserError` becomes one line `error: ...` on stderr and
-    the code 2.
+    """Decorates the `main` of a command, which ends with `sys.exit(main())`.
 
-    Anything else is a fault of ours and keeps its traceback. Use as `sys.exit(main())` with a
-    decorated `main`.
+    A `UserError` becomes one line `error: ...` on stderr and the exit code 2; any other exception is
+    a bug and keeps its traceback. A `RenamedWarning` is shown once, in one line `warning: ...`.
     """
 
     @functools.wraps(main)
     def guarded(*args: object, **kwargs: object) -> int:
         try:
-            return main(*args, **kwargs) or 0
+            with warnings.catch_warnings():
+                warnings.simplefilter("once", RenamedWarning)
+                warnings.showwarning = _show_in_one_line(warnings.showwarning)
+                return main(*args, **kwargs) or 0
         except UserError as error:
             print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
             return USER_ERROR_EXIT_CODE
 
     return guarded
+
+
+def _show_in_one_line(show: Callable[..., None]) -> Callable[..., None]:
+    """A `warnings.showwarning` that prints a `RenamedWarning` itself and leaves others to `show`."""
+
+    def shown(message: Warning, category: type[Warning], *args: Any, **kwargs: Any) -> None:
+        if issubclass(category, RenamedWarning):
+            print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)
+        else:
+            show(message, category, *args, **kwargs)
+
+    return shown

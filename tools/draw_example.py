@@ -18,6 +18,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from epropnp_det.engine.command_line import add_config_arguments
 from epropnp_det.errors import UserError, main_guard
 
 
@@ -40,15 +41,7 @@ def parse_args() -> argparse.Namespace:
         default=512,
         help="of each pose, a multiple of 4 (default: %(default)s)",
     )
-    parser.add_argument(
-        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
-    )
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config"
-    )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
-    )
+    add_config_arguments(parser)
     args = parser.parse_args()
     if args.picture.suffix not in (".jpg", ".png"):
         parser.error(f"PICTURE is {args.picture}; it ends with .jpg or .png")

@@ -16,6 +16,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from epropnp_det.engine.command_line import add_config_arguments
 from epropnp_det.errors import UserError, main_guard
 
 
@@ -54,15 +55,7 @@ def parse_args() -> argparse.Namespace:
         metavar="FILE",
         help="a text file to show at the bottom: how this came to be",
     )
-    parser.add_argument(
-        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
-    )
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config"
-    )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
-    )
+    add_config_arguments(parser)
     args = parser.parse_args()
     if args.images < 1:
         parser.error(f"--images is {args.images}; it takes at least one")

@@ -22,6 +22,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from epropnp_det.engine.command_line import add_config_arguments
 from epropnp_det.errors import UserError, main_guard
 
 
@@ -46,15 +47,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--min-iou", type=float, default=0.5, help="of a match, in the image (default: %(default)s)"
     )
-    parser.add_argument(
-        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
-    )
-    parser.add_argument(
-        "--cfg-options", nargs="+", default=[], metavar="KEY=VALUE", help="change the config"
-    )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
-    )
+    add_config_arguments(parser)
     args = parser.parse_args()
     if args.picture.suffix != ".png":
         parser.error(f"OUT.png is {args.picture}; the picture is a .png file")

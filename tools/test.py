@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""Tests a checkpoint: the official nuScenes score, a submission file, pictures.
+r"""Tests a checkpoint: the official nuScenes score, a submission file, pictures.
 
 Example:
-    python tools/test.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth --eval
-    bbox --show-dir pictures tools/dist_test.sh
-    configs/detection/nuscenes/epropnp_v2_r101_12e_nuscenes.py epoch_12.pth 4 --format-only
+    python tools/test.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth \
+        --eval bbox --show-dir pictures
+    tools/dist_test.sh configs/detection/nuscenes/epropnp_v2_r101_12e_nuscenes.py epoch_12.pth 4 \
+        --format-only
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from epropnp_det.engine.command_line import add_config_arguments, add_launcher_argument
 from epropnp_det.errors import UserError, main_guard
 
 
@@ -42,7 +44,7 @@ def parse_args() -> argparse.Namespace:
         "--show-dir",
         type=Path,
         metavar="DIR",
-        help="one picture for every image: predicted boxes solid, true ones dashed",
+        help="one picture per image: predicted boxes solid, ground truth dashed",
     )
     parser.add_argument(
         "--background",
@@ -56,25 +58,8 @@ def parse_args() -> argparse.Namespace:
         default=0.2,
         help="of the boxes in the pictures (default: %(default)s)",
     )
-    parser.add_argument(
-        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
-    )
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the config: model.test_cfg.nms_2d=0.7",
-    )
-    parser.add_argument(
-        "--launcher",
-        choices=("none", "pytorch"),
-        default="none",
-        help="pytorch: started by torchrun",
-    )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
-    )
+    add_config_arguments(parser, "model.test_cfg.nms_2d=0.7")
+    add_launcher_argument(parser)
     args = parser.parse_args()
     if not (args.eval or args.format_only or args.show_dir):
         parser.error("nothing to do: give --eval bbox, --format-only or --show-dir DIR")
@@ -88,7 +73,7 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
-    # Slow to import: not before --help and wrong arguments are dealt with.
+    # Slow to import, so after --help and wrong arguments.
     from epropnp_det.engine.command_line import start
     from epropnp_det.engine.config import build_dataset
     from epropnp_det.engine.model import init_model

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Trains a detector as a config describes it.
+"""Trains the model of a config.
 
 Example:
     python tools/train.py configs/detection/debug/one_frame.py --work-dir work_dirs/one_frame
@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from epropnp_det.engine.command_line import add_config_arguments, add_launcher_argument
 from epropnp_det.errors import UserError, main_guard
 
 
@@ -26,20 +27,17 @@ def parse_args() -> argparse.Namespace:
         metavar="DIR",
         help="logs and checkpoints (default: work_dirs/NAME_OF_CONFIG)",
     )
-    parser.add_argument(
-        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
-    )
     start = parser.add_mutually_exclusive_group()
     start.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the newest checkpoint of the work dir, if there is one",
+        help="resume from the newest checkpoint of the work dir, if there is one",
     )
     start.add_argument(
         "--resume-from",
         type=Path,
         metavar="FILE",
-        help="go on from this checkpoint: weights, optimizer and progress",
+        help="resume from this checkpoint: weights, optimizer and progress",
     )
     start.add_argument(
         "--load-from", type=Path, metavar="FILE", help="start with the weights of this checkpoint"
@@ -51,29 +49,15 @@ def parse_args() -> argparse.Namespace:
         "--deterministic", action="store_true", help="reproducible cuDNN kernels, slower"
     )
     parser.add_argument("--no-validate", action="store_true", help="no evaluation while training")
-    parser.add_argument(
-        "--cfg-options",
-        nargs="+",
-        default=[],
-        metavar="KEY=VALUE",
-        help="change the config: runner.max_epochs=2",
-    )
-    parser.add_argument(
-        "--launcher",
-        choices=("none", "pytorch"),
-        default="none",
-        help="pytorch: started by torchrun",
-    )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), help="default: cuda where there is a GPU"
-    )
+    add_config_arguments(parser, "runner.max_epochs=2")
+    add_launcher_argument(parser)
     return parser.parse_args()
 
 
 @main_guard
 def main() -> None:
     args = parse_args()
-    # Slow to import: not before --help and wrong arguments are dealt with.
+    # Slow to import, so after --help and wrong arguments.
     from epropnp_det.engine.command_line import start
     from epropnp_det.engine.training import TrainingOptions, train
 

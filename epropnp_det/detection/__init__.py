@@ -9,6 +9,7 @@ from .baselines.fcos3d import FCOS3DBaseline
 from .baselines.fcos3d_inputs import AddFCOS3DInputs
 from .data.load_lidar import LoadLidarPoints
 from .data.nuscenes_dataset import NuScenesCameraDataset
+from .data.old_steps import FaceAway
 from .data.symmetric_yaw import CanonicalizeSymmetricYaw
 from .data.transforms import (
     CropAroundObject,
@@ -37,6 +38,7 @@ __all__ = [
     "EProPnPDet",
     "EProPnPHead",
     "FCOS3DBaseline",
+    "FaceAway",
     "FilterObjects",
     "FlipImage",
     "HeadingClassifier",

@@ -15,6 +15,7 @@ from functools import wraps
 from typing import Any
 
 from epropnp_det.detection.data.class_set import NUSCENES
+from epropnp_det.errors import RenamedWarning
 
 HOME = "epropnp_det.detection"
 
@@ -109,8 +110,10 @@ def forward(package: str, moved: Mapping[str, Moved]) -> None:
         module = _ForwardingModule(f"{package}.{name}", target)
         sys.modules[module.__name__] = module
         setattr(sys.modules[package], name, module)
+    # The same text for both packages: a config that imports both gets one warning.
     warnings.warn(
-        f'{package} moved to {HOME}; write custom_imports = dict(imports=["{HOME}"]) in the config',
-        DeprecationWarning,
+        f"epropnp_det.models and epropnp_det.datasets moved to {HOME}; write "
+        f'custom_imports = dict(imports=["{HOME}"]) in the config',
+        RenamedWarning,
         stacklevel=3,
     )

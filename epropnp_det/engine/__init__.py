@@ -1,3 +1,4 @@
-"""Running a config: reading it, loading weights, training, prediction on one process or many."""
+"""Running a config: reading it, loading weights, training, prediction on one process or many.
 
-from epropnp_det import compat
+The package imports nothing itself: a command parses its arguments before the slow imports.
+"""

@@ -1,4 +1,4 @@
-"""Checkpoints read without running code from them, and matched against a model key by key."""
+"""Reads checkpoints without running code from them, and matches them with a model key by key."""
 
 from __future__ import annotations
 
@@ -19,11 +19,18 @@ _SHOWN = 3  # keys named in a message
 
 @dataclass(frozen=True)
 class KeyMatch:
-    """How the keys of a checkpoint fit those of a model."""
+    """The keys of a checkpoint compared with those of a model.
 
-    missing: tuple[str, ...]  # in the model only
-    unexpected: tuple[str, ...]  # in the checkpoint only
-    wrong_shape: tuple[str, ...]  # in both, with different shapes
+    Args:
+        missing: in the model only.
+        unexpected: in the checkpoint only.
+        wrong_shape: in both, with different shapes.
+        matched: number of keys with equal shapes.
+    """
+
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    wrong_shape: tuple[str, ...]
     matched: int
 
     @property
@@ -51,8 +58,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     refused, not run.
 
     Raises:
-        UserError: missing, a folder, truncated, not a checkpoint, or holding anything but tensors
-            and plain values.
+        UserError: no such file, a folder, a truncated file, no checkpoint, or one with anything but
+            tensors and plain values.
     """
     path = Path(path)
     if path.is_dir():
@@ -61,7 +68,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"checkpoint {path} does not exist")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen types here, depending on the bytes it meets
+    except Exception as error:  # torch raises a dozen types here, depending on the bytes
         raise UserError(f"checkpoint {path} {_load_fault(error)}") from error
     if not isinstance(checkpoint, dict) or not _is_state(state_dict_of(checkpoint)):
         raise UserError(f"checkpoint {path} holds no model weights")
@@ -69,8 +76,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
-    """Writes a checkpoint and the folders above it; whoever reads meanwhile finds the old file or
-    the new one, never half of it.
+    """Writes a checkpoint and the folders above it. A reader finds the old file or the new one,
+    never a part of it.
 
     Raises:
         UserError: the path is a folder, or cannot be written.
@@ -83,7 +90,7 @@ def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.save(checkpoint, aside)
         os.replace(aside, path)
-    except (OSError, RuntimeError) as error:  # torch wraps what the file system says
+    except (OSError, RuntimeError) as error:  # torch wraps errors of the file system
         raise UserError(f"checkpoint {path} cannot be written: {error}") from error
     finally:
         aside.unlink(missing_ok=True)
@@ -94,7 +101,10 @@ def _load_fault(error: Exception) -> str:
         r"(?:Unsupported global: GLOBAL|Unsupported class|GLOBAL) (\S+)", str(error)
     )
     if isinstance(error, pickle.UnpicklingError) and refused:
-        return f"is refused: it holds Python code or objects ({refused.group(1)}); only tensors and plain values are loaded"
+        return (
+            f"is refused: it holds Python code or objects ({refused.group(1)}); only tensors and "
+            "plain values are loaded"
+        )
     return "is truncated or not a checkpoint written by torch"
 
 
@@ -118,7 +128,7 @@ def match_keys(model: nn.Module, state: dict[str, Tensor]) -> KeyMatch:
     """Compares names and shapes of a model's state with those of `state`."""
     own = model.state_dict()
     shared = own.keys() & state.keys()
-    # mmcv saves buffers as well that a model makes anew and does not load.
+    # mmcv also saves non-persistent buffers, which a model computes and does not load.
     not_loaded = {name for name, _ in model.named_buffers(remove_duplicate=False)} - own.keys()
     wrong_shape = sorted(key for key in shared if own[key].shape != state[key].shape)
     return KeyMatch(
@@ -133,7 +143,7 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, Any]:
     """Loads a checkpoint into a model that it fits completely, and returns the whole checkpoint.
 
     Raises:
-        UserError: what `read_checkpoint` refuses, and a checkpoint of another architecture.
+        UserError: as `read_checkpoint`, and for a checkpoint of another architecture.
     """
     checkpoint = read_checkpoint(path)
     state = state_dict_of(checkpoint)
@@ -142,9 +152,7 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, Any]:
         raise UserError(
             f"checkpoint {path} is of another architecture than the config, {match.matched} keys match: {match}"
         )
-    model.load_state_dict(
-        state, strict=False
-    )  # nothing is missing; what is left over was made anew
+    model.load_state_dict(state, strict=False)  # nothing is missing; computed buffers are left over
     return checkpoint
 
 

@@ -1,20 +1,69 @@
-"""What the commands that take a config have in common."""
+"""Arguments and first steps that the commands with a config share."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import re
+from typing import TYPE_CHECKING, Any
 
-import cv2
-import torch
-from mmcv import Config, DictAction
-from torch import nn
-
-from epropnp_det.compat import init_distributed
 from epropnp_det.errors import UserError
 
-from .config import build_dataset, load_config, move_data_root
-from .model import init_model
+if TYPE_CHECKING:
+    import torch
+    from mmcv import Config
+    from torch import nn
+
+
+def add_config_arguments(
+    parser: argparse.ArgumentParser, example: str = "data.workers_per_gpu=0"
+) -> None:
+    """Adds --data-root, --cfg-options and --device, which `start` reads.
+
+    Args:
+        example: of --cfg-options, for the help.
+    """
+    parser.add_argument(
+        "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"
+    )
+    parser.add_argument(
+        "--cfg-options",
+        nargs="+",
+        default=[],
+        metavar="KEY=VALUE",
+        help=f"change the config: {example}",
+    )
+    add_device_argument(parser)
+
+
+def add_device_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --device: "cpu", "cuda" or "cuda:N"; None where it is not given."""
+    parser.add_argument(
+        "--device",
+        type=device_name,
+        metavar="{cpu,cuda,cuda:N}",
+        help="default: cuda where there is a GPU",
+    )
+
+
+def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --launcher, which dist_train.sh and dist_test.sh set."""
+    parser.add_argument(
+        "--launcher",
+        choices=("none", "pytorch"),
+        default="none",
+        help="pytorch: started by torchrun",
+    )
+
+
+def device_name(text: str) -> str:
+    """The argument of --device.
+
+    Raises:
+        argparse.ArgumentTypeError: another text than cpu, cuda and cuda:N.
+    """
+    if re.fullmatch(r"cpu|cuda(:\d+)?", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not cpu, cuda or cuda:N")
+    return text
 
 
 def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
@@ -24,16 +73,22 @@ def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
         args: with config, cfg_options, data_root, launcher and device.
 
     Raises:
-        UserError: a wrong config or option, or a GPU asked for where there is none.
+        UserError: a wrong config or option, or a GPU that torch does not find.
     """
+    from epropnp_det.compat import init_distributed
+
+    # isort: split
+    import cv2
+
+    from .config import load_config, move_data_root
+    from .model import find_device
+
     config = load_config(args.config, parse_options(args.cfg_options))
     if args.data_root is not None:
         config = move_data_root(config, args.data_root)
-    if args.device == "cuda" and not torch.cuda.is_available():
-        raise UserError("--device cuda: torch finds no GPU; `make doctor` says more")
-    cv2.setNumThreads(
-        0
-    )  # every process that loads images is one thread; more would compete with the others
+    find_device(args.device)
+    # Every process that loads images is one thread; more would compete with the others.
+    cv2.setNumThreads(0)
     return config, init_distributed(args.launcher, args.device)
 
 
@@ -47,20 +102,32 @@ def model_and_dataset(args: argparse.Namespace) -> tuple[nn.Module, Any]:
         UserError: a wrong config, option, checkpoint or device, or missing files.
     """
     config, device = start(argparse.Namespace(**vars(args), launcher="none"))
+
+    from .config import build_dataset
+    from .model import init_model
+
     model = init_model(config, args.checkpoint, device)
     return model, build_dataset(config.data.test, test_mode=True, config=config)
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """['runner.max_epochs=2', 'model.neck.out_channels=64'] -> {'runner.max_epochs': 2, ...},
-    values read as mmcv reads them.
+    """['runner.max_epochs=2', 'model.neck.out_channels=64'] -> {'runner.max_epochs': 2, ...}, with
+    values parsed by mmcv.
 
     Raises:
         UserError: a pair without '='.
     """
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--options", nargs="+", action=DictAction, default={})
     for pair in pairs:
         if "=" not in pair:
             raise UserError(f"--cfg-options takes KEY=VALUE, not {pair!r}")
-    return parser.parse_args(["--options", *pairs] if pairs else []).options
+    if not pairs:
+        return {}
+
+    from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
+
+    # isort: split
+    from mmcv import DictAction
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--options", nargs="+", action=DictAction)
+    return parser.parse_args(["--options", *pairs]).options

@@ -1,9 +1,11 @@
-"""Configs read, and models and datasets built from them; a mistake in a config becomes one clear
-line.
-"""
+"""Reads configs and builds models and datasets from them; a mistake in a config is one clear line."""
 
 from __future__ import annotations
 
+from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
+
+# isort: split
+import contextlib
 import copy
 import sys
 import traceback
@@ -18,8 +20,7 @@ from epropnp_det.errors import UserError
 
 from .registry import MODELS
 
-# What mmcv's registries raise when a key is unknown, missing or wrong. The type is kept, the name
-# of the class put in front.
+# Exceptions of mmcv's registries for a key that is unknown, missing or wrong.
 _CONFIG_FAULTS = (TypeError, ValueError, KeyError, AttributeError, AssertionError)
 
 
@@ -38,29 +39,29 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
             if not path.exists()
             else f"config {path} is a folder, not a file"
         )
+    search_path = list(sys.path)  # mmcv leaves a folder in it where a config fails
     try:
-        # Resolved: `_base_` of a config that was reached by a link is relative to the file, not to
-        # the link.
         config = Config.fromfile(str(path.resolve()))
         config.merge_from_dict(options or {})
     except UserError:
         raise
-    except Exception as error:  # a config is Python: anything can happen in it
-        _close_files_of(error)
+    except Exception as error:  # a config is Python and can raise anything
+        _close_temporary_file(error)
         raise UserError(f"config {path} cannot be read: {type(error).__name__}: {error}") from error
+    finally:
+        sys.path[:] = search_path
     return config
 
 
-def _close_files_of(error: Exception) -> None:
-    """mmcv leaves a temporary file open whose folder is gone; closing it now and quietly keeps the
-    error one line.
+def _close_temporary_file(error: Exception) -> None:
+    """Closes the file that `Config.fromfile` leaves open after an error. Its folder is gone, so the
+    garbage collector would print a traceback of its own.
     """
-    hook = sys.unraisablehook
-    sys.unraisablehook = lambda _: None
-    try:
-        traceback.clear_frames(error.__traceback__)
-    finally:
-        sys.unraisablehook = hook
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        file = frame.f_locals.get("temp_config_file")
+        if file is not None:
+            with contextlib.suppress(FileNotFoundError):
+                file.close()
 
 
 def move_data_root(config: Config, root: str | Path) -> Config:
@@ -68,19 +69,21 @@ def move_data_root(config: Config, root: str | Path) -> Config:
     `root`.
     """
     moved = copy.deepcopy(config)
-    old, new = config.data_root.rstrip("/") + "/", str(root).rstrip("/") + "/"
-    moved.data = _moved(config.data.to_dict(), old, new)
+    old = config.data_root.rstrip("/") + "/"
+    new = str(root).rstrip("/") + "/"
+    moved.data = _replace_folder(config.data.to_dict(), old, new)
     return moved
 
 
-def _moved(value: Any, old: str, new: str) -> Any:
+def _replace_folder(value: Any, old: str, new: str) -> Any:
+    """The nested value with folder `new` in place of `old` in every path; both end with a slash."""
     if isinstance(value, dict):
-        return {key: _moved(item, old, new) for key, item in value.items()}
+        return {key: _replace_folder(item, old, new) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return type(value)(_moved(item, old, new) for item in value)
-    return (
-        new + value[len(old) :] if isinstance(value, str) and f"{value}/".startswith(old) else value
-    )
+        return type(value)(_replace_folder(item, old, new) for item in value)
+    if isinstance(value, str) and f"{value}/".startswith(old):
+        return new + value[len(old) :]
+    return value
 
 
 def build_model(config: Config) -> nn.Module:
@@ -93,7 +96,7 @@ def build_model(config: Config) -> nn.Module:
     from mmdet3d.models import build_detector
 
     build = MODELS.build if config.model.get("type") in MODELS else build_detector
-    return _built("model", config, lambda: build(copy.deepcopy(config.model)))
+    return _build("model", config, lambda: build(copy.deepcopy(config.model)))
 
 
 def build_dataset(settings: ConfigDict, *, test_mode: bool, config: Config) -> Any:
@@ -104,12 +107,12 @@ def build_dataset(settings: ConfigDict, *, test_mode: bool, config: Config) -> A
     """
     from mmdet3d.datasets import build_dataset as build
 
-    return _built(
+    return _build(
         "dataset", config, lambda: build(copy.deepcopy(settings), dict(test_mode=test_mode))
     )
 
 
-def _built(what: str, config: Config, build: Callable[[], Any]) -> Any:
+def _build(what: str, config: Config, build: Callable[[], Any]) -> Any:
     try:
         return build()
     except UserError:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
+
+# isort: split
 import functools
 from typing import Any
 

@@ -1,9 +1,13 @@
-"""Training as a config describes it, on a CPU or GPUs, by one process or many."""
+"""Trains the model of a config, on a CPU or GPUs, by one process or many."""
 
 from __future__ import annotations
 
+from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
+
+# isort: split
 import copy
 import functools
+import inspect
 import logging
 import time
 from dataclasses import dataclass
@@ -43,42 +47,56 @@ from .wrapping import wrap_model
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What the command line adds to a config."""
+    """Settings of a training that are not in its config.
+
+    Args:
+        work_dir: folder of logs and checkpoints.
+        seed: of all random numbers.
+        deterministic: reproducible cuDNN kernels.
+        validate: evaluate while training, as the config says.
+        resume: from the newest checkpoint in `work_dir`; from the start where there is none.
+        resume_from: checkpoint with weights, optimizer and progress.
+        load_from: checkpoint of which the weights alone are used.
+    """
 
     work_dir: Path
     device: torch.device
     seed: int = 0
     deterministic: bool = False
     validate: bool = True
-    resume: bool = (
-        False  # from the newest checkpoint in work_dir; from the start where there is none
-    )
-    resume_from: Path | None = None  # weights, optimizer and progress
-    load_from: Path | None = None  # weights alone
+    resume: bool = False
+    resume_from: Path | None = None
+    load_from: Path | None = None
 
 
 def train(config: Config, options: TrainingOptions) -> None:
-    """Trains and leaves logs, the whole config and checkpoints in `options.work_dir`.
+    """Trains a model and writes logs, the whole config and checkpoints to `options.work_dir`.
+
+    The same seed, device and number of processes give the same weights, bit for bit on a CPU.
 
     Raises:
         UserError: a mistake in the config, missing files, or a checkpoint that does not fit.
     """
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = _start_log(config, options, timestamp)
-    # A seed of its own for every process: flips and pose samples differ. DDP copies the first
-    # process' initial weights.
+    # Before the model, whose pretrained weights are downloaded: missing data ends the command here.
+    dataset = build_dataset(config.data.train, test_mode=False, config=config)
+    validation = _validation_set(config) if options.validate else None
+    # Each process has a seed of its own, so that flips and pose samples differ. DDP copies the
+    # initial weights of the first process.
     seed_everything(options.seed + get_dist_info()[0], options.deterministic)
     model = build_model(config)
     start = _find_start(options)
     if start is None:
         init_weights(model)
-    dataset = build_dataset(config.data.train, test_mode=False, config=config)
     model.CLASSES = dataset.CLASSES
     wrapped = wrap_model(model, options.device, config.find_unused_parameters)
     runner = _build_runner(wrapped, config, options, logger, timestamp)
-    _register_hooks(runner, config, options)
+    _register_hooks(runner, config, validation)
     _load_start(runner, start, options)
-    runner.run([_train_loader(dataset, config, options.seed)], [("train", 1)])
+    seed = _seed_of_run(runner, options)
+    loader = _train_loader(dataset, config, options.seed, torch.Generator().manual_seed(seed))
+    runner.run([loader], [("train", 1)], **_step_arguments(model, options.device, seed))
 
 
 def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logging.Logger:
@@ -98,8 +116,10 @@ def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logg
 
 
 def init_weights(model: BaseModule) -> None:
-    """Draws or loads the first weights of a model; UserError where pretrained ones cannot be
-    loaded.
+    """Draws or loads the initial weights of a model.
+
+    Raises:
+        UserError: pretrained weights cannot be loaded.
     """
     mmcv_logger = get_logger("mmcv")
     level = mmcv_logger.level
@@ -115,27 +135,50 @@ def init_weights(model: BaseModule) -> None:
 
 
 def _find_start(options: TrainingOptions) -> Path | None:
-    """The checkpoint whose progress goes on, if any."""
+    """The checkpoint to resume, if any."""
     if options.resume_from is not None:
         return options.resume_from
     return latest_checkpoint(options.work_dir) if options.resume else None
 
 
-def _train_loader(dataset: Dataset, config: Config, seed: int) -> DataLoader:
-    """Batches in another order every epoch, each image once an epoch; with several processes each
+def _seed_of_run(runner: BaseRunner, options: TrainingOptions) -> int:
+    """The seed of this process. A resumed training has another, lest it repeats the numbers of its
+    first epoch.
+    """
+    return options.seed + runner.iter + get_dist_info()[0]
+
+
+def _step_arguments(model: nn.Module, device: torch.device, seed: int) -> dict[str, Any]:
+    """The `generator` of a training step, for models that take one; others, such as those of
+    mmdet3d, draw from torch's global generator.
+    """
+    if "generator" not in inspect.signature(model.train_step).parameters:
+        return {}
+    return dict(generator=torch.Generator(device).manual_seed(seed))
+
+
+def _train_loader(
+    dataset: Dataset, config: Config, seed: int, generator: torch.Generator
+) -> DataLoader:
+    """Batches in another order every epoch, each image once per epoch; with several processes each
     has its share of the images.
+
+    Args:
+        seed: of the order, the same in all processes.
+        generator: of the seeds of the processes that load images.
     """
     rank, world_size = get_dist_info()
-    workers, samples = config.data.workers_per_gpu, config.data.samples_per_gpu
-    # No seeding of the workers here: torch gives them new seeds each epoch, drawn from what
-    # `seed_everything` has set. mmdet's loader would seed them alike every time and repeat all
-    # flips, and its samplers want a GPU.
+    workers = config.data.workers_per_gpu
+    samples = config.data.samples_per_gpu
+    # mmdet's loader seeds its workers with the same numbers in every epoch, which repeats all
+    # flips, and its samplers need a GPU.
     return DataLoader(
         dataset,
         batch_size=samples,
         sampler=DistributedSampler(dataset, world_size, rank, shuffle=True, seed=seed),
         num_workers=workers,
         collate_fn=functools.partial(collate, samples_per_gpu=samples),
+        generator=generator,
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
@@ -170,7 +213,8 @@ def _build_runner(
     return runner
 
 
-def _register_hooks(runner: BaseRunner, config: Config, options: TrainingOptions) -> None:
+def _register_hooks(runner: BaseRunner, config: Config, validation: Any) -> None:
+    """Registers the hooks of the config; `validation` is the dataset to evaluate, or None."""
     settings = copy.deepcopy(config._cfg_dict)  # mmcv takes keys out of what it is given
     optimizer_config: Any = settings.optimizer_config
     if "type" not in optimizer_config:
@@ -183,29 +227,28 @@ def _register_hooks(runner: BaseRunner, config: Config, options: TrainingOptions
         settings.get("momentum_config"),
         custom_hooks_config=settings.get("custom_hooks"),
     )
-    if isinstance(runner, EpochBasedRunner):  # the iteration-based one tells the sampler itself
+    if isinstance(runner, EpochBasedRunner):  # IterBasedRunner sets the sampler's epoch itself
         runner.register_hook(DistSamplerSeedHook())
-    if options.validate and evaluates_while_training(config):
-        dataset = build_dataset(config.data.val, test_mode=True, config=config)
+    if validation is not None:
         settings.evaluation.setdefault("by_epoch", isinstance(runner, EpochBasedRunner))
-        runner.register_hook(
-            EvaluationHook(dataset, config.data.workers_per_gpu, **settings.evaluation),
-            priority="LOW",
-        )
+        hook = EvaluationHook(validation, config.data.workers_per_gpu, **settings.evaluation)
+        runner.register_hook(hook, priority="LOW")
 
 
-def evaluates_while_training(config: Config) -> bool:
-    """Whether the config has an `evaluation` with an interval; `dict(interval=None)` means never."""
-    evaluation = config.get("evaluation") or {}
-    return evaluation.get("interval", 1) is not None
+def _validation_set(config: Config) -> Any:
+    """The dataset to evaluate while training; None where the config has no `evaluation`, or one
+    with `interval=None`.
+    """
+    evaluation = config.get("evaluation")
+    if evaluation is None or evaluation.get("interval", 1) is None:
+        return None
+    return build_dataset(config.data.val, test_mode=True, config=config)
 
 
 def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions) -> None:
     if start is not None:
         resume(runner, start)
-        seed_everything(
-            options.seed + runner.iter + get_dist_info()[0], options.deterministic
-        )  # not the first epoch's numbers again
+        seed_everything(_seed_of_run(runner, options), options.deterministic)
     elif options.load_from is not None:
         match = load_matching_weights(runner.model.module, options.load_from)
         runner.logger.info(
@@ -216,10 +259,10 @@ def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions
 
 
 def resume(runner: BaseRunner, path: Path) -> None:
-    """Takes weights, optimizer and progress from a checkpoint of the same training.
+    """Loads weights, optimizer and progress from a checkpoint of the same training.
 
-    mmcv's own `resume` is not used: it runs the config's text that the checkpoint holds as Python,
-    and counts one iteration twice in an iteration-based training.
+    mmcv's own `resume` is not used: it runs the text of the config in the checkpoint as Python, and
+    counts one iteration twice in an iteration-based training.
 
     Raises:
         UserError: the checkpoint does not fit or holds no progress.

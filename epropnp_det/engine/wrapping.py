@@ -1,9 +1,12 @@
-"""The model wrapped for one process or for many: both bring a batch to the model's device and out
-of mmcv's containers.
+"""Wraps a model for one process or for many. Both wrappers move a batch to the model's device and
+unpack mmcv's containers.
 """
 
 from __future__ import annotations
 
+from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
+
+# isort: split
 from typing import Any
 
 import torch
@@ -13,7 +16,7 @@ from torch import nn
 
 
 def to_device(data: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    """A collated batch without mmcv's containers, its tensors on a device."""
+    """Unpacks a collated batch from mmcv's containers and moves its tensors to a device."""
     number = (device.index or 0) if device.type == "cuda" else -1  # mmcv writes -1 for the CPU
     _, kwargs = scatter_kwargs((), data, [number])
     return kwargs[0]
@@ -21,8 +24,9 @@ def to_device(data: dict[str, Any], device: torch.device) -> dict[str, Any]:
 
 @MODULE_WRAPPERS.register_module()
 class OneDevice(nn.Module):
-    """A model on one device, as mmcv's runners call it. `MMDataParallel` would take a CPU for a GPU
-    where there is one.
+    """A model on one device, in the form that mmcv's runners call.
+
+    `MMDataParallel` uses a GPU where there is one, even for a model on the CPU.
     """
 
     def __init__(self, module: nn.Module, device: torch.device):
@@ -30,8 +34,10 @@ class OneDevice(nn.Module):
         self.module: Any = module.to(device)
         self.device = device
 
-    def train_step(self, data: dict[str, Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
-        return self.module.train_step(to_device(data, self.device), optimizer)
+    def train_step(
+        self, data: dict[str, Any], optimizer: torch.optim.Optimizer, **kwargs: Any
+    ) -> dict[str, Any]:
+        return self.module.train_step(to_device(data, self.device), optimizer, **kwargs)
 
 
 def wrap_model(model: nn.Module, device: torch.device, find_unused_parameters: bool) -> nn.Module:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from epropnp_det.engine.command_line import parse_options
+from epropnp_det.engine.command_line import add_config_arguments, parse_options
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
+from epropnp_det.engine.model import find_device, init_model
 from epropnp_det.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -61,9 +65,11 @@ def test_a_broken_config_is_a_clear_error(
     text: str, fault: str, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     (tmp_path / "a.py").write_text(text)
+    search_path = list(sys.path)
     with pytest.raises(UserError, match=rf"a.py cannot be read: {fault}"):
         load_config(tmp_path / "a.py")
     assert capsys.readouterr().err == ""
+    assert sys.path == search_path
 
 
 def test_unknown_type_is_named() -> None:
@@ -81,3 +87,33 @@ def test_missing_annotation_file_is_named(tmp_path: Path) -> None:
     config = move_data_root(load_config(DEBUG), tmp_path)
     with pytest.raises(UserError, match=r"nuscenes_mini_infos_train_mono3d\.coco\.json"):
         build_dataset(config.data.test, test_mode=True, config=config)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "cuda:1"])
+def test_device_argument_takes_names_of_devices(device: str) -> None:
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    args = parser.parse_args(["--device", device, "--cfg-options", "a=1", "b=2"])
+    assert (args.device, args.cfg_options, args.data_root) == (device, ["a=1", "b=2"], None)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:", "cuda:x", "1", ""])
+def test_device_argument_refuses_other_names(device: str, capsys: pytest.CaptureFixture) -> None:
+    parser = argparse.ArgumentParser()
+    add_config_arguments(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--device", device])
+    assert f"{device!r} is not cpu, cuda or cuda:N" in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    assert find_device(None) == torch.device("cpu")
+    with pytest.raises(UserError, match="device cuda: torch finds no GPU"):
+        init_model(DEBUG, device="cuda")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert find_device("cuda:0") == torch.device("cuda:0")
+    with pytest.raises(UserError, match=r"device cuda:1: torch finds 1 GPU\(s\)"):
+        find_device("cuda:1")
+    with pytest.raises(UserError, match="device 'gpu' is not cpu, cuda or cuda:N"):
+        find_device("gpu")

@@ -1,1 +1,3 @@
 """Hooks of the training loop."""
+
+from epropnp_det import compat
