@@ -1,8 +1,8 @@
-"""The task of `compare_losses.py`: an object seen as points that say, more or less clearly, which
-part of it they show.
+"""The task of `compare_losses.py`: poses from points whose features encode, more or less exactly,
+their place on the object.
 
-A small dense-correspondence network in place of a big one: what a pixel's features are to an image
-network, a code of the object point is to this one. All of x3d, x2d and w2d come from the network.
+A small dense-correspondence network replaces an image network; a code of the object point replaces
+the features of a pixel. The network predicts x3d, x2d and w2d.
 """
 
 from __future__ import annotations
@@ -16,27 +16,33 @@ from torch import Tensor, nn
 
 from epropnp_det.pnp import Camera, Correspondences, SE3Pose
 
-FOCAL, SIZE = 600.0, (640, 480)
-LOW, HIGH = (-1.0, -1.0, 4.0), (1.0, 1.0, 6.0)
+FOCAL = 600.0
+SIZE = (640, 480)
+LOW = (-1.0, -1.0, 4.0)
+HIGH = (1.0, 1.0, 6.0)
 HALF_AXES = (1.0, 0.6, 0.4)
-POINTS, CODE, WIDTH = 16, 8, 64
-# Errors of what a point says about its place on the object, from sharp to nearly useless [m]; and
-# of where it is seen [px].
-SHARPEST, VAGUEST, PIXEL_NOISE = 0.01, 1.0, 1.0
-# A unit of what goes in and out of the network, in pixels.
+POINTS = 16
+CODE = 8
+WIDTH = 64
+# Standard deviation of the encoded place on the object, from the smallest to the largest [m], and of
+# the image point [px].
+SHARPEST = 0.01
+VAGUEST = 1.0
+PIXEL_NOISE = 1.0
+# Pixels per unit of the inputs and outputs of the network.
 PIXELS = 100.0
 CAMERA = Camera.for_image([[FOCAL, 0, SIZE[0] / 2], [0, FOCAL, SIZE[1] / 2], [0, 0, 1]], SIZE)
 
 
 @dataclass(frozen=True)
 class Scenes:
-    """Objects (B) and what is seen of them.
+    """Objects (B) and their observed points.
 
     Args:
-        pose: (B, 7), the truth.
-        x3d: (B, N, 3), the true places of the points on the object [m].
-        x2d: (B, N, 2), where they are in the image [px].
-        features: (B, N, CODE + 3), what the network sees.
+        pose: (B, 7), ground truth.
+        x3d: (B, N, 3), the points on the object [m].
+        x2d: (B, N, 2), their projections [px].
+        features: (B, N, CODE + 3), the input of the network.
     """
 
     pose: Tensor
@@ -52,8 +58,8 @@ def surface(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
 
 
 def code(x3d: Tensor) -> Tensor:
-    """The appearance (..., CODE) of object points (..., 3): smooth, and different everywhere; the
-    same for ever.
+    """The appearance (..., CODE) of object points (..., 3): smooth, different everywhere, and the
+    same in every run.
     """
     always = torch.Generator().manual_seed(1234)
     waves = 0.8 * torch.randn((3, CODE), generator=always)
@@ -61,11 +67,10 @@ def code(x3d: Tensor) -> Tensor:
 
 
 def draw_scenes(number: int, generator: torch.Generator) -> Scenes:
-    """Objects at random poses. Each point sees a place that is wrong by a Gaussian error of its own
-    width, and says how wide it is.
+    """Objects at random poses. The code of each point is that of a place with a Gaussian error; the
+    features include the logarithm of its standard deviation.
 
-    Half of the variance is the same error for all points of an object: neighbours in an image err
-        alike.
+    Half of the variance is an error that all points of an object share, as neighbouring pixels do.
     """
     pose = random_poses(number, LOW, HIGH, generator)
     x3d = surface((number, POINTS), generator)

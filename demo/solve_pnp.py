@@ -1,12 +1,11 @@
 #!/usr/bin/env python
-"""The solver of the layer against cv2.solvePnP on the same made-up problems: accuracy, and time for
-the whole batch.
+"""Compares the solver of the layer with cv2.solvePnP on random problems: accuracy and time per batch.
 
-An object of N points in a box of 2 m, turned in any way, 4 to 8 m in front of a camera of 640 x 480
-pixels, focal length 600 pixels; image
-points with noise. OpenCV solves one object after the other in double precision (SOLVEPNP_ITERATIVE:
-a linear start, then Levenberg-Marquardt); the layer solves all of them at once in single precision,
-from the best of some random starts, with a Huber kernel. Neither is told where the object is.
+Each object has N points in a box of 2 m, a random orientation and a distance of 4 to 8 m to a
+camera of 640 x 480 pixels with a focal length of 600 pixels; image points have noise. OpenCV solves
+one object after the other in double precision (SOLVEPNP_ITERATIVE: a linear start, then
+Levenberg-Marquardt). The layer solves all of them at once in single precision, from the best of
+some random starts, with a Huber kernel. Neither gets an initial pose.
 
 Example:
     python demo/solve_pnp.py
@@ -30,8 +29,10 @@ if TYPE_CHECKING:
 
     from epropnp_det.pnp import PnPProblem
 
-FOCAL, SIZE = 600.0, (640, 480)
-LOW, HIGH = (-1.0, -1.0, 4.0), (1.0, 1.0, 8.0)
+FOCAL = 600.0
+SIZE = (640, 480)
+LOW = (-1.0, -1.0, 4.0)
+HIGH = (1.0, 1.0, 8.0)
 
 
 def parse_args() -> argparse.Namespace:
@@ -96,8 +97,8 @@ def make_problems(args: argparse.Namespace) -> tuple[PnPProblem, Tensor]:
     )
     anywhere = torch.rand((*shape, 2), generator=generator) * torch.tensor(SIZE)
     x2d = torch.where(torch.rand((*shape, 1), generator=generator) < args.outliers, anywhere, x2d)
-    # All points alike: the inverse of the noise, which makes the cost a sum of squares of unit
-    # variance.
+    # The same weight for all points: the inverse of the noise, which makes the cost a sum of squares
+    # of unit variance.
     w2d = torch.full_like(x2d, 1 / max(args.noise, 0.1))
     return PnPProblem.adaptive(Correspondences(x3d, x2d, w2d), camera, relative_delta=0.1), pose
 
@@ -113,7 +114,7 @@ def solve_with_layer(problem: PnPProblem, proposals: int = 64) -> Tensor:
 
 
 def solve_with_opencv(problem: PnPProblem) -> Tensor:
-    """Poses (B, 7); NaN where OpenCV gives up."""
+    """Poses (B, 7); NaN where OpenCV finds none."""
     import torch
 
     points = problem.points
@@ -153,7 +154,8 @@ class Row:
         """Median time and its spread; mean, median and 95 % quantile of the errors."""
         import statistics
 
-        time_ = f"{1e3 * statistics.median(self.seconds):9.0f} ({1e3 * min(self.seconds):.0f}-{1e3 * max(self.seconds):.0f})"
+        median = 1e3 * statistics.median(self.seconds)
+        time_ = f"{median:9.0f} ({1e3 * min(self.seconds):.0f}-{1e3 * max(self.seconds):.0f})"
         errors = "".join(
             f"{factor * value:10.3f}"
             for error, factor in ((self.degrees, 1), (self.relative, 100))
@@ -162,7 +164,8 @@ class Row:
         return f"{self.name:<24}{time_:>22}{errors}"
 
 
-HEADER = f"{'':<24}{'ms, median (range)':>22}{'degrees':>10}{'median':>10}{'95 %':>10}{'% of t':>10}{'median':>10}{'95 %':>10}"
+_ERRORS = ("degrees", "median", "95 %", "% of t", "median", "95 %")
+HEADER = f"{'':<24}{'ms, median (range)':>22}" + "".join(f"{name:>10}" for name in _ERRORS)
 
 
 def measure(
@@ -172,7 +175,8 @@ def measure(
     from _six_dof import orientation_error, translation_error
     from tqdm import tqdm
 
-    found, seconds = solve(problem), []
+    found = solve(problem)
+    seconds = []
     for _ in tqdm(range(runs), desc=name, unit="run", leave=False):
         begin = time.perf_counter()
         solve(problem)
@@ -188,7 +192,7 @@ def measure(
 @main_guard
 def main() -> None:
     args = parse_args()
-    # Slow to import: not before --help and wrong arguments are dealt with.
+    # Slow to import, so after --help and wrong arguments.
     import cv2
     import torch
 
@@ -201,8 +205,10 @@ def main() -> None:
         "cv2.solvePnP, in a loop": solve_with_opencv,
     }
     rows = [measure(name, solve, problem, pose, args.runs) for name, solve in solvers.items()]
-    data = f"{args.objects} objects of {args.points} points, noise {args.noise:g} px, outliers {args.outliers:.0%}"
-    print(f"{data}, {args.threads} thread(s)")
+    print(
+        f"{args.objects} objects of {args.points} points, noise {args.noise:g} px, "
+        f"outliers {args.outliers:.0%}, {args.threads} thread(s)"
+    )
     print(HEADER, *rows, sep="\n")
 
 

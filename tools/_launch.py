@@ -1,5 +1,4 @@
-"""torchrun whose report of a failed process is one line; what the process itself had to say stands
-above it.
+"""torchrun that reports a failed process in one line, below the output of that process.
 
 Used by dist_train.sh and dist_test.sh; takes torchrun's arguments.
 """

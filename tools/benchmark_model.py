@@ -1,10 +1,10 @@
 #!/usr/bin/env python
-"""Times the detector against mmdet3d's FCOS3D with the same backbone, neck and images, in one run,
-and says what share the PnP layer has.
+"""Times the detector and mmdet3d's FCOS3D with the same backbone, neck and images, and the share of
+the PnP layer.
 
-Makes a small world of images in the folder (once) and writes model.json and model.md there.
-docs/experiments/performance.md explains what is measured. The large models take minutes per step
-on a CPU. Run it where nothing else runs, with OMP_WAIT_POLICY=passive.
+Writes a small synthetic dataset (once), model.json and model.md to the folder.
+docs/experiments/performance.md explains the measurements. A step of the large models takes minutes
+on a CPU. Run it on an idle machine, with OMP_WAIT_POLICY=passive.
 
 Example:
     OMP_WAIT_POLICY=passive python tools/benchmark_model.py output/benchmark
@@ -13,7 +13,7 @@ Example:
 
 from __future__ import annotations
 
-from epropnp_det import compat  # noqa: F401  before mmcv, which it mends
+from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
 
 # isort: split
 import argparse
@@ -95,11 +95,11 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-# --- what is timed ---
+# --- timed calls ---
 
 
 def make_images(folder: Path) -> Path:
-    """A database of 24 made-up images; written once."""
+    """A synthetic database of 24 images; written once."""
     root = folder / "images"
     if not (root / "synthetic.json").exists():
         run("create_synthetic_nuscenes.py", str(root), "--preset", "test")
@@ -112,9 +112,9 @@ def run(tool: str, *arguments: str) -> None:
     subprocess.run([sys.executable, ROOT / "tools" / tool, *arguments], check=True)
 
 
-def config_of(path: str, root: Path) -> Any:
-    """A config on those images, without pretrained weights, which change no time; a test looks at
-    64 candidates an image in any model.
+def load_config_on(path: str, root: Path) -> Any:
+    """A config on those images, without pretrained weights, which change no time; in a test, every
+    model has 64 candidates per image.
     """
     config = move_data_root(load_config(ROOT / path), root)
     for split, name in (("train", "train"), ("test", "val")):
@@ -128,7 +128,7 @@ def config_of(path: str, root: Path) -> Any:
     return config
 
 
-def model_of(config: Any, device: torch.device) -> nn.Module:
+def build_seeded_model(config: Any, device: torch.device) -> nn.Module:
     """Random weights, the same each time; convolutions as the config trains them."""
     seed_everything(0)
     model = build_model(config)
@@ -138,7 +138,7 @@ def model_of(config: Any, device: torch.device) -> nn.Module:
     return model.to(device)
 
 
-def batch_of(config: Any, split: str, images: int, device: torch.device) -> dict[str, Any]:
+def load_batch(config: Any, split: str, images: int, device: torch.device) -> dict[str, Any]:
     """The first images of a split as the network gets them."""
     dataset = build_dataset(config.data[split], test_mode=split == "test", config=config)
     return to_device(collate([dataset[i] for i in range(images)], samples_per_gpu=images), device)
@@ -160,8 +160,8 @@ def inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], Any]:
 
 
 def layer_in_training(model: nn.Module, batch: dict[str, Any]) -> Callable[[], None]:
-    """What a training step does with the PnP layer, alone: solution, samples, pose losses, and
-    their gradients in the predictions.
+    """The work of a training step in the PnP layer: solution, samples, pose losses, and their
+    gradients in the predictions.
     """
     with patch.object(pnp_head, "object_losses", wraps=pnp_head.object_losses) as spy:
         training_step(model, batch)()
@@ -178,7 +178,7 @@ def layer_in_training(model: nn.Module, batch: dict[str, Any]) -> Callable[[], N
 
 
 def layer_in_inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], Any]:
-    """The solution of the poses of one image, alone."""
+    """The solution of the poses of one image."""
     layer = model.bbox_head.test_pnp
     with patch.object(type(layer), "solve", autospec=True, side_effect=type(layer).solve) as spy:
         inference(model, batch)()
@@ -186,7 +186,7 @@ def layer_in_inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], 
     return torch.no_grad()(lambda: layer.solve(problem))
 
 
-# --- how it is timed ---
+# --- timing ---
 
 
 def milliseconds(call: Callable[[], Any], repeats: int, device: torch.device) -> dict[str, float]:
@@ -217,12 +217,10 @@ def measured(pair: Pair, root: Path, repeats: int, device: torch.device) -> dict
     """All times of a pair, ms."""
     result: dict[str, Any] = {}
     for name, path in (("ours", pair.ours), ("FCOS3D", pair.baseline)):
-        config = config_of(path, root)
-        model = model_of(config, device)
-        train, test = (
-            batch_of(config, "train", pair.images, device),
-            batch_of(config, "test", 1, device),
-        )
+        config = load_config_on(path, root)
+        model = build_seeded_model(config, device)
+        train = load_batch(config, "train", pair.images, device)
+        test = load_batch(config, "test", 1, device)
         calls = {
             "training step": training_step(model, train),
             "inference": inference(model, test),
@@ -256,7 +254,7 @@ def implementations(device: torch.device) -> list[str]:
     return ["eager"] + ["native"] * (device.type == "cpu" and library() is not None)
 
 
-# --- how it is told ---
+# --- report ---
 
 
 def table(results: dict[str, Any]) -> str:
@@ -281,7 +279,8 @@ def table(results: dict[str, Any]) -> str:
 
 
 def row(pair: str, what: str, result: dict[str, Any]) -> str:
-    mine, theirs = result["ours"][what], result["FCOS3D"][what]
+    mine = result["ours"][what]
+    theirs = result["FCOS3D"][what]
     layer = {
         name: times[what]["median"] for name, times in result["layer"].items() if what in times
     }
@@ -313,7 +312,8 @@ def main() -> None:
     if args.repeats < 1:
         raise UserError(f"--repeats {args.repeats}: give at least 1")
     args.folder.mkdir(parents=True, exist_ok=True)
-    root, device = make_images(args.folder), torch.device(args.device)
+    root = make_images(args.folder)
+    device = torch.device(args.device)
     torch.set_num_threads(1)
     results = {name: measured(PAIRS[name], root, args.repeats, device) for name in args.pairs}
     (args.folder / "model.json").write_text(json.dumps(results, indent=1))

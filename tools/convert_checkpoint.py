@@ -1,8 +1,7 @@
 #!/usr/bin/env python
-"""Converts a checkpoint of the released EPro-PnP-Det programs (v1, v1b, v2), and says which config
-it belongs to.
+"""Converts a checkpoint of the released EPro-PnP-Det programs (v1, v1b, v2) and prints its config.
 
-Nothing in the file is run: it is read as tensors and plain values alone.
+Code in the file is never run: only tensors and plain values are read.
 
 Example:
     python tools/convert_checkpoint.py epropnp_det_v2.pth checkpoints/v2.pth
@@ -44,8 +43,9 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
+    # Slow to import, so after --help and wrong arguments.
     from epropnp_det.detection.released.conversion import convert
-    from epropnp_det.engine.checkpoint import write_checkpoint  # slow to import: not before --help
+    from epropnp_det.engine.checkpoint import write_checkpoint
 
     found = convert(args.checkpoint, CONFIGS, args.model, args.head_only)
     meta = dict(
@@ -61,10 +61,12 @@ def main() -> None:
     if found.architecture.equivalent:
         print(f"equivalent    {', '.join(found.architecture.equivalent)}: the same detections")
     print(
-        f"pixels        the centre of the first one at {found.first_pixel}, set by the config's pipeline"
+        f"pixels        the centre of the first one at {found.first_pixel}, as in the pipeline of "
+        "the config"
     )
     print(
-        f"weights       {found.match.matched} converted, {len(found.match.missing)} missing, {len(found.match.unexpected)} unexpected"
+        f"weights       {found.match.matched} converted, {len(found.match.missing)} missing, "
+        f"{len(found.match.unexpected)} unexpected"
     )
     for key in found.match.unexpected:
         print(f"left out      {key}")

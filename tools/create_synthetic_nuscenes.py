@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Writes a small made-up world as a nuScenes database (v1.0-mini): pictures, LiDAR and tables
+"""Writes a synthetic dataset as a nuScenes database (v1.0-mini): images, LiDAR and tables
 (docs/explanation/synthetic.md).
 
 Example:
@@ -20,10 +20,13 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("out", metavar="OUT", help="folder to write, empty or absent")
-    presets = "full: 10 scenes of 20 keyframes; test: 2 of 2; varied: 8 of 2, none held out (default: %(default)s)"
+    presets = (
+        "full: 10 scenes of 20 keyframes; test: 2 of 2; varied: 8 of 2, none held out "
+        "(default: %(default)s)"
+    )
     parser.add_argument("--preset", default="full", help=presets)
     parser.add_argument(
-        "--seed", type=int, default=0, help="another seed, another world (default: %(default)s)"
+        "--seed", type=int, default=0, help="of all random numbers (default: %(default)s)"
     )
     parser.add_argument(
         "--scenes",
@@ -48,15 +51,16 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
-    from epropnp_det.synthetic.generate import (
-        create,  # not before --help and bad arguments are dealt with
-    )
+    # Slow to import, so after --help and wrong arguments.
+    from epropnp_det.synthetic.generate import write_database
 
     start = time.monotonic()
-    done = create(args.out, args.preset, args.seed, args.processes, args.overwrite, args.scenes)
+    done = write_database(
+        args.out, args.preset, args.seed, args.processes, args.overwrite, args.scenes
+    )
     print(
-        f"{args.out}: {done.scenes} scenes, {done.samples} samples, {done.images} images, {done.boxes} boxes, "
-        f"{done.megabytes:.0f} MB, {time.monotonic() - start:.0f} s"
+        f"{args.out}: {done.scenes} scenes, {done.samples} samples, {done.images} images, "
+        f"{done.boxes} boxes, {done.megabytes:.0f} MB, {time.monotonic() - start:.0f} s"
     )
 
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python
-"""Writes backbone and neck of a checkpoint under the names that BEV detectors give them
-(img_backbone.*, img_neck.*).
+"""Writes backbone and neck of a checkpoint under the names of BEV detectors (img_backbone.*,
+img_neck.*).
 
-Monocular 3D detection is a good start for detectors that look through several cameras: give the
-    file to their `load_from`.
+Their `load_from` takes the file: monocular 3D detection is a good pretraining for detectors with
+several cameras.
 
 Example:
     python tools/export_backbone.py work_dirs/epropnp_v2/latest.pth checkpoints/r101_dcn_epropnp.pth
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         "checkpoint",
         type=Path,
         metavar="IN",
-        help="of this program, released, or of another detector of mmdet3d",
+        help="of this project, released, or of another detector of mmdet3d",
     )
     parser.add_argument("out", type=Path, metavar="OUT", help="the file to write")
     parser.add_argument(
@@ -41,11 +41,9 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
+    # Slow to import, so after --help and wrong arguments.
     from epropnp_det.engine.checkpoint import write_checkpoint
-    from epropnp_det.engine.export_backbone import (  # slow to import: not before --help
-        PARTS,
-        export,
-    )
+    from epropnp_det.engine.export_backbone import PARTS, export
 
     state = export(args.checkpoint, args.prefix, PARTS[:1] if args.backbone_only else PARTS)
     write_checkpoint(
@@ -53,7 +51,8 @@ def main() -> None:
     )
     numbers = sum(value.numel() for value in state.values())
     print(
-        f"{args.out}: {len(state)} weights, {numbers / 1e6:.1f} M numbers, from {next(iter(state))} on"
+        f"{args.out}: {len(state)} weights, {numbers / 1e6:.1f} M numbers, "
+        f"from {next(iter(state))} on"
     )
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python
-"""Draws the loss curves of a training from its *.log.json files; several files of one resumed
-training are joined.
+"""Draws the loss curves of a training from its *.log.json files; those of a resumed training are
+joined.
 
 Example:
     python tools/plot_training.py work_dirs/one_frame docs/images/one_frame_losses.png
@@ -12,8 +12,12 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from epropnp_det.errors import UserError, main_guard
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,7 +30,11 @@ def parse_args() -> argparse.Namespace:
 
 
 def read_log(work_dir: Path) -> list[dict]:
-    """Training records of all logs in time order, with `step` counted in iterations."""
+    """Training records of all logs in the order of their iterations.
+
+    Raises:
+        UserError: no log, or none with a training record.
+    """
     files = sorted(work_dir.glob("*.log.json"))
     if not files:
         raise UserError(f"{work_dir} has no *.log.json file; name the work dir of a training")
@@ -40,38 +48,34 @@ def read_log(work_dir: Path) -> list[dict]:
     return [steps[key] for key in sorted(steps)]
 
 
-def draw(records: list[dict], picture: Path) -> None:
-    """One panel a loss, and one for the position error in metres where the model logs it."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+def draw(records: list[dict]) -> Figure:
+    """One panel per loss, and one for the position error in metres where the model logs it."""
+    from matplotlib.figure import Figure
 
     names = [name for name in records[0] if "loss" in name or name == "position_error"]
     columns = 4
     rows = -(-len(names) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(3.2 * columns, 2.2 * rows), sharex=True, squeeze=False
-    )
+    figure = Figure(figsize=(3.2 * columns, 2.2 * rows))
+    axes = figure.subplots(rows, columns, sharex=True, squeeze=False)
     for axis, name in zip(axes.flat, names):
-        axis.plot([r[name] for r in records], linewidth=1)
-        axis.set_title(
-            name.replace("_", " ") + (" [m]" if name == "position_error" else ""), fontsize=9
-        )
+        axis.plot([record[name] for record in records], linewidth=1)
+        unit = " [m]" if name == "position_error" else ""
+        axis.set_title(name.replace("_", " ") + unit, fontsize=9)
         axis.grid(alpha=0.3)
     for axis in axes.flat[len(names) :]:
         axis.set_visible(False)
     for axis in axes[-1]:
         axis.set_xlabel(f"log record, every {records[0]['iter']} iterations")
     figure.tight_layout()
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, dpi=110)
+    return figure
 
 
 @main_guard
 def main() -> None:
     args = parse_args()
-    draw(read_log(args.work_dir), args.picture)
+    figure = draw(read_log(args.work_dir))
+    args.picture.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.picture, dpi=110)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
 #!/usr/bin/env python
-"""Writes the weights of a checkpoint alone, without the optimizer, with what tells where they come
-from.
+r"""Writes the weights of a checkpoint and their origin, without the optimizer.
 
 Example:
-    python tools/publish_checkpoint.py work_dirs/epropnp_r18_varied/latest.pth
-    configs/detection/synthetic/epropnp_r18_varied.pth
+    python tools/publish_checkpoint.py work_dirs/epropnp_r18_varied/latest.pth \
+        configs/detection/synthetic/epropnp_r18_varied.pth
 """
 
 from __future__ import annotations
@@ -31,11 +30,8 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
-    from epropnp_det.engine.checkpoint import (  # not before --help: slow to import
-        read_checkpoint,
-        state_dict_of,
-        write_checkpoint,
-    )
+    # Slow to import, so after --help and wrong arguments.
+    from epropnp_det.engine.checkpoint import read_checkpoint, state_dict_of, write_checkpoint
 
     checkpoint = read_checkpoint(args.checkpoint)
     meta = {key: value for key, value in checkpoint.get("meta", {}).items() if key in KEPT_META}

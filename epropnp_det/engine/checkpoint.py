@@ -150,17 +150,18 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, Any]:
     match = match_keys(model, state)
     if not match.complete:
         raise UserError(
-            f"checkpoint {path} is of another architecture than the config, {match.matched} keys match: {match}"
+            f"checkpoint {path} is of another architecture than the config, {match.matched} keys "
+            f"match: {match}"
         )
     model.load_state_dict(state, strict=False)  # nothing is missing; computed buffers are left over
     return checkpoint
 
 
 def load_matching_weights(model: nn.Module, path: str | Path) -> KeyMatch:
-    """Loads what fits from a checkpoint, to start a training from it, and says what did not.
+    """Loads the weights of a checkpoint that fit the model, to start a training from them.
 
     Raises:
-        UserError: what `read_checkpoint` refuses, and a checkpoint of which nothing fits.
+        UserError: as `read_checkpoint`, and for a checkpoint of which nothing fits.
     """
     state = state_dict_of(read_checkpoint(path))
     match = match_keys(model, state)

@@ -20,7 +20,7 @@ def add_config_arguments(
     """Adds --data-root, --cfg-options and --device, which `start` reads.
 
     Args:
-        example: of --cfg-options, for the help.
+        example: a KEY=VALUE for the help of --cfg-options.
     """
     parser.add_argument(
         "--data-root", metavar="DIR", help="the dataset's folder, instead of the config's data_root"

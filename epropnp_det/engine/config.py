@@ -1,4 +1,4 @@
-"""Reads configs and builds models and datasets from them; a mistake in a config is one clear line."""
+"""Reads configs and builds models and datasets; a mistake in a config is one clear line."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""Backbone and neck of a detector, named as multi-camera detectors name theirs."""
+"""Exports backbone and neck of a detector under the names of multi-camera detectors."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -21,22 +20,19 @@ def export(
     head is left out.
 
     Args:
-        path: a checkpoint of this program, or of any detector of mmdet and mmdet3d that calls its
-            parts so.
+        path: a checkpoint of this project, or of any detector of mmdet and mmdet3d with parts of
+            these names.
         prefix: put in front of the names.
-        parts: which of "backbone." and "neck." to take.
+        parts: one or both of "backbone." and "neck." to take.
 
     Raises:
-        UserError: what `read_checkpoint` refuses, and a checkpoint without one of the parts.
+        UserError: as `read_checkpoint`, and for a checkpoint without one of the parts.
     """
     state = state_dict_of(read_checkpoint(path))
     for part in parts:
         if not any(key.startswith(part) for key in state):
+            beginnings = ", ".join(list(dict.fromkeys(key.split(".")[0] for key in state))[:5])
             raise UserError(
-                f"checkpoint {path} has no weight called {part}*; its names start with {', '.join(_beginnings(state))}"
+                f"checkpoint {path} has no weight called {part}*; its names start with {beginnings}"
             )
     return {prefix + key: value for key, value in state.items() if key.startswith(parts)}
-
-
-def _beginnings(state: Mapping[str, Tensor]) -> list[str]:
-    return list(dict.fromkeys(key.split(".")[0] for key in state))[:5]

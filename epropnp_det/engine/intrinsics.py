@@ -31,7 +31,8 @@ def camera_matrix(intrinsics: Sequence[float] | np.ndarray) -> np.ndarray:
         numbers = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
     if numbers.shape != (3, 3):
         raise UserError(
-            f"intrinsics must be 3x3 or 4 numbers, not of shape {numbers.shape}: {_expected(intrinsics)}"
+            f"intrinsics must be 3x3 or 4 numbers, not of shape {numbers.shape}: "
+            f"{_expected(intrinsics)}"
         )
     if not (
         np.isfinite(numbers).all()
@@ -40,7 +41,8 @@ def camera_matrix(intrinsics: Sequence[float] | np.ndarray) -> np.ndarray:
         and np.array_equal(numbers[2], (0, 0, 1))
     ):
         raise UserError(
-            f"intrinsics must be finite, with positive focal lengths and a last row 0 0 1: {_expected(intrinsics)}"
+            "intrinsics must be finite, with positive focal lengths and a last row 0 0 1: "
+            f"{_expected(intrinsics)}"
         )
     return numbers
 
@@ -97,5 +99,6 @@ def intrinsics_by_file_name(annotation_file: str | Path) -> dict[str, np.ndarray
         }
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
-            f"{annotation_file} is no annotation file with images[].file_name and images[].cam_intrinsic"
+            f"{annotation_file} is no annotation file with images[].file_name and "
+            "images[].cam_intrinsic"
         ) from error

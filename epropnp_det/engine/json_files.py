@@ -1,4 +1,4 @@
-"""JSON that any reader takes: numbers that are not finite become null."""
+"""Strict JSON: numbers that are not finite become null."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def write_json(path: Path, value: Any, indent: int | None = None) -> None:
 
 
 def finite_or_none(value: Any) -> Any:
-    """The same nested value with None for every NaN and infinity; JSON has no word for them."""
+    """The nested value with None for every NaN and infinity, which JSON does not have."""
     if isinstance(value, dict):
         return {key: finite_or_none(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

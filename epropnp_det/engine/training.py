@@ -51,9 +51,9 @@ class TrainingOptions:
 
     Args:
         work_dir: folder of logs and checkpoints.
-        seed: of all random numbers.
+        seed: start of all random numbers.
         deterministic: reproducible cuDNN kernels.
-        validate: evaluate while training, as the config says.
+        validate: evaluate while training, at the interval of the config.
         resume: from the newest checkpoint in `work_dir`; from the start where there is none.
         resume_from: checkpoint with weights, optimizer and progress.
         load_from: checkpoint of which the weights alone are used.
@@ -164,8 +164,8 @@ def _train_loader(
     has its share of the images.
 
     Args:
-        seed: of the order, the same in all processes.
-        generator: of the seeds of the processes that load images.
+        seed: determines the order, the same in all processes.
+        generator: draws the seeds of the processes that load images.
     """
     rank, world_size = get_dist_info()
     workers = config.data.workers_per_gpu
@@ -270,7 +270,8 @@ def resume(runner: BaseRunner, path: Path) -> None:
     checkpoint = load_weights(runner.model.module, path)
     if "optimizer" not in checkpoint or not {"epoch", "iter"} <= checkpoint.get("meta", {}).keys():
         raise UserError(
-            f"checkpoint {path} holds weights only, no progress to resume; use --load-from to start from its weights"
+            f"checkpoint {path} holds weights only, no progress to resume; use --load-from to start "
+            "from its weights"
         )
     try:
         runner.optimizer.load_state_dict(checkpoint["optimizer"])

@@ -1,3 +1,4 @@
-"""A small made-up world, written as an official nuScenes database: what
-`tools/create_synthetic_nuscenes.py` runs (docs/explanation/synthetic.md).
+"""Synthetic nuScenes databases: scenes, meshes, ray casting and tables.
+
+`tools/create_synthetic_nuscenes.py` writes them (docs/explanation/synthetic.md).
 """

@@ -1,6 +1,4 @@
-"""What there is in the world: for every kind of object its class, its nuScenes category, how large
-it is and how it is built.
-"""
+"""The kinds of objects: class, nuScenes category, size and mesh of each."""
 
 from __future__ import annotations
 

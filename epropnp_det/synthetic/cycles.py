@@ -28,9 +28,13 @@ def _ring(x: float, radius: float, thickness: float, color: Color) -> Shape:
 
 def bicycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """1.7 m long, the bars at 1.05 m, a basket before them."""
-    color, radius = paint(rng, CAR_PAINTS), 0.34
-    rear, front = -0.50, 0.51
-    crank, saddle, stem = (-0.08, 0.0, 0.30), (-0.22, 0.0, 0.86), (0.36, 0.0, 0.82)
+    color = paint(rng, CAR_PAINTS)
+    radius = 0.34
+    rear = -0.50
+    front = 0.51
+    crank = (-0.08, 0.0, 0.30)
+    saddle = (-0.22, 0.0, 0.86)
+    stem = (0.36, 0.0, 0.82)
     bars = [(0.26, 0.30, 0.98), (0.36, 0.18, 1.02), (0.36, -0.18, 1.02), (0.26, -0.30, 0.98)]
     basket = Extent(x=(0.44, 0.72), y=(-0.17, 0.17), z=(0.74, 0.96))
     reflector = Extent(x=(rear - 0.38, rear - 0.34), y=(-0.08, 0.08), z=(0.50, 0.68))
@@ -63,8 +67,10 @@ def bicycle_with_rider(size: Size, rng: np.random.Generator, lamps: Lamps) -> Sh
 
 def motorcycle(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """2.1 m long, coloured tank and front fairing, long dark seat, exhausts at the rear."""
-    color, radius = paint(rng, CAR_PAINTS), 0.32
-    rear, front = -0.68, 0.72
+    color = paint(rng, CAR_PAINTS)
+    radius = 0.32
+    rear = -0.68
+    front = 0.72
     wheels = [
         tube((x, -0.08, radius), (x, 0.08, radius), radius, TYRE, sides=14) for x in (rear, front)
     ]

@@ -1,6 +1,4 @@
-"""Writes the whole database, keyframes in parallel. What is written depends on preset and seed
-alone.
-"""
+"""Writes a whole database, keyframes in parallel. Its bytes depend on preset and seed only."""
 
 from __future__ import annotations
 
@@ -25,13 +23,13 @@ from .recording import Job, record, scene_of
 from .rig import CAMERAS, LIDAR
 from .tables import MAP_FILE, VERSION, Sightings, Tables, make_tables, map_mask
 
-# Says which world lies here; only a folder that has it is ever replaced.
+# Names preset and seed of a database; only a folder with this file is ever replaced.
 MARKER = "synthetic.json"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What was written."""
+    """Counts and size of a written database."""
 
     scenes: int
     samples: int
@@ -40,7 +38,7 @@ class Summary:
     megabytes: float
 
 
-def create(
+def write_database(
     out: str | Path,
     preset: str = "full",
     seed: int = 0,
@@ -53,16 +51,18 @@ def create(
     Args:
         out: a folder that is empty or absent, or with `overwrite` one that this function wrote.
         preset: a key of `PRESETS`.
-        scenes: the preset's scenes to write; all if None. A scene looks the same without the
-            others; its time stamps and its place on the map follow its number among those written.
-        seed: decides everything else.
+        seed: start of all random numbers.
         processes: all cores if None.
+        scenes: the preset's scenes to write; all if None. The images of a scene do not depend on
+            the others; its time stamps and its place on the map follow its number among those
+            written.
 
     Raises:
-        UserError: unknown preset or scene, no process, or a folder that is in the way or cannot be
+        UserError: unknown preset or scene, no process, or a folder that is not empty or cannot be
             written.
     """
-    chosen, out = with_scenes(preset_named(preset), scenes), Path(out)
+    chosen = with_scenes(preset_named(preset), scenes)
+    out = Path(out)
     if processes is not None and processes < 1:
         raise UserError(f"--processes is {processes}; it takes at least one")
     with _finished_folder(out, overwrite) as root:
@@ -97,8 +97,8 @@ def _of_scene(scene: str, jobs: list[Job], seen: list[dict[int, Seen]]) -> Sight
 
 @contextmanager
 def _mapper(processes: int) -> Iterator:
-    """A `map` that keeps the order. Embree and OpenCV start threads, which a forked process would
-    lack: processes are spawned.
+    """A `map` that keeps the order. The processes are spawned, because Embree and OpenCV start
+    threads, which a forked process lacks.
     """
     if processes == 1:
         yield map
@@ -131,8 +131,8 @@ def _summary(root: Path, tables: Tables) -> Summary:
 
 @contextmanager
 def _finished_folder(out: Path, overwrite: bool) -> Iterator[Path]:
-    """A folder beside `out` that takes its place at the end; after an error it is gone and `out` is
-    as it was.
+    """A temporary folder that replaces `out` at the end; after an error it is removed and `out` is
+    unchanged.
     """
     _check_free(out, overwrite)
     try:
@@ -163,5 +163,6 @@ def _check_free(out: Path, overwrite: bool) -> None:
         )
     if not (out / MARKER).is_file():
         raise UserError(
-            f"{out} has no {MARKER}, so it was not written by this command; remove it yourself or name another folder"
+            f"{out} has no {MARKER}, so it was not written by this command; remove it yourself or "
+            "name another folder"
         )

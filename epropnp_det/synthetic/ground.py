@@ -1,5 +1,5 @@
-"""What the ground looks like: a picture seen from above, painted once per scene, with smaller
-copies for what is far away.
+"""The texture of the ground: a picture from above, painted once per scene, and smaller copies of it
+for distant ground.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .textures import noise_tile, sample
 CELL = 0.05  # metres per pixel of the finest picture
 LEVELS = 6
 REACH = 75.0  # metres of ground painted around the vehicle's way
-TILE = 1024  # cells of the noise that is laid over everything
+TILE = 1024  # cells of the noise on the whole ground
 _SHIFT = 4  # OpenCV draws at 1/16 pixel
 
 GRASS = (92, 110, 62)
@@ -57,7 +57,7 @@ class Ground:
         return sample(self.pictures[level], cells, cv2.BORDER_CONSTANT, GRASS)
 
     def _grain(self, points: np.ndarray) -> np.ndarray:
-        """Pebbles of a centimetre: what the pictures are too coarse for."""
+        """Pebbles of a centimetre, finer than a cell of the pictures."""
         cell = np.floor(points * 90).astype(np.int64) & (len(self.grain) - 1)
         return self.grain[cell[:, 1], cell[:, 0]]
 
@@ -66,7 +66,8 @@ class _Canvas:
     """Draws polygons given in metres."""
 
     def __init__(self, low: np.ndarray, high: np.ndarray, cell: float, color: tuple[int, ...]):
-        self.origin, self.cell = low, cell
+        self.origin = low
+        self.cell = cell
         width, height = np.ceil((high - low) / cell).astype(int)
         self.picture = np.full((height, width, len(color)), color, np.uint8)
 
@@ -102,8 +103,8 @@ class _Shifted(Road):
         return super().point(s, d) + np.array(self.offset)
 
 
-def painted(road: Road, length: float, lots: list[np.ndarray], rng: np.random.Generator) -> Ground:
-    """Grass, paving, lots (polygons (n, 2)), the two roads and their markings."""
+def paint(road: Road, length: float, lots: list[np.ndarray], rng: np.random.Generator) -> Ground:
+    """Paints grass, paving, lots (polygons (n, 2)), the two roads and their markings."""
     low, high = extent(road, length)
     canvas = _Canvas(low, high, CELL, GRASS)
     for lot in lots:

@@ -1,6 +1,4 @@
-"""Where each kind of object is found, how it moves there, and how often: the rules by which a scene
-is peopled.
-"""
+"""The rules by which a scene is filled: where each kind of object is, how it moves, how often."""
 
 from __future__ import annotations
 
@@ -41,7 +39,7 @@ FENCE_STEP = 2.7
 
 @dataclass(frozen=True)
 class Site:
-    """What a place is chosen from. The vehicle drives along `road` from s = 0 at `speed` for
+    """The ground on which places are chosen. The vehicle drives along `road` from s = 0 at `speed` for
     `duration` seconds.
 
     `works` are stretches of road under repair: s where each begins, and its side, 1 for the left or
@@ -79,7 +77,8 @@ def driving(low: float, high: float) -> Place:
     """In a lane, at low to high m/s; within 55 m of the vehicle at some time."""
 
     def place(site: Site, rng: np.random.Generator) -> Motion:
-        time, direction = rng.uniform(0, site.duration), rng.choice([-1.0, 1.0])
+        time = rng.uniform(0, site.duration)
+        direction = rng.choice([-1.0, 1.0])
         s = site.speed * time + rng.uniform(-50, 55)
         d = direction * site.road.lane_center(int(rng.integers(site.road.lanes)))
         return site.road.drive(s, d, rng.uniform(low, high)).at(-time)
@@ -91,7 +90,8 @@ def passing_through(low: float, high: float) -> Place:
     """Over the junction on the road across, at low to high m/s."""
 
     def place(site: Site, rng: np.random.Generator) -> Motion:
-        across, direction = cross_road(site.road), rng.choice([-1.0, 1.0])
+        across = cross_road(site.road)
+        direction = rng.choice([-1.0, 1.0])
         return across.drive(
             rng.uniform(-35, 35), direction * across.lane_center(0), rng.uniform(low, high)
         ).at(-rng.uniform(0, site.duration))
@@ -119,9 +119,9 @@ def at_the_kerb(site: Site, rng: np.random.Generator) -> Motion:
 
 
 def on_a_lot(site: Site, rng: np.random.Generator) -> Motion:
-    """Anywhere on a lot, turned anyhow."""
+    """Anywhere on a lot, at any heading."""
     lot = site.lots[rng.integers(len(site.lots))]
-    inner = 4.0  # what stands here is up to 8 m long; longer things hang over the edge
+    inner = 4.0  # objects here are up to 8 m long; longer ones reach over the edge
     s = rng.uniform(lot.s[0] + inner, lot.s[1] - inner)
     return site.road.stand(
         s, rng.uniform(lot.d[0] + inner, lot.d[1] - inner), rng.uniform(-math.pi, math.pi)
@@ -129,7 +129,7 @@ def on_a_lot(site: Site, rng: np.random.Generator) -> Motion:
 
 
 def on_the_pavement(site: Site, rng: np.random.Generator) -> Motion:
-    """Standing beside the road, turned anyhow."""
+    """Standing next to the road, at any heading."""
     d = rng.choice([-1.0, 1.0]) * rng.uniform(site.road.pavement + 0.9, site.road.edge + 2.0)
     return site.road.stand(site.any_s(rng), d, rng.uniform(-math.pi, math.pi))
 
@@ -169,7 +169,8 @@ def along_the_edge(low: float, high: float) -> Place:
     """Cycling at the right edge of the lanes."""
 
     def place(site: Site, rng: np.random.Generator) -> Motion:
-        time, direction = rng.uniform(0, site.duration), rng.choice([-1.0, 1.0])
+        time = rng.uniform(0, site.duration)
+        direction = rng.choice([-1.0, 1.0])
         s = site.speed * time + rng.uniform(-45, 50)
         return site.road.drive(
             s, direction * (site.road.kerb + rng.uniform(-0.6, 0.4)), rng.uniform(low, high)
@@ -179,7 +180,7 @@ def along_the_edge(low: float, high: float) -> Place:
 
 
 def in_roadworks(site: Site, rng: np.random.Generator) -> Motion:
-    """In the strip that works take from the road, turned anyhow."""
+    """In the strip of the road that is closed for works, at any heading."""
     start, side = site.works[rng.integers(len(site.works))]
     d = side * rng.uniform(site.fence + 0.5, site.road.pavement)
     return site.road.stand(start + rng.uniform(0, WORKS_LENGTH), d, rng.uniform(-math.pi, math.pi))
@@ -205,13 +206,14 @@ class Habit:
     towing: Kind | None = None
 
 
-MOVING, STOPPED, PARKED = "vehicle.moving", "vehicle.stopped", "vehicle.parked"
-RIDDEN, UNRIDDEN = "cycle.with_rider", "cycle.without_rider"
-WALKING, STANDING, SITTING = (
-    "pedestrian.moving",
-    "pedestrian.standing",
-    "pedestrian.sitting_lying_down",
-)
+MOVING = "vehicle.moving"
+STOPPED = "vehicle.stopped"
+PARKED = "vehicle.parked"
+RIDDEN = "cycle.with_rider"
+UNRIDDEN = "cycle.without_rider"
+WALKING = "pedestrian.moving"
+STANDING = "pedestrian.standing"
+SITTING = "pedestrian.sitting_lying_down"
 NOTHING = ""
 
 # Large things first: they find room while there is some.

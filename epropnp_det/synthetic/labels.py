@@ -1,6 +1,4 @@
-"""What an annotation says about how an object was seen: its visibility token and its LiDAR
-points.
-"""
+"""Visibility token and number of LiDAR points of an annotation."""
 
 from __future__ import annotations
 
@@ -16,8 +14,8 @@ from .shapes import Shape
 # nuScenes' levels: shares of an object's pixels, over all cameras, that are not hidden by something
 # else.
 VISIBILITY_LEVELS = (0.4, 0.6, 0.8)
-# Rays cast per object and camera are at most about this many; larger objects are looked at in every
-# second pixel, third ...
+# The largest number of rays per object and camera, approximately; larger objects are sampled at
+# every second pixel, third ...
 MAX_RAYS = 2500
 NEAR = 0.1  # metres
 

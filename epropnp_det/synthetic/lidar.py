@@ -1,6 +1,4 @@
-"""What the LiDAR returns: one point for every beam that hits something within its range, without
-noise.
-"""
+"""The LiDAR: one point for every beam that hits something within its range, without noise."""
 
 from __future__ import annotations
 

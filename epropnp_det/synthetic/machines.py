@@ -22,7 +22,8 @@ def excavator(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """
     length, width, height = size
     color = paint(rng, MACHINE_PAINTS)
-    rear, deck = -length / 2, 0.34 * height
+    rear = -length / 2
+    deck = 0.34 * height
     house = Extent(
         x=(rear + 0.12 * length, rear + 0.58 * length),
         y=(-0.42 * width, 0.42 * width),
@@ -65,7 +66,9 @@ def excavator(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 
 
 def _track(rear: float, length: float, width: float, deck: float) -> Shape:
-    start, end, low = rear + 0.06 * length, rear + 0.66 * length, 0.0
+    start = rear + 0.06 * length
+    end = rear + 0.66 * length
+    low = 0.0
     profile = [
         (start + 0.2, low),
         (end - 0.2, low),
@@ -96,7 +99,9 @@ def _machine_lamps(house: Extent, cab: Extent, lamps: Lamps) -> list[Shape]:
 def wheel_loader(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A bucket on arms ahead, the cab in the middle, the engine's hood behind."""
     length, width, height = size
-    color, rear, wheel = paint(rng, MACHINE_PAINTS), -length / 2, 0.24 * height
+    color = paint(rng, MACHINE_PAINTS)
+    rear = -length / 2
+    wheel = 0.24 * height
     hood = Extent(
         x=(rear, rear + 0.36 * length),
         y=(-0.32 * width, 0.32 * width),

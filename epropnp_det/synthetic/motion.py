@@ -53,9 +53,9 @@ class EgoMotion:
     springs.
 
     Args:
-        motion: of the middle of its rear axle, on the ground.
+        motion: that of the middle of its rear axle, on the ground.
         tilt: amplitude of roll and pitch [rad].
-        phase: of roll and pitch [rad].
+        phase: phase of roll and pitch [rad].
     """
 
     motion: Motion

@@ -47,6 +47,8 @@ SEAT: Color = (0.50, 0.36, 0.22)
 
 @dataclass(frozen=True)
 class Outfit:
+    """Colours of a person."""
+
     skin: Color
     hair: Color
     shirt: Color
@@ -55,7 +57,7 @@ class Outfit:
     backpack: Color | None
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Outfit:
+    def draw(cls, rng: np.random.Generator) -> Outfit:
         skin, hair, shirt, trousers, pack = (
             colors[rng.integers(len(colors))]
             for colors in (SKINS, HAIRS, CLOTHES, TROUSERS, BACKPACKS)
@@ -92,7 +94,8 @@ def torso(x: Range, z: Range, outfit: Outfit, lean: float = 0.0) -> Shape:
         panel(side("front", **sides), (0.30, 0.70), (0.05, 0.95), outfit.front),
     ]
     if outfit.backpack:
-        low, high = z[0] + 0.10, z[1] - 0.05
+        low = z[0] + 0.10
+        high = z[1] - 0.05
         shapes.append(
             frustum(
                 (x[0] - 0.18 + 0.2 * lean, x[0] + 0.2 * lean),
@@ -123,7 +126,8 @@ def limb(
 
 
 def walking(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
-    outfit, stride = Outfit.drawn(rng), 0.26
+    outfit = Outfit.draw(rng)
+    stride = 0.26
     return join(
         limb(
             [(0, 0.1, 0.88), (0.55 * stride + 0.04, 0.1, 0.48), (stride, 0.1, 0.06)],
@@ -155,7 +159,7 @@ def walking(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 
 
 def standing(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
-    outfit = Outfit.drawn(rng)
+    outfit = Outfit.draw(rng)
     legs = [limb([(0, y, 0.88), (0, y, 0.06)], outfit.trousers, SHOES, 0.08) for y in (-0.11, 0.11)]
     arms = [
         limb(
@@ -171,7 +175,7 @@ def standing(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 
 def sitting(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """On a block that is 0.44 m high and belongs to the mesh, feet on the ground."""
-    outfit = Outfit.drawn(rng)
+    outfit = Outfit.draw(rng)
     seat = box((-0.20, 0.14), (-0.26, 0.26), (0.0, 0.43), SEAT)
     legs = [
         limb([(-0.05, y, 0.52), (0.38, y, 0.52), (0.40, y, 0.06)], outfit.trousers, SHOES, 0.08)
@@ -194,8 +198,10 @@ def rider(
     rng: np.random.Generator,
 ) -> Shape:
     """Someone on a cycle; seat, bars and feet as (x, z). The helmet is the highest thing."""
-    outfit = Outfit.drawn(rng)
-    (sx, sz), (bx, bz), (fx, fz) = seat, bars, feet
+    outfit = Outfit.draw(rng)
+    sx, sz = seat
+    bx, bz = bars
+    fx, fz = feet
     knee = ((sx + fx) / 2 + 0.22, (sz + fz) / 2 + 0.10)
     shoulder = (sx + lean, sz + 0.50)
     legs = [

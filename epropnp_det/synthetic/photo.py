@@ -1,6 +1,4 @@
-"""What a camera sees: one ray through the middle of every pixel, four where an edge runs through
-it.
-"""
+"""Renders the image of a camera: one ray through the middle of every pixel, four at edges."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ ROWS = 60
 EDGE_OFFSETS = ((-0.25, 0.25), (0.25, 0.25), (0.25, -0.25))
 EDGE_CONTRAST = 0.06
 NOISE = 1.2 / 255
-# Shadows start this far off the surface that throws them [m].
+# Shadow rays start this far above the surface [m].
 SHADOW_LIFT = 0.01
 
 _TONES = (np.linspace(0, 1, 4096) ** (1 / GAMMA)).astype(np.float32)
@@ -52,8 +50,8 @@ class View:
 
 @dataclass(frozen=True)
 class Photo:
-    """`image` (H, W, 3) uint8 RGB; `owner` (H, W): whose each pixel's middle is, an index of a
-    track or SCENERY.
+    """`image` (H, W, 3) uint8 RGB; `owner` (H, W): the index of the track at each pixel's middle, or
+    SCENERY.
     """
 
     image: np.ndarray
@@ -99,11 +97,12 @@ def _middles(rows: slice, width: int) -> np.ndarray:
 
 
 def _shaded(hits: Hits, stage: Stage, ground: Ground, weather: Weather, focal: float) -> np.ndarray:
-    """Linear colours (N, 3) of what rays hit."""
+    """Linear colours (N, 3) of the hits of rays."""
     colors = np.empty((len(hits.triangle), 3), np.float32)
     sky = hits.triangle == SKY
     colors[sky] = weather.sky(hits.directions[sky])
-    on_ground, on_mesh = hits.triangle == GROUND, hits.triangle >= 0
+    on_ground = hits.triangle == GROUND
+    on_mesh = hits.triangle >= 0
     for chosen, shade in ((on_ground, _shaded_ground), (on_mesh, _shaded_mesh)):
         part = Hits(
             hits.origin,
@@ -140,7 +139,7 @@ def _shaded_mesh(
 
 
 def _in_sun(points: np.ndarray, normals: np.ndarray, stage: Stage, weather: Weather) -> np.ndarray:
-    """Whether surfaces are turned to the sun and nothing is in between, (N,)."""
+    """Whether surfaces face the sun and are not in a shadow, (N,)."""
     facing = normals @ weather.sun > 0
     lit = np.zeros(len(points), bool)
     lit[facing] = ~stage.caster.occluded(
@@ -181,7 +180,8 @@ def _edges(image: np.ndarray, triangle: np.ndarray) -> np.ndarray:
         differs = (np.diff(triangle, axis=axis) != 0) & (
             np.abs(np.diff(brightness, axis=axis)) > EDGE_CONTRAST
         )
-        first, second = ([np.s_[:-1], np.s_[:]], [np.s_[1:], np.s_[:]])
+        first = [np.s_[:-1], np.s_[:]]
+        second = [np.s_[1:], np.s_[:]]
         order = slice(None) if axis == 0 else slice(None, None, -1)
         edges[tuple(first[order])] |= differs
         edges[tuple(second[order])] |= differs

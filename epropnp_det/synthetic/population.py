@@ -1,4 +1,4 @@
-"""Peopling a scene: habits are followed where there is room."""
+"""Places the objects of a scene: each habit applies where there is room."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from .vehicles import Size
 ATTEMPTS = 40
 # Metres kept free around what stands or drives.
 ELBOW_ROOM = 0.25
-# Between the keyframes too nothing may pass through anything.
+# Seconds between checks that nothing passes through anything, also between keyframes.
 STEP = 0.25
 # What is kept free around the vehicle with the sensors, from its rear axle: metres ahead, behind
 # and to either side.
 EGO_ROOM = (13.0, 5.0, 1.7)
 COUPLING = 0.5  # metres between what tows and what is towed
-# No more than this many are within this distance [m] of the vehicle at a time.
-CROWD, CROWD_RANGE = 40, 55.0
+# No more than this many objects are within this distance [m] of the vehicle at a time.
+CROWD = 40
+CROWD_RANGE = 55.0
 GLIMPSES = 3  # tracks of a scene that are there in a single keyframe
 
 
@@ -35,7 +36,7 @@ class _Room:
     """The ground taken so far, at all times."""
 
     def __init__(self, ego: Motion, times: np.ndarray, obstacles: list[np.ndarray]):
-        """`obstacles`: polygons (n, 2) that stand there all the time."""
+        """`obstacles`: polygons (n, 2) that are occupied all the time."""
         self._times = times
         self._obstacles = shapely.multipolygons(
             [shapely.polygons(corners) for corners in obstacles]
@@ -52,11 +53,9 @@ class _Room:
             / 2
             * np.stack([np.cos(headings), np.sin(headings)], axis=-1)[:, None]
         )
-        self._polygons, self._centers, self._radii = (
-            [shapely.polygons(around)],
-            [around.mean(axis=1)],
-            [ahead],
-        )
+        self._polygons = [shapely.polygons(around)]
+        self._centers = [around.mean(axis=1)]
+        self._radii = [ahead]
 
     def take(self, *bodies: tuple[Motion, Size]) -> bool:
         """Takes the ground under all the bodies if none of it is taken and no crowd arises, or
@@ -96,12 +95,12 @@ class _Room:
 def populate(
     site: Site, ego: Motion, obstacles: list[np.ndarray], keyframes: int, rng: np.random.Generator
 ) -> tuple[Track, ...]:
-    """All tracks of a scene. At no time does one stand in another, or in the vehicle's way."""
+    """All tracks of a scene. No two overlap at any time, and none is in the way of the vehicle."""
     room = _Room(ego, np.arange(0, site.duration + STEP, STEP), obstacles)
     tracks: list[Track] = []
     for habit in HABITS:
         for _ in range(_count(habit, site, rng)):
-            tracks += _settled(habit, site, room, range(keyframes), rng)
+            tracks += _settle(habit, site, room, range(keyframes), rng)
     for name in CLASSES:
         tracks += _at_least_one(name, tracks, site, ego, room, range(keyframes), rng)
     return tuple(_with_glimpses(tracks, keyframes, rng))
@@ -116,7 +115,7 @@ def _at_least_one(
     keyframes: range,
     rng: np.random.Generator,
 ) -> list[Track]:
-    """What has to be added for a class to come into its detection range at some time."""
+    """Tracks to add, so that the class comes into its detection range at some time."""
     habits = [habit for habit in HABITS if habit.kind.class_name == name]
     times = np.linspace(0, site.duration, len(keyframes))
     added: list[Track] = []
@@ -127,7 +126,7 @@ def _at_least_one(
             if track.kind.class_name == name
         ):
             break
-        added += _settled(habit, site, room, keyframes, rng)
+        added += _settle(habit, site, room, keyframes, rng)
     return added
 
 
@@ -141,7 +140,7 @@ def _count(habit: Habit, site: Site, rng: np.random.Generator) -> int:
     return int(expected + rng.random())
 
 
-def _settled(
+def _settle(
     habit: Habit, site: Site, room: _Room, keyframes: range, rng: np.random.Generator
 ) -> Iterator[Track]:
     """The tracks of one habit's object (two if it tows something), none if there is no room for
@@ -174,7 +173,7 @@ def _train(motion: Motion, sizes: list[Size]) -> Iterator[Motion]:
 
 
 def _with_glimpses(tracks: list[Track], keyframes: int, rng: np.random.Generator) -> list[Track]:
-    """Some of those who stand about are there in one keyframe only."""
+    """Some standing pedestrians exist in one keyframe only."""
     standing = [index for index, track in enumerate(tracks) if track.attribute == STANDING]
     for index in rng.permutation(standing)[:GLIMPSES]:
         only = int(rng.integers(keyframes))

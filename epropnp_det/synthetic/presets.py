@@ -1,4 +1,4 @@
-"""How much of the world is written."""
+"""Sizes of the synthetic databases."""
 
 from __future__ import annotations
 
@@ -23,37 +23,47 @@ MINI_VAL = ("scene-0103", "scene-0916")
 
 @dataclass(frozen=True)
 class Preset:
+    """Size of a database.
+
+    Args:
+        scenes: names of the scenes.
+        keyframes: number per scene, half a second apart.
+    """
+
     scenes: tuple[str, ...]
-    keyframes: int  # of every scene, half a second apart
+    keyframes: int
 
 
 PRESETS = {
     "full": Preset(MINI_TRAIN + MINI_VAL, 20),
     "test": Preset((MINI_TRAIN[0], MINI_VAL[0]), 2),
-    "varied": Preset(
-        MINI_TRAIN, 2
-    ),  # to train on: as many different objects as its images can show
+    # Training data: many scenes of two keyframes show many different objects in few images.
+    "varied": Preset(MINI_TRAIN, 2),
 }
 
 
 def preset_named(name: str) -> Preset:
-    """Raises UserError for an unknown name."""
+    """The preset of a name.
+
+    Raises:
+        UserError: an unknown name.
+    """
     if name not in PRESETS:
         raise UserError(f"unknown preset {name!r}; there are: {', '.join(PRESETS)}")
     return PRESETS[name]
 
 
 def with_scenes(preset: Preset, scenes: Sequence[str] | None) -> Preset:
-    """The preset with some of its scenes, in its own order; all if None. Raises UserError for one
-    that it has not.
+    """The preset with some of its scenes, in its own order; all if None.
+
+    Raises:
+        UserError: a scene that is not in the preset.
     """
     unknown = sorted(set(scenes or ()) - set(preset.scenes))
     if unknown:
         raise UserError(
             f"the preset has no {', '.join(unknown)}; its scenes: {', '.join(preset.scenes)}"
         )
-    return (
-        preset
-        if scenes is None
-        else replace(preset, scenes=tuple(name for name in preset.scenes if name in scenes))
-    )
+    if scenes is None:
+        return preset
+    return replace(preset, scenes=tuple(name for name in preset.scenes if name in scenes))

@@ -10,12 +10,13 @@ import numpy as np
 from embreex import rtcore_scene
 from embreex.mesh_construction import TriangleMesh
 
-GROUND, SKY = -1, -2  # in place of a triangle's index
+GROUND = -1
+SKY = -2  # in place of a triangle's index
 
 
 @dataclass(frozen=True)
 class Hits:
-    """What rays from one origin hit: triangle indices (N,), GROUND or SKY, and distances (N,),
+    """First hits of rays from one origin: triangle indices (N,), GROUND or SKY, and distances (N,),
     infinite for the sky.
     """
 
@@ -64,7 +65,7 @@ class RayCaster:
         return height[found] / np.where(closing == 0, 1e-12, closing)
 
     def occluded(self, points: np.ndarray, direction: np.ndarray) -> np.ndarray:
-        """Whether something stands in the way from each point (N, 3) along one direction (3,)."""
+        """Whether a ray from each point (N, 3) along one direction (3,) hits a triangle."""
         return self._scene.run(*_rays(points, direction), query="OCCLUDED") >= 0
 
 

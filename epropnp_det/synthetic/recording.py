@@ -1,5 +1,5 @@
-"""One keyframe as the vehicle records it: six pictures and a sweep on disk, and what its
-annotations have to say.
+"""Records one keyframe: six images and a sweep on disk, and visibility and LiDAR points of each
+object.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ JPEG_QUALITY = 90
 # 2018, as in nuScenes.
 SCENE_INTERVAL = 1_000_000_000
 FIRST_TIME = 1_532_402_900_000_000
-# Cameras fire a little earlier or later than they should [microseconds].
+# Random part of the time at which a camera fires [microseconds].
 JITTER = 400
 
 
@@ -69,7 +69,7 @@ def camera_lead(scene: Scene, keyframe: int, camera: Camera) -> int:
 
 
 def camera_view(scene: Scene, keyframe: int, camera: Camera) -> View:
-    """From where the vehicle is when the camera fires."""
+    """The camera at the pose of the vehicle when it fires."""
     fired = scene.time(keyframe) - camera_lead(scene, keyframe, camera) * 1e-6
     return View(scene.ego.matrix(fired) @ camera.matrix, camera.intrinsic)
 
@@ -85,13 +85,13 @@ def log_name(scene: str) -> str:
 
 
 def record(job: Job) -> dict[int, Seen]:
-    """Writes the files of a keyframe; returns how each track that is there was seen, by index."""
-    scene, ground = (
-        scene_of(job.preset, job.seed, job.scene),
-        _ground_of(job.preset, job.seed, job.scene),
-    )
-    stage, stamp = set_stage(scene, job.keyframe), keyframe_stamp(job.preset, scene, job.keyframe)
-    views, owners = [], []
+    """Writes the files of a keyframe; returns visibility and LiDAR points of its tracks, by index."""
+    scene = scene_of(job.preset, job.seed, job.scene)
+    ground = _ground_of(job.preset, job.seed, job.scene)
+    stage = set_stage(scene, job.keyframe)
+    stamp = keyframe_stamp(job.preset, scene, job.keyframe)
+    views = []
+    owners = []
     for camera in CAMERAS:
         view = camera_view(scene, job.keyframe, camera)
         photo = take(

@@ -1,6 +1,6 @@
-"""The sensors on the vehicle: where they sit, what they see, when they fire.
+"""The sensors on the vehicle: mounting, intrinsics, time of firing.
 
-Laid out as on nuScenes' vehicles, with rounded numbers of our own.
+The layout is that of nuScenes' vehicles, with rounded numbers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .motion import rigid_matrix
 IMAGE_SIZE = (1600, 900)  # width, height
 LIDAR = "LIDAR_TOP"
 
-# Camera axes (right, down, forward) of a camera that looks straight ahead, as columns in the ego
+# Camera axes (right, down, forward) of a camera that points straight ahead, as columns in the ego
 # frame (forward, left, up).
 _LOOKING_AHEAD = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 

@@ -53,11 +53,9 @@ class Road:
         """(..., 2) in the scene frame, of road coordinates (...)."""
         s, d = np.broadcast_arrays(np.asarray(s, dtype=float), np.asarray(d, dtype=float))
         half_turn = self.curvature * s / 2
-        chord, mean_heading, heading = (
-            s * np.sinc(half_turn / math.pi),
-            self.yaw + half_turn,
-            self.heading(s),
-        )
+        chord = s * np.sinc(half_turn / math.pi)
+        mean_heading = self.yaw + half_turn
+        heading = self.heading(s)
         x = chord * np.cos(mean_heading) - d * np.sin(heading)
         y = chord * np.sin(mean_heading) + d * np.cos(heading)
         return np.stack([x, y], axis=-1)

@@ -1,4 +1,4 @@
-"""Traffic cones and barriers: things without a front."""
+"""Traffic cones and barriers, which have no front."""
 
 from __future__ import annotations
 

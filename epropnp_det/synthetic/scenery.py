@@ -1,6 +1,4 @@
-"""What stands beside the road and carries no box: buildings, trees and lamp posts; and the lots
-where things are parked.
-"""
+"""Scenery without boxes along the road: buildings, trees and lamp posts; and the parking lots."""
 
 from __future__ import annotations
 
@@ -35,7 +33,7 @@ BLOCK = (18.0, 30.0)  # metres of road that a building or a lot takes
 LOT_DEPTH = 20.0
 LOT_SHARE = 0.65
 BUILDING_DEPTH = 14.0
-TRUNK = (0.25, 0.25)  # half of what a tree or a post takes of the ground
+TRUNK = (0.25, 0.25)  # half of the ground under a tree or a post [m]
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,8 @@ class _Part:
 
 def lay_out(road: Road, s: tuple[float, float], rng: np.random.Generator) -> Scenery:
     """Fills both sides of the road between s[0] and s[1]; nothing stands on the road across."""
-    parts, lots = [], []
+    parts = []
+    lots = []
     for sign in (-1.0, 1.0):
         for start, end in _blocks(road, s, rng):
             if rng.random() < LOT_SHARE:
@@ -84,7 +83,8 @@ def _blocks(
     road: Road, s: tuple[float, float], rng: np.random.Generator
 ) -> list[tuple[float, float]]:
     free = cross_road(road).edge + 1.0
-    blocks, start = [], s[0]
+    blocks = []
+    start = s[0]
     while start < s[1]:
         end = start + rng.uniform(*BLOCK)
         if end < road.crossing - free or start > road.crossing + free:
@@ -100,7 +100,8 @@ def _blocks(
 
 
 def _lot(road: Road, sign: float, start: float, end: float) -> Lot:
-    inner, outer = sign * road.edge, sign * (road.edge + LOT_DEPTH)
+    inner = sign * road.edge
+    outer = sign * (road.edge + LOT_DEPTH)
     return Lot((start, end), (min(inner, outer), max(inner, outer)))
 
 
@@ -117,7 +118,8 @@ def _building(
     height = rng.uniform(5.0, 18.0)
     sides = Extent(x=(-half, half), y=(-BUILDING_DEPTH / 2, BUILDING_DEPTH / 2), z=(0.0, height))
     wall = WALLS[rng.integers(len(WALLS))]
-    columns, floors = max(2, int(half / rng.uniform(1.2, 2.2))), max(1, int(height / 3.2))
+    columns = max(2, int(half / rng.uniform(1.2, 2.2)))
+    floors = max(1, int(height / 3.2))
     windows = [
         _windows(side(name, **sides), columns, floors)
         for name in ("front", "back", "left", "right")
@@ -162,7 +164,8 @@ def _street_trees(
     road: Road, sign: float, s: tuple[float, float], rng: np.random.Generator
 ) -> list[_Part]:
     """Trees and lamp posts at the inner edge of the pavement, not near the junction."""
-    parts, place = [], s[0] + rng.uniform(0, 10)
+    parts = []
+    place = s[0] + rng.uniform(0, 10)
     while place < s[1]:
         if abs(place - road.crossing) > 12:
             parts.append(
@@ -176,7 +179,8 @@ def _street_trees(
 
 def _tree(road: Road, sign: float, s: float, distance: float, rng: np.random.Generator) -> _Part:
     """A trunk, and four balls of leaves well above what stands below."""
-    height, leaves = rng.uniform(5.0, 8.5), LEAVES[rng.integers(len(LEAVES))]
+    height = rng.uniform(5.0, 8.5)
+    leaves = LEAVES[rng.integers(len(LEAVES))]
     crown = [
         ball(
             (*rng.uniform(-0.5, 0.5, 2), height - 1.2 + rng.uniform(-0.6, 0.6)),

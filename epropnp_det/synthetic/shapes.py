@@ -41,8 +41,8 @@ _QUAD_TRIANGLES = np.array([[0, 1, 2], [0, 2, 3]])
 
 @dataclass(frozen=True)
 class Shape:
-    """Triangles (F, 3, 3), their colours (F, 3), and glow (F,): the least light a triangle shows
-    its colour in (lamps).
+    """Triangles (F, 3, 3), their colours (F, 3), and glow (F,): the least light on a triangle
+    (lamps).
     """
 
     triangles: np.ndarray
@@ -56,13 +56,15 @@ class Shape:
 
     def placed(self, x: float = 0.0, y: float = 0.0, z: float = 0.0, yaw: float = 0.0) -> Shape:
         """Turned by yaw about the vertical, then moved."""
-        cos, sin = math.cos(yaw), math.sin(yaw)
+        cos = math.cos(yaw)
+        sin = math.sin(yaw)
         turn = np.array([[cos, -sin, 0.0], [sin, cos, 0.0], [0.0, 0.0, 1.0]])
         return Shape(self.triangles @ turn.T + (x, y, z), self.colors, self.glow)
 
     def fitted(self, size: tuple[float, float, float]) -> Shape:
         """Stretched to a bounding box of length, width and height `size`, centred on the origin."""
-        low, high = self.vertices.min(axis=0), self.vertices.max(axis=0)
+        low = self.vertices.min(axis=0)
+        high = self.vertices.max(axis=0)
         return Shape(
             (self.triangles - (low + high) / 2) * (np.array(size) / (high - low)),
             self.colors,
@@ -114,8 +116,11 @@ def side(
     """Corners (4, 3) of one side of a `frustum`, counter-clockwise seen from outside, from the
     lower left one; a `top` faces +x upwards.
     """
-    (u0, u1), (v0, v1) = top_x or x, top_y or y
-    (x0, x1), (y0, y1), (z0, z1) = x, y, z
+    u0, u1 = top_x or x
+    v0, v1 = top_y or y
+    x0, x1 = x
+    y0, y1 = y
+    z0, z1 = z
     corners = {
         "front": [(x1, y0, z0), (x1, y1, z0), (u1, v1, z1), (u1, v0, z1)],
         "back": [(x0, y1, z0), (x0, y0, z0), (u0, v0, z1), (u0, v1, z1)],
@@ -155,7 +160,8 @@ def tube(
     start: ArrayLike, end: ArrayLike, radius: float | Range, color: Color, sides: int = 8
 ) -> Shape:
     """A cylinder, or a cone with radii at start and end."""
-    start, end = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
+    start = np.asarray(start, dtype=float)
+    end = np.asarray(end, dtype=float)
     radii = radius if isinstance(radius, tuple) else (radius, radius)
     axis = (end - start) / np.linalg.norm(end - start)
     across = np.cross(axis, (0.0, 0.0, 1.0) if abs(axis[2]) < 0.9 else (1.0, 0.0, 0.0))

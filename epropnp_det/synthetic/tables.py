@@ -1,5 +1,5 @@
-"""The tables of the database, as the devkit reads them. Global frame: every scene lies on a plot of
-its own of one map.
+"""The tables of the database, in the form that the devkit reads. Global frame: each scene has its own
+plot of one map.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PLOTS_PER_ROW = 4
 
 Row = dict
 Tables = dict[str, list[Row]]
-# How the tracks of a scene were seen: one mapping from track to Seen for every keyframe.
+# Visibility and LiDAR points of the tracks of a scene: one mapping from track to Seen per keyframe.
 Sightings = list[Mapping[int, Seen]]
 
 VISIBILITY = {1: "v0-40", 2: "v40-60", 3: "v60-80", 4: "v80-100"}
@@ -182,7 +182,8 @@ class _SceneWriter:
         ]
 
     def write(self, sightings: Sightings) -> None:
-        name, samples = self.scene.name, self._samples
+        name = self.scene.name
+        samples = self._samples
         self.tables["scene"].append(
             dict(
                 token=token("scene", name),
@@ -207,12 +208,12 @@ class _SceneWriter:
 
     def _description(self) -> str:
         road = self.scene.road
-        shape = (
-            "straight road"
-            if road.curvature == 0
-            else f"bend of {abs(1 / road.curvature):.0f} m to the {'left' if road.curvature > 0 else 'right'}"
-        )
-        return f"Synthetic: {shape}, {2 * road.lanes} lanes, {3.6 * self.scene.ego.motion.speed:.0f} km/h, junction, road works"
+        shape = "straight road"
+        if road.curvature != 0:
+            direction = "left" if road.curvature > 0 else "right"
+            shape = f"bend of {abs(1 / road.curvature):.0f} m to the {direction}"
+        speed = 3.6 * self.scene.ego.motion.speed
+        return f"Synthetic: {shape}, {2 * road.lanes} lanes, {speed:.0f} km/h, junction, road works"
 
     def _leads(self) -> dict[str, list[int]]:
         """Microseconds by which each sensor fires before each keyframe's time."""
@@ -282,7 +283,8 @@ class _SceneWriter:
             )
 
     def _box(self, track: Track, keyframe: int) -> Row:
-        time, (length, width, height) = self.scene.time(keyframe), track.size
+        time = self.scene.time(keyframe)
+        length, width, height = track.size
         return dict(
             sample_token=self._samples[keyframe],
             attribute_tokens=[token("attribute", track.attribute)] if track.attribute else [],

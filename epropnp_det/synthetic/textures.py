@@ -1,4 +1,4 @@
-"""Pictures laid over surfaces: sampling, and tiles of noise that fit to their neighbours."""
+"""Textures: bilinear sampling and periodic tiles of noise."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ def sample(
     """Bilinear values (N, ...) of a picture at cells (N, 2): column and row, (0, 0) being the
     middle of the first.
     """
-    columns, rows = _in_rows(cells[:, 0]), _in_rows(cells[:, 1])
+    columns = _in_rows(cells[:, 0])
+    rows = _in_rows(cells[:, 1])
     values = cv2.remap(
         picture, columns, rows, cv2.INTER_LINEAR, borderMode=border, borderValue=outside
     )

@@ -1,8 +1,8 @@
-"""Cars, trucks, trailers and buses. Front and rear never look alike: windscreen, white lamps and
-grille ahead, red lamps behind.
+"""Cars, trucks, trailers and buses. Front and rear always differ: windscreen, white lamps and grille
+ahead, red lamps behind.
 
-Builders take the size (length, width, height) in metres, random numbers and what the lamps show;
-what they return is about that large, and `Shape.fitted` makes it so exactly.
+Builders take the size (length, width, height) in metres, random numbers and the state of the lamps.
+Their shape has roughly that size; `Shape.fitted` makes it exact.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ BUS_PAINTS: tuple[Color, ...] = (
 
 
 class Lamps(Enum):
-    """What the lamps tell: nothing when parked, head lamps when driving, brake lamps when stopped
-    in traffic.
+    """State of the lamps: off when parked, head lamps when driving, brake lamps when stopped in
+    traffic.
     """
 
     OFF = "off"
@@ -207,8 +207,10 @@ def _along(length: float):
 
 
 def _cabin(x, body: CarBody, width: float, height: float, color: Color) -> Shape:
-    bottom, top = (x(body.rear_glass), x(body.windscreen)), (x(body.roof_rear), x(body.roof_front))
-    low, high = (-0.48 * width, 0.48 * width), (-0.40 * width, 0.40 * width)
+    bottom = (x(body.rear_glass), x(body.windscreen))
+    top = (x(body.roof_rear), x(body.roof_front))
+    low = (-0.48 * width, 0.48 * width)
+    high = (-0.40 * width, 0.40 * width)
     sides = Frustum(x=bottom, y=low, z=(body.belt * height - 0.03, height), top_x=top, top_y=high)
     windows = [
         ((0.04, 0.46), (0.50, 0.78)),
@@ -226,7 +228,8 @@ def _cabin(x, body: CarBody, width: float, height: float, color: Color) -> Shape
 def pickup(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A light truck with an open bed."""
     length, width, height = size
-    x, color = _along(length), paint(rng, CAR_PAINTS)
+    x = _along(length)
+    color = paint(rng, CAR_PAINTS)
     body = CarBody(
         hood=0.56, belt=0.60, rear_glass=0.38, roof_rear=0.42, roof_front=0.62, windscreen=0.75
     )
@@ -244,7 +247,8 @@ def truck(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 def box_truck(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A cab and a box that is higher than the cab."""
     length, width, height = size
-    x, color = _along(length), paint(rng, TRUCK_PAINTS)
+    x = _along(length)
+    color = paint(rng, TRUCK_PAINTS)
     cab = min(2.0, 0.30 * length)
     cargo = Extent(
         x=(x(0), x(1) - cab - 0.15), y=(-width / 2, width / 2), z=(0.28 * height, height)
@@ -264,7 +268,8 @@ def box_truck(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
 def dump_truck(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     """A cab and an open tipping body that widens upwards."""
     length, width, height = size
-    x, color = _along(length), paint(rng, TRUCK_PAINTS)
+    x = _along(length)
+    color = paint(rng, TRUCK_PAINTS)
     cab = min(2.2, 0.33 * length)
     z = (0.36 * height, 0.80 * height)
     body = Frustum(
@@ -395,7 +400,8 @@ def bus(size: Size, rng: np.random.Generator, lamps: Lamps) -> Shape:
     grille behind.
     """
     length, width, height = size
-    x, color = _along(length), paint(rng, BUS_PAINTS)
+    x = _along(length)
+    color = paint(rng, BUS_PAINTS)
     y = (-width / 2, width / 2)
     sides = Frustum(
         x=(x(0), x(1)),

@@ -51,14 +51,15 @@ class Weather:
         return sample(self.clouds, np.mod(40 * overhead, len(self.clouds)))
 
     def through_air(self, colors: np.ndarray, distance: np.ndarray) -> np.ndarray:
-        """What (N, 3) colours look like from `distance` (N,)."""
+        """Colours (N, 3) seen through the air from `distance` (N,)."""
         air = (1 - np.exp(-distance / self.haze)).astype(np.float32)[:, None]
         return colors + air * (self.horizon.astype(np.float32) - colors)
 
 
-def drawn(rng: np.random.Generator) -> Weather:
-    """Anything from a clear to a dull day."""
-    azimuth, elevation = rng.uniform(0, 2 * math.pi), math.radians(rng.uniform(28, 62))
+def draw(rng: np.random.Generator) -> Weather:
+    """Draws the weather, from a clear to a dull day."""
+    azimuth = rng.uniform(0, 2 * math.pi)
+    elevation = math.radians(rng.uniform(28, 62))
     sun = np.array(
         [
             math.cos(azimuth) * math.cos(elevation),
@@ -81,7 +82,7 @@ def drawn(rng: np.random.Generator) -> Weather:
 
 
 def _clouds(rng: np.random.Generator, cover: float) -> np.ndarray:
-    """A tile of cloudiness in [0, 1] that can be laid side by side."""
+    """A periodic tile of cloudiness in [0, 1]."""
     octaves = [noise_tile(rng, _CLOUD_TILE, octave) * (4 / octave) for octave in (8, 16, 32, 64)]
     field = np.sum(octaves, axis=0)
     field = (field - field.min()) / (field.max() - field.min())

@@ -1,6 +1,6 @@
-"""A scene: the road, what stands on it and moves over it, the vehicle's drive, the light.
+"""A scene: road, scenery, tracks, the drive of the vehicle and the weather.
 
-A pure function of the seed and the scene's name.
+It is a pure function of the seed and the scene's name.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from .tracks import Track
 from .weather import Weather
 
 KEYFRAME_SECONDS = 0.5
-# Objects beyond this distance from the vehicle [m] are neither drawn nor annotated: whatever is
-# drawn has its box.
+# Objects beyond this distance from the vehicle [m] are neither drawn nor annotated, so that every
+# object in an image has its box.
 ANNOTATED_RANGE = 65.0
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything about a scene but its pictures. Scene frame: metres, z up, the road's middle line
-    starts at the origin.
+    """A scene without its images. Scene frame: metres, z up, the middle line of the road starts at
+    the origin.
     """
 
     name: str
@@ -52,8 +52,9 @@ class Scene:
         return self.ego.motion.speed * self.time(self.keyframes - 1)
 
     def present(self, keyframe: int) -> list[int]:
-        """Indices of the tracks that are there and near enough."""
-        here, time = self.ego.motion.position(self.time(keyframe)), self.time(keyframe)
+        """Indices of the tracks of a keyframe that are near enough."""
+        here = self.ego.motion.position(self.time(keyframe))
+        time = self.time(keyframe)
         return [
             index
             for index, track in enumerate(self.tracks)
@@ -63,14 +64,15 @@ class Scene:
 
 
 def random_numbers(seed: int, *names: object) -> np.random.Generator:
-    """A stream of its own for every purpose, so that nothing depends on the order of work."""
+    """A separate generator for every purpose, so that nothing depends on the order of work."""
     digest = hashlib.sha256(repr((seed, *names)).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "little"))
 
 
 def make_scene(name: str, keyframes: int, seed: int) -> Scene:
     rng = random_numbers(seed, name, "scene")
-    speed, duration = rng.uniform(5.0, 9.0), KEYFRAME_SECONDS * (keyframes - 1)
+    speed = rng.uniform(5.0, 9.0)
+    duration = KEYFRAME_SECONDS * (keyframes - 1)
     length = speed * duration
     road = Road(
         yaw=rng.uniform(-math.pi, math.pi),
@@ -85,7 +87,7 @@ def make_scene(name: str, keyframes: int, seed: int) -> Scene:
     setting = scenery.lay_out(road, (-MARGIN - 10, length + MARGIN + 10), rng)
     site = Site(road, setting.lots, _roadworks(road, length, rng), speed, duration)
     tracks = populate(site, drive, list(setting.footprints), keyframes, rng)
-    return Scene(name, keyframes, road, ego, setting, tracks, weather.drawn(rng), seed)
+    return Scene(name, keyframes, road, ego, setting, tracks, weather.draw(rng), seed)
 
 
 def _roadworks(
@@ -104,6 +106,6 @@ def _roadworks(
 
 def paint_ground(scene: Scene) -> Ground:
     lots = [scene.road.outline(lot.s, lot.d) for lot in scene.scenery.lots]
-    return ground.painted(
+    return ground.paint(
         scene.road, scene.length, lots, random_numbers(scene.seed, scene.name, "ground")
     )

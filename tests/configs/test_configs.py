@@ -1,6 +1,4 @@
-"""Every config builds, states its purpose, and the full one has the parameters of the
-released model.
-"""
+"""Every config builds and has a header; the full one has the parameters of the released model."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_fit_identity_learns(demo: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     import fit_identity
 
     curves = fit_identity.train(arguments(fit_identity, monkeypatch))
-    (_, degrees, metres) = curves.errors[-1]
+    _, degrees, metres = curves.errors[-1]
     assert degrees < 2 * fit_identity.TARGET[0] and metres < 2 * fit_identity.TARGET[1]
 
 
@@ -76,14 +76,16 @@ def test_solver_is_as_accurate_as_opencv(
     problem, pose = solve_pnp.make_problems(
         arguments(solve_pnp, monkeypatch, "--objects", "100", "--noise", noise)
     )
-    ours, theirs = solve_pnp.solve_with_layer(problem), solve_pnp.solve_with_opencv(problem)
+    ours = solve_pnp.solve_with_layer(problem)
+    theirs = solve_pnp.solve_with_opencv(problem)
     if noise == "0":
         assert (
             orientation_error(ours, pose).max() < 0.05
             and translation_error(ours, pose).max() < 0.01
         )
     # Both minimise, ours with a robust kernel: they differ by less than either errs.
-    apart, error = orientation_error(ours, theirs), orientation_error(theirs, pose)
+    apart = orientation_error(ours, theirs)
+    error = orientation_error(theirs, pose)
     assert apart.median() < max(0.6 * float(error.median()), 0.01)
     assert orientation_error(ours, pose).mean() < max(1.15 * float(error.mean()), 0.01)
 
@@ -162,7 +164,8 @@ def test_losses_part_company(demo: Path, tmp_path: Path, monkeypatch: pytest.Mon
 def test_the_better_rate_is_chosen_by_the_validation_poses(demo: Path) -> None:
     import compare_losses as losses
 
-    cell, other = losses.Cell("implicit", False), losses.Cell("implicit", True)
+    cell = losses.Cell("implicit", False)
+    other = losses.Cell("implicit", True)
 
     def run(cell: object, rate: float, seed: int, validation: float, test: float) -> object:
         return losses.Run(

@@ -1,4 +1,4 @@
-"""Training in bfloat16 is training in float32 but for rounding, and tests do not notice."""
+"""Training in bfloat16 is training in float32 but for rounding; evaluation stays in float32."""
 
 from __future__ import annotations
 
@@ -31,10 +31,8 @@ class Net(nn.Module):
 class Levels(nn.Module):
     def __init__(self):
         super().__init__()
-        self.first, self.second = (
-            nn.Conv2d(3, 16, 3, padding=1),
-            nn.Conv2d(16, 16, 3, stride=2, padding=1),
-        )
+        self.first = nn.Conv2d(3, 16, 3, padding=1)
+        self.second = nn.Conv2d(16, 16, 3, stride=2, padding=1)
 
     def forward(self, x):
         fine = self.first(x)

@@ -1,4 +1,4 @@
-"""Checkpoints: code in them is never run, and one that does not fit says why."""
+"""Code in a checkpoint is never run; the error of one that does not fit names the keys."""
 
 from __future__ import annotations
 
@@ -116,7 +116,8 @@ def test_truncated_file(model: nn.Module, tmp_path: Path, share: float) -> None:
 def test_code_in_a_file_is_refused_and_not_run(
     model: nn.Module, tmp_path: Path, as_zip: bool
 ) -> None:
-    path, made = tmp_path / "a.pth", tmp_path / "made"
+    path = tmp_path / "a.pth"
+    made = tmp_path / "made"
     content = dict(state_dict=model.state_dict(), extra=Touch(made))
     torch.save(content, path) if as_zip else path.write_bytes(pickle.dumps(Touch(made), protocol=2))
     made.unlink(missing_ok=True)

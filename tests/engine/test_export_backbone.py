@@ -25,10 +25,8 @@ class OfSeveralCameras(nn.Module):
 
     def __init__(self, model: dict):
         super().__init__()
-        self.img_backbone, self.img_neck = (
-            build_backbone(model["backbone"]),
-            build_neck(model["neck"]),
-        )
+        self.img_backbone = build_backbone(model["backbone"])
+        self.img_neck = build_neck(model["neck"])
         self.pts_bbox_head = nn.Linear(2, 2)
 
 

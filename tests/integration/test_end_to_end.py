@@ -1,9 +1,9 @@
 """The commands one after another, as a user runs them: annotation file, training, test, submission,
 pictures, demo.
 
-A detector too small to find anything, on two keyframes of plain colours: what counts is that the
-    pieces fit, that a number of
-processes changes nothing, and that an interrupted training goes on.
+The detector is too small to find anything, on two keyframes of plain colours. The tests check that
+the commands fit together, that results do not depend on the number of processes, and that a seed
+determines a training.
 """
 
 from __future__ import annotations
@@ -25,29 +25,11 @@ from tests.nuscenes_factory import VERSION, write_database
 
 ROOT = Path(__file__).parents[2]
 CONFIG = """
+from epropnp_det.detection.data.pipelines import make_test_pipeline, make_train_pipeline
 _base_ = ['BASE']
-class_names = {{_base_.class_names}}
-meta_keys = {{_base_.meta_keys}}
 # A fifth of the resolution, few queries and samples; a threshold that lets untrained scores through.
-crop_and_scale = [
-    dict(type='LoadCameraImage'),
-    dict(type='CropImage', box=(0, 228, 1600, 900)),
-    dict(type='ResizeImage', scale=0.2),
-]
-finish = [
-    dict(type='Normalize', mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True), dict(type='Pad', size_divisor=32),
-]
-test_pipeline = [
-    *crop_and_scale, *finish,
-    dict(type='DefaultFormatBundle3D', class_names=class_names, with_label=False),
-    dict(type='Collect3D', keys=['img'], meta_keys=meta_keys),
-]
-train_pipeline = [
-    crop_and_scale[0], dict(type='LoadCameraAnnotations'), *crop_and_scale[1:], dict(type='FlipImage', prob=0.5),
-    dict(type='FilterObjects', min_visibility=2, max_truncation=0.8, min_box_size=2.), *finish,
-    dict(type='DefaultFormatBundle3D', class_names=class_names),
-    dict(type='Collect3D', keys=['img', 'gt_bboxes_3d', 'gt_labels_3d', 'gt_bboxes', 'attr_labels'], meta_keys=meta_keys),
-]
+train_pipeline = make_train_pipeline({{_base_.class_names}}, scale=0.2)
+test_pipeline = make_test_pipeline({{_base_.class_names}}, scale=0.2)
 mini = dict(data_root='DATA/', ann_file='DATA/nuscenes_mini_infos_train_mono3d.coco.json')
 data = dict(
     samples_per_gpu=1, workers_per_gpu=0,
@@ -133,6 +115,17 @@ def test_training_leaves_checkpoint_logs_and_config(trained: Path) -> None:
     assert len(losses) == 2 and all(abs(loss) < 1e4 for loss in losses)
 
 
+@pytest.mark.parametrize("seed, same", [(0, True), (1, False)])
+def test_a_seed_determines_the_weights(config: Path, trained: Path, seed: int, same: bool) -> None:
+    folder = config.parent / f"seed_{seed}"
+    run("tools/train.py", config, "--work-dir", folder, "--no-validate", "--seed", seed)
+    first, second = (
+        read_checkpoint(path / "iter_2.pth")["state_dict"] for path in (trained, folder)
+    )
+    equal = [torch.equal(value, second[key]) for key, value in first.items()]
+    assert all(equal) == same
+
+
 def test_evaluation_while_training_is_that_of_the_checkpoint(trained: Path, tested: Path) -> None:
     lines = [json.loads(line) for line in next(trained.glob("*.log.json")).read_text().splitlines()]
     logged = next(line for line in lines if line.get("mode") == "val")
@@ -188,7 +181,7 @@ def test_two_processes_train_together(config: Path) -> None:
     assert all(value.isfinite().all() for value in state.values())
 
 
-def test_resume_goes_on_where_the_training_stopped(config: Path, trained: Path) -> None:
+def test_resume_continues_where_the_training_stopped(config: Path, trained: Path) -> None:
     folder = config.parent / "resumed"
     folder.mkdir()
     (folder / "iter_2.pth").write_bytes((trained / "iter_2.pth").read_bytes())
@@ -211,7 +204,8 @@ def test_resume_goes_on_where_the_training_stopped(config: Path, trained: Path) 
 
 
 def test_demo_writes_pictures_and_numbers(config: Path, trained: Path, data: Path) -> None:
-    intrinsics, out = data / "nuscenes_mini_infos_train_mono3d.coco.json", config.parent / "found"
+    intrinsics = data / "nuscenes_mini_infos_train_mono3d.coco.json"
+    out = config.parent / "found"
     records = json.loads(intrinsics.read_text())["images"]
     images = [
         data / record["file_name"] for record in records if "/CAM_FRONT/" in record["file_name"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from nuscenes import NuScenes
 
-from epropnp_det.synthetic.generate import create
+from epropnp_det.synthetic.generate import write_database
 from epropnp_det.synthetic.presets import PRESETS
 from epropnp_det.synthetic.recording import scene_of
 from epropnp_det.synthetic.world import Scene
@@ -24,7 +24,7 @@ def scenes() -> dict[str, Scene]:
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small preset on disk. Read only."""
     root = tmp_path_factory.mktemp("synthetic") / "data"
-    create(root, "test", SEED, processes=2)
+    write_database(root, "test", SEED, processes=2)
     return root
 
 

@@ -23,7 +23,7 @@ from nuscenes.utils.splits import create_splits_scenes
 from epropnp_det.detection.data import nuscenes_convert
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.errors import UserError
-from epropnp_det.synthetic.generate import MARKER, create
+from epropnp_det.synthetic.generate import MARKER, write_database
 from epropnp_det.synthetic.motion import moved
 from epropnp_det.synthetic.photo import Photo, View, owners_seen, take
 from epropnp_det.synthetic.population import CROWD, CROWD_RANGE
@@ -54,7 +54,7 @@ def samples(nusc: NuScenes, scenes: dict[str, Scene]) -> Iterator[tuple[Scene, i
 
 def test_two_runs_write_the_same_bytes(database, tmp_path):
     """With another number of processes, too."""
-    create(tmp_path / "again", "test", SEED, processes=3)
+    write_database(tmp_path / "again", "test", SEED, processes=3)
     names = sorted(
         str(path.relative_to(database)) for path in database.rglob("*") if path.is_file()
     )
@@ -68,7 +68,7 @@ def test_two_runs_write_the_same_bytes(database, tmp_path):
 
 
 def test_a_scene_looks_the_same_without_the_others(database, tmp_path):
-    create(tmp_path / "alone", "test", SEED, processes=2, scenes=["scene-0103"])
+    write_database(tmp_path / "alone", "test", SEED, processes=2, scenes=["scene-0103"])
     alone, among = (
         sorted((root / "samples").rglob("*-0103__*")) for root in (tmp_path / "alone", database)
     )
@@ -296,8 +296,10 @@ def test_silhouettes_agree_with_boxes(nusc, scenes):
 
 
 def test_the_file_shows_what_the_camera_sees(nusc, scenes):
-    scene, camera = scenes["scene-0103"], CAMERAS[3]
-    view, stage = camera_view(scene, 1, camera), set_stage(scene, 1)
+    scene = scenes["scene-0103"]
+    camera = CAMERAS[3]
+    view = camera_view(scene, 1, camera)
+    stage = set_stage(scene, 1)
     rng = random_numbers(SEED, scene.name, 1, camera.channel)
     photo: Photo = take(view, stage, paint_ground(scene), scene.weather, rng)
     data = token("data", token("sample", scene.name, 1), camera.channel)
@@ -315,11 +317,14 @@ def test_the_full_preset_is_peopled():
     """All ten classes in every scene, 15 to 40 objects in every keyframe, heading everywhere as the
     vehicle sees it.
     """
-    preset, headings = PRESETS["full"], []
+    preset = PRESETS["full"]
+    headings = []
     for name in ("scene-0061", "scene-0103", "scene-0916"):
-        scene, classes = scene_of(preset, SEED, name), set()
+        scene = scene_of(preset, SEED, name)
+        classes = set()
         for keyframe in range(preset.keyframes):
-            here, time = scene.ego.motion.position(scene.time(keyframe)), scene.time(keyframe)
+            here = scene.ego.motion.position(scene.time(keyframe))
+            time = scene.time(keyframe)
             tracks = [scene.tracks[i] for i in scene.present(keyframe)]
             near = [
                 track
@@ -340,7 +345,8 @@ def test_the_world_of_seed_0_is_the_one_the_shipped_models_know():
     """Boxes, colours and shapes of every object of all ten scenes. Another world needs another
     seed, or new trainings.
     """
-    preset, facts = PRESETS["full"], []
+    preset = PRESETS["full"]
+    facts = []
     for name in preset.scenes:
         for track in scene_of(preset, SEED, name).tracks:
             paint = track.shape.colors.mean(0)
@@ -360,7 +366,8 @@ def test_the_world_of_seed_0_is_the_one_the_shipped_models_know():
 def test_nothing_stands_in_anything_else(scenes):
     for scene in scenes.values():
         for keyframe in range(scene.keyframes):
-            time, present = scene.time(keyframe), scene.present(keyframe)
+            time = scene.time(keyframe)
+            present = scene.present(keyframe)
             for i in present:
                 others = [scene.tracks[j].shape_at(time).vertices for j in present if j != i] + [
                     scene.scenery.shape.vertices
@@ -431,7 +438,7 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
         and result.stderr.count("\n") == 1
     )
     with pytest.raises(UserError, match=f"has no {MARKER}"):
-        create(tmp_path, "test", overwrite=True)
+        write_database(tmp_path, "test", overwrite=True)
     with pytest.raises(UserError, match="is a file"):
-        create(tmp_path / "precious.txt", "test")
+        write_database(tmp_path / "precious.txt", "test")
     assert (tmp_path / "precious.txt").read_text() == "mine"

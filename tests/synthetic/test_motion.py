@@ -39,7 +39,8 @@ def test_a_motion_can_be_told_from_any_moment(motion):
 def test_traffic_keeps_its_distance_from_the_middle_line(curvature, d):
     road = Road(yaw=0.4, curvature=curvature, lanes=2, crossing=40.0)
     motion = road.drive(10.0, d, 8.0)
-    position, middle = motion.position(3.0), road.point(np.linspace(-40, 60, 20001), 0.0)
+    position = motion.position(3.0)
+    middle = road.point(np.linspace(-40, 60, 20001), 0.0)
     distance = np.linalg.norm(middle - position, axis=1)
     nearest = float(np.linspace(-40, 60, 20001)[distance.argmin()])
     assert distance.min() == pytest.approx(

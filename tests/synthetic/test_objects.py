@@ -1,5 +1,5 @@
-"""Meshes: as large as their boxes, of nuScenes' sizes, and with a look that tells where they
-head.
+"""Meshes: as large as their boxes, of nuScenes' sizes, and with an appearance that shows their
+heading.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def seen_from(shape: Shape, direction: float) -> np.ndarray:
     """Triangles (n, n) that parallel rays along x find, from ahead (direction -1) or from behind
     (1); -1 for none.
     """
-    low, high = shape.vertices.min(axis=0), shape.vertices.max(axis=0)
+    low = shape.vertices.min(axis=0)
+    high = shape.vertices.max(axis=0)
     y, z = np.meshgrid(
         *(np.linspace(low[axis], high[axis], VIEW_CELLS) for axis in (1, 2)), indexing="ij"
     )
@@ -68,7 +69,8 @@ def test_a_mesh_fills_its_box_but_for_the_margin(kind):
 
 @pytest.mark.parametrize("class_name", CLASSES)
 def test_sizes_lie_around_the_mean_of_the_class(class_name):
-    rng, index = np.random.default_rng(2), CLASSES.index(class_name)
+    rng = np.random.default_rng(2)
+    index = CLASSES.index(class_name)
     kinds = [kind for kind in KINDS if kind.class_name == class_name]
     sizes = np.array([kind.draw_size(rng) for kind in kinds for _ in range(200)])[:, [0, 2, 1]]
     deviation = (sizes - SIZE_MEAN[index]) / SIZE_STD[index]
@@ -95,7 +97,8 @@ def test_red_lamps_are_seen_from_behind_and_not_from_ahead(kind, seed):
 @pytest.mark.parametrize("seed", [5, 6])
 def test_front_and_rear_look_different(kind, seed):
     shape = example(kind, seed)
-    ahead, behind = seen_from(shape, -1.0), seen_from(shape, 1.0)
+    ahead = seen_from(shape, -1.0)
+    behind = seen_from(shape, 1.0)
     both = (ahead >= 0) & (behind >= 0)
     difference = np.abs(shape.colors[ahead[both]] - shape.colors[behind[both]]).max(axis=1)
     assert (difference > 0.15).mean() > 0.1

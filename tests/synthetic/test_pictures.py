@@ -76,7 +76,7 @@ def test_visible_share_is_what_is_not_hidden(view):
     stage = stage_of(NEAR, FAR)
     owners = [owners_seen(view, stage)]
     assert labels.visible_share(0, NEAR, [view], owners) == 1
-    # The camera, 2 cm left of the middle, looks past the near wall's edge at y = 0: it hides what
+    # The camera, 2 cm left of the middle, sees past the near wall's edge at y = 0: it hides what
     # lies beyond y = -0.02.
     assert labels.visible_share(1, FAR, [view], owners) == pytest.approx(1.02 / 2, abs=0.02)
     behind = FAR.placed(-50.0)
@@ -92,7 +92,7 @@ def test_visibility_tokens(share, token):
 
 def test_cameras_cover_all_directions():
     """Six images side by side leave no gap wider than nuScenes' own, a few degrees, and every
-    camera looks level.
+    camera is level.
     """
     spans = []
     for camera in CAMERAS:
@@ -119,5 +119,6 @@ def test_lidar_beams():
 
 def test_noise_tiles_join_without_a_seam():
     tile = textures.noise_tile(np.random.default_rng(0), 256, 16)
-    inside, seam = np.abs(np.diff(tile, axis=0)), np.abs(tile[0] - tile[-1])
+    inside = np.abs(np.diff(tile, axis=0))
+    seam = np.abs(tile[0] - tile[-1])
     assert seam.max() <= inside.max()

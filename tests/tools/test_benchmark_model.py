@@ -1,10 +1,9 @@
-"""The benchmark of the detector: it times the steps of a training and of a test, and its table
-lists them.
-"""
+"""The benchmark of the detector times the calls of a training and of a test."""
 
 from __future__ import annotations
 
 import importlib.util
+import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -52,8 +51,9 @@ def test_every_call_is_timed_for_both_models(tool: ModuleType, root: Path) -> No
 
 
 def test_the_layer_alone_gives_gradients_to_the_predictions(tool: ModuleType, root: Path) -> None:
-    config = tool.config_of(tool.PAIRS["small"].ours, root)
-    model, batch = tool.model_of(config, CPU), tool.batch_of(config, "train", 1, CPU)
+    config = tool.load_config_on(tool.PAIRS["small"].ours, root)
+    model = tool.build_seeded_model(config, CPU)
+    batch = tool.load_batch(config, "train", 1, CPU)
     before = [None if p.grad is None else p.grad.clone() for p in model.parameters()]
     call = tool.layer_in_training(model, batch)
     seen = [p.grad.clone() for p in model.parameters() if p.grad is not None]
@@ -75,12 +75,6 @@ def test_the_share_is_that_of_a_call_with_this_implementation_in_it(tool: Module
         "eager": {"training step": spent(110.0), "inference": spent(10.0)},
         "native": {"training step": spent(10.0), "inference": spent(5.0)},
     }
-    told = tool.table(
-        dict(small=dict(ours=models, FCOS3D={what: spent(50.0) for what in models}, layer=layer))
-    ).splitlines()
+    row = tool.row("small", "training step", dict(ours=models, FCOS3D=models, layer=layer))
     # 100 ms with the compiled layer's 10 in it: 90 without, 200 with plain torch.
-    assert (
-        told[2]
-        == "| small | training step | 100 (100-100) | 50 (50-50) | 2.00 | eager 110 (55%), native 10 (10%) |"
-    )
-    assert told[4] == "| small | loading | 100 (100-100) | 50 (50-50) | 2.00 | - |"
+    assert [int(share) for share in re.findall(r"\((\d+)%\)", row)] == [55, 10]

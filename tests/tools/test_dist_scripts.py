@@ -17,34 +17,28 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
 
 
 @pytest.mark.parametrize(
-    "script, arguments, fault",
+    "script, arguments, named",
     [
-        ("dist_train", [], "usage: tools/dist_train.sh CONFIG PROCESSES"),
-        ("dist_train", ["setup.py"], "usage: tools/dist_train.sh CONFIG PROCESSES"),
-        ("dist_train", ["missing.py", "2"], "config missing.py does not exist"),
-        (
-            "dist_train",
-            ["setup.py", "two"],
-            "the number of processes must be a positive number, not 'two'",
-        ),
-        (
-            "dist_train",
-            ["setup.py", "0"],
-            "the number of processes must be a positive number, not '0'",
-        ),
-        ("dist_test", ["setup.py", "2"], "usage: tools/dist_test.sh CONFIG CHECKPOINT PROCESSES"),
-        ("dist_test", ["setup.py", "missing.pth", "2"], "checkpoint missing.pth does not exist"),
+        ("dist_train", [], "PROCESSES"),
+        ("dist_train", ["setup.py"], "PROCESSES"),
+        ("dist_train", ["missing.py", "2"], "missing.py"),
+        ("dist_train", ["setup.py", "two"], "'two'"),
+        ("dist_train", ["setup.py", "0"], "'0'"),
+        ("dist_test", ["setup.py", "2"], "CHECKPOINT"),
+        ("dist_test", ["setup.py", "missing.pth", "2"], "missing.pth"),
     ],
 )
-def test_wrong_arguments(script: str, arguments: list[str], fault: str) -> None:
+def test_wrong_arguments_are_one_line_that_names_them(
+    script: str, arguments: list[str], named: str
+) -> None:
     done = run(script, *arguments)
     assert done.returncode == 2
-    assert done.stderr.startswith(f"error: {fault}")
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+    assert named in done.stderr
 
 
 @pytest.mark.parametrize("script", ["dist_train", "dist_test"])
-def test_help(script: str) -> None:
+def test_help_has_an_example(script: str) -> None:
     done = run(script, "--help")
     assert done.returncode == 0
-    assert f"  tools/{script}.sh configs/" in done.stdout
+    assert f"tools/{script}.sh configs/" in done.stdout

@@ -1,5 +1,5 @@
-"""Convolutions in bfloat16 while training: two to three times as fast on CPUs that multiply such
-matrices (AMX), and on GPUs.
+"""Convolutions in bfloat16 while training: two to three times as fast on CPUs with matrix units
+(AMX), and on GPUs.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from ..prediction import predict_dataset
 
 
 class EvaluationHook(EvalHook):
-    """mmcv's schedule of evaluations and its best checkpoint, with `predict_dataset`: one process
-    or many, CPU or GPU.
+    """Evaluates with `predict_dataset`, by one process or many, on a CPU or GPUs; mmcv's hook keeps
+    the schedule and the best checkpoint.
 
     Args:
         dataset: in test mode.
@@ -22,8 +22,8 @@ class EvaluationHook(EvalHook):
     """
 
     def __init__(self, dataset: Dataset, workers: int, **settings: Any):
-        # The loader only tells EvalHook the dataset and its length; EvalHook would fill in a test
-        # function of its own.
+        # EvalHook reads the dataset and its length from the loader; without `test_fn` it would use
+        # a function of its own.
         super().__init__(DataLoader(dataset), test_fn=predict_dataset, **settings)
         self.workers = workers
 

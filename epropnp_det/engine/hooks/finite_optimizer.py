@@ -1,4 +1,4 @@
-"""Optimizer steps that a broken batch cannot spoil."""
+"""Skips optimizer steps whose gradient is not finite."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from mmcv.runner import HOOKS, BaseRunner, OptimizerHook
 
 @HOOKS.register_module()
 class FiniteOptimizerHook(OptimizerHook):
-    """Clips gradients, and leaves a step out whose gradient is not finite.
+    """Clips gradients, and skips steps whose gradient is not finite.
 
-    One NaN written into the weights ends a training of days. Steps left out are counted, not
-        hidden: the log has `skipped_steps`, the
-    share of steps left out since the last record. All processes hold the same averaged gradient, so
-    they skip together.
+    A single NaN in the weights would end the training. The log counts skipped steps:
+    `skipped_steps` is their share since the last record. All processes hold the same averaged
+    gradient, so they skip the same steps.
 
     Args:
         grad_clip: `max_norm` and `norm_type` of the clipping.
