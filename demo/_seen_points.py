@@ -24,8 +24,8 @@ HALF_AXES = (1.0, 0.6, 0.4)
 POINTS = 16
 CODE = 8
 WIDTH = 64
-# Standard deviation of the encoded place on the object, from the smallest to the largest [m], and of
-# the image point [px].
+# Standard deviation of the encoded place on the object, smallest and largest [m], and of the image
+# point [px].
 SHARPEST = 0.01
 VAGUEST = 1.0
 PIXEL_NOISE = 1.0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""Compares the solver of the layer with cv2.solvePnP on random problems: accuracy and time per batch.
+"""Compares the solver of the layer with cv2.solvePnP on random problems: accuracy, time per batch.
 
 Each object has N points in a box of 2 m, a random orientation and a distance of 4 to 8 m to a
 camera of 640 x 480 pixels with a focal length of 600 pixels; image points have noise. OpenCV solves
@@ -97,8 +97,8 @@ def make_problems(args: argparse.Namespace) -> tuple[PnPProblem, Tensor]:
     )
     anywhere = torch.rand((*shape, 2), generator=generator) * torch.tensor(SIZE)
     x2d = torch.where(torch.rand((*shape, 1), generator=generator) < args.outliers, anywhere, x2d)
-    # The same weight for all points: the inverse of the noise, which makes the cost a sum of squares
-    # of unit variance.
+    # One weight for all points: the inverse of the noise, which makes the cost a sum of squares of
+    # unit variance.
     w2d = torch.full_like(x2d, 1 / max(args.noise, 0.1))
     return PnPProblem.adaptive(Correspondences(x3d, x2d, w2d), camera, relative_delta=0.1), pose
 

@@ -38,8 +38,8 @@ def one_line(error: BaseException) -> str:
 def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
     """Decorates the `main` of a command, which ends with `sys.exit(main())`.
 
-    A `UserError` becomes one line `error: ...` on stderr and the exit code 2; any other exception is
-    a bug and keeps its traceback. A `RenamedWarning` is shown once, in one line `warning: ...`.
+    A `UserError` becomes one line `error: ...` on stderr and the exit code 2; any other exception
+    is a bug and keeps its traceback. A `RenamedWarning` is shown once, in one line `warning: ...`.
     """
 
     @functools.wraps(main)
@@ -57,7 +57,7 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def _show_in_one_line(show: Callable[..., None]) -> Callable[..., None]:
-    """A `warnings.showwarning` that prints a `RenamedWarning` itself and leaves others to `show`."""
+    """A `warnings.showwarning` that prints a `RenamedWarning`, and passes others to `show`."""
 
     def shown(message: Warning, category: type[Warning], *args: Any, **kwargs: Any) -> None:
         if issubclass(category, RenamedWarning):

@@ -39,8 +39,8 @@ FENCE_STEP = 2.7
 
 @dataclass(frozen=True)
 class Site:
-    """The ground on which places are chosen. The vehicle drives along `road` from s = 0 at `speed` for
-    `duration` seconds.
+    """The ground on which places are chosen. The vehicle drives along `road` from s = 0 at `speed`
+    for `duration` seconds.
 
     `works` are stretches of road under repair: s where each begins, and its side, 1 for the left or
     -1.

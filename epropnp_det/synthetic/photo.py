@@ -50,8 +50,8 @@ class View:
 
 @dataclass(frozen=True)
 class Photo:
-    """`image` (H, W, 3) uint8 RGB; `owner` (H, W): the index of the track at each pixel's middle, or
-    SCENERY.
+    """`image` (H, W, 3) uint8 RGB; `owner` (H, W): the index of the track at each pixel's middle,
+    or SCENERY.
     """
 
     image: np.ndarray

@@ -85,7 +85,7 @@ def log_name(scene: str) -> str:
 
 
 def record(job: Job) -> dict[int, Seen]:
-    """Writes the files of a keyframe; returns visibility and LiDAR points of its tracks, by index."""
+    """Writes the files of a keyframe; returns visibility and LiDAR points per track index."""
     scene = scene_of(job.preset, job.seed, job.scene)
     ground = _ground_of(job.preset, job.seed, job.scene)
     stage = set_stage(scene, job.keyframe)

@@ -18,8 +18,8 @@ GAMMA = 2.2
 
 @dataclass(frozen=True)
 class Stage:
-    """Linear colours (F, 3) and glow (F,) of the caster's triangles, and their owner (F,): the index
-    of a track, or SCENERY.
+    """Linear colours (F, 3) and glow (F,) of the caster's triangles, and their owner (F,): the
+    index of a track, or SCENERY.
 
     `shapes` are the tracks of the keyframe, by index, in the scene frame.
     """

@@ -1,5 +1,5 @@
-"""The tables of the database, in the form that the devkit reads. Global frame: each scene has its own
-plot of one map.
+"""The tables of the database, in the form that the devkit reads. Global frame: each scene has its
+own plot of one map.
 """
 
 from __future__ import annotations

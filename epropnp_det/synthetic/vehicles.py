@@ -1,5 +1,5 @@
-"""Cars, trucks, trailers and buses. Front and rear always differ: windscreen, white lamps and grille
-ahead, red lamps behind.
+"""Cars, trucks, trailers and buses. Front and rear always differ: windscreen, white lamps and
+grille ahead, red lamps behind.
 
 Builders take the size (length, width, height) in metres, random numbers and the state of the lamps.
 Their shape has roughly that size; `Shape.fitted` makes it exact.

@@ -1,5 +1,6 @@
 """FCOS3D after its training on crops, 1500 steps longer on whole images. It regresses depth
-directly from features, which depend on the GroupNorm statistics of the image (docs/experiments/results.md).
+directly from features, which depend on the GroupNorm statistics of the image
+(docs/experiments/results.md).
 
 COMMAND   tools/dist_train.sh configs/detection/synthetic/fcos3d_r18_varied_whole.py 2
               --load-from work_dirs/fcos3d_r18_varied/latest.pth

@@ -94,7 +94,7 @@ def make_test_pipeline(
     scale: float = 1.0,
     fcos3d: bool = False,
 ) -> list[Settings]:
-    """The steps from a nuScenes image to the input of a test; arguments of `make_train_pipeline`."""
+    """The steps from a nuScenes image to a test sample; arguments as in `make_train_pipeline`."""
     steps = [load, CROP, *_resize(scale), *_to_network(class_names, (), fcos3d)]
     return copy.deepcopy(steps)
 

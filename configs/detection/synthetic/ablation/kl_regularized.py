@@ -1,5 +1,5 @@
-"""Ablation of the pose losses: the KL loss and derivative regularisation, without LiDAR losses. 2400
-steps.
+"""Ablation of the pose losses: the KL loss and derivative regularisation. 2400 steps, without LiDAR
+losses.
 
 COMMAND   the data of epropnp_r18_varied.py, then
           tools/train.py configs/detection/synthetic/backbone_r18.py

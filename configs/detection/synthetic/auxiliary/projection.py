@@ -1,4 +1,4 @@
-"""Ablation of the auxiliary losses on the synthetic dataset: reprojection of each cell's point alone.
+"""Ablation of the auxiliary losses on the synthetic dataset: reprojection of cells alone.
 
 COMMAND   tools/create_data.py nuscenes data/synthetic --version v1.0-mini --lidar
           tools/train.py configs/detection/synthetic/auxiliary/projection.py
