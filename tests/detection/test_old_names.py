@@ -25,7 +25,7 @@ from epropnp_det.detection.data import nuscenes_convert, transforms
 assert read_image is transforms.read_image
 assert convert.create is nuscenes_convert.write_annotation_files
 moved = [str(one.message) for one in seen if "epropnp_det.detection" in str(one.message)]
-assert len(moved) == 2, moved
+assert len(moved) == 2 and len(set(moved)) == 1, moved
 assert list(annotation_check.faults(dict(images=[], annotations=[], categories=[]), ".")) == []
 meta = {f"use_{name}": name == "camera" for name in ("camera", "lidar", "radar", "map", "external")}
 assert list(submission.faults(dict(meta=meta, results={}))) == []
