@@ -10,6 +10,7 @@ import pytest
 from mmdet3d.datasets.builder import PIPELINES
 
 from epropnp_det import apis
+from epropnp_det.detection.heads.object_head import ObjectSettings
 from epropnp_det.engine.checkpoint import read_checkpoint
 from epropnp_det.engine.config import build_model, load_config
 from epropnp_det.engine.intrinsics import camera_matrix
@@ -88,6 +89,21 @@ def test_face_away_is_the_canonical_yaw_with_a_warning() -> None:
     with pytest.warns(RenamedWarning, match="FaceAway is now CanonicalizeSymmetricYaw"):
         old = PIPELINES.build(dict(type="FaceAway"))
     assert isinstance(old, PIPELINES.get("CanonicalizeSymmetricYaw"))
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        (dict(by_rays=True), dict(ray_encoding=True)),
+        (dict(cell_maps=True), dict(legacy="v1")),
+        (dict(shrunk_mask=True), dict(legacy="v2")),
+    ],
+)
+def test_old_keys_of_the_object_head_are_the_new_settings(old: dict, new: dict) -> None:
+    common = dict(norm_cfg=dict(type="GN", num_groups=8))
+    with pytest.warns(FutureWarning, match="is now"):
+        settings = ObjectSettings.from_config(common | old)
+    assert settings == ObjectSettings.from_config(common | new)
 
 
 def test_never_evaluating_by_a_huge_interval_still_builds() -> None:
