@@ -152,7 +152,8 @@ def _step_arguments(model: nn.Module, device: torch.device, seed: int) -> dict[s
     """The `generator` of a training step, for models that take one; others, such as those of
     mmdet3d, draw from torch's global generator.
     """
-    if "generator" not in inspect.signature(model.train_step).parameters:
+    train_step: Any = model.train_step
+    if "generator" not in inspect.signature(train_step).parameters:
         return {}
     return dict(generator=torch.Generator(device).manual_seed(seed))
 
