@@ -1,6 +1,6 @@
 #!/usr/bin/env python
-"""Table 3 of the paper, in small: training a network for 3D points, image points and weights with
-three losses, from poses alone or with coordinates as well.
+"""Table 3 of the paper on a small scale: training a network for 3D points, image points and weights
+with three losses, from poses alone or with coordinates as well.
 
 The same small network (`_seen_points.py`) is trained with the Monte Carlo loss, Eq. (5), with the
 distance of the pose differentiated implicitly, and with the reprojection error at the true pose;
@@ -431,7 +431,7 @@ def wanted(args: argparse.Namespace) -> list[Cell]:
 
 
 def earlier(file: Path, anew: list[Cell]) -> list[Run]:
-    """The runs that a file holds, less those of cells that are trained anew."""
+    """The runs that a file holds, without those of cells that are trained again."""
     if not file.exists():
         return []
     try:

@@ -47,7 +47,7 @@ def parse_args() -> argparse.Namespace:
         "--steps", type=int, default=STEPS, help="of training (default: %(default)s)"
     )
     parser.add_argument(
-        "--batch", type=int, default=BATCH, help="poses a step (default: %(default)s)"
+        "--batch", type=int, default=BATCH, help="poses per step (default: %(default)s)"
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="of weights, poses and samples (default: %(default)s)"

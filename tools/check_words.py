@@ -201,7 +201,11 @@ def check(file: Path) -> list[tuple[int, str, str]]:
     prose = PROSE[file.suffix or file.name](text)
     prose = blank(prose, CODE_IN_PROSE)
     found = [
-        (prose.count("\n", 0, match.start()) + 1, " ".join(match.group().split()), remedy)
+        (
+            prose.count("\n", 0, match.start()) + 1,
+            " ".join(text[slice(*match.span())].split()),
+            remedy,
+        )
         for pattern, remedy in compiled().items()
         for match in pattern.finditer(prose)
     ]

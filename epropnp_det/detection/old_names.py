@@ -93,7 +93,7 @@ class _ForwardingModule(types.ModuleType):
 
 
 def _with_nuscenes_classes(check: Callable[..., Any]) -> Callable[..., Any]:
-    """The old check functions took no class set: they knew the classes of nuScenes alone."""
+    """The old check functions took no class set: they used the classes of nuScenes."""
 
     @wraps(check)
     def checked(content: Any, *rest: Any, **named: Any) -> Any:

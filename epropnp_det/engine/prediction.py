@@ -32,7 +32,7 @@ def predict_dataset(
 
     Args:
         workers: processes that load images.
-        seed: of the random numbers of each image.
+        seed: seed of the random numbers of each image.
     """
     rank, world_size = get_dist_info()
     indices = range(rank, len(dataset), world_size)
@@ -75,7 +75,7 @@ def gather_results(results: dict[int, Any], size: int) -> list[Any] | None:
     """Puts the results of all processes in order on the first one; the others get None.
 
     Args:
-        results: of this process, by the index of the image.
+        results: results of this process, by the index of the image.
         size: number of images of all processes.
     """
     rank, world_size = get_dist_info()

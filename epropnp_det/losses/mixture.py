@@ -22,10 +22,10 @@ class MixtureNLLLoss(RunningScale):
 
     Args:
         loss_weight: factor of the loss.
-        delta: of the Huber loss, in standard deviations; infinite for a Gaussian.
+        delta: threshold of the Huber loss, in standard deviations; infinite for a Gaussian.
         sigma: initial value of one learnt standard deviation, in the unit of the error, for
             predictions that come without; None: `forward` is given log_std.
-        momentum: of the running mean.
+        momentum: momentum of the running mean.
     """
 
     def __init__(
@@ -131,8 +131,8 @@ def add_overlapping(log_density: Tensor, rois: Tensor) -> Tensor:
     """Adds the densities of the other objects of the image to those cells of a RoI that lie
     strictly inside their RoIs.
 
-    Where RoIs overlap nobody knows which object a cell shows; the object that explains it best gets
-    the gradient. Log densities are interpolated bilinearly, held beyond the outermost cell centres.
+    Where RoIs overlap, the object of a cell is unknown; the object that explains it best gets the
+    gradient. Log densities are interpolated bilinearly, held beyond the outermost cell centres.
 
     Args:
         log_density: (M, H, W).

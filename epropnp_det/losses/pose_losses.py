@@ -1,4 +1,4 @@
-"""Losses on the pose of an object, for 4DoF and 6DoF poses alike: KL divergence, Eq. (5), and
+"""Losses on the pose of an object, for both 4DoF and 6DoF poses: KL divergence, Eq. (5), and
 derivative regularisation, Eq. (9)-(10).
 """
 
@@ -31,7 +31,7 @@ class MonteCarloPoseLoss(RunningScale):
 
     Args:
         loss_weight: factor of the loss.
-        momentum: of the running mean of the scale.
+        momentum: momentum of the running mean of the scale.
     """
 
     def __init__(self, loss_weight: float = 0.5, momentum: float = 0.01):

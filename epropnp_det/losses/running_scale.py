@@ -13,7 +13,7 @@ class RunningScale(nn.Module):
     A loss divided by it keeps the size of its gradient while the scale rises through training.
 
     Args:
-        momentum: share of the newest value in the mean, in [0, 1].
+        momentum: weight of the newest value, in [0, 1].
     """
 
     def __init__(self, momentum: float):

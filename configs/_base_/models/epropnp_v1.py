@@ -1,5 +1,5 @@
 # EPro-PnP-Det v1, the model of the paper: dense maps at stride 4 from four pyramid levels, 32
-# points a head.
+# points per head.
 _base_ = ["./epropnp_v1b_220312.py"]
 model = dict(
     backbone=dict(out_indices=(0, 1, 2, 3)),

@@ -85,7 +85,7 @@ class AuxiliaryHead(nn.Module):
     Args:
         heads: attention heads.
         width: channels of a head.
-        stride: of the dense maps, px.
+        stride: stride of the dense maps, px.
         settings: cells of a region and unit of the coordinate errors.
         depth: add the branch that predicts the depth of single pixels.
     """

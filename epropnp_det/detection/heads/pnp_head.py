@@ -117,11 +117,12 @@ class EProPnPHead(BaseModule):
 
         Args:
             feats: (B, C, H, W) of each level.
-            geometry: of B images.
+            geometry: geometry of B images.
             gts: boxes of each image, possibly none.
-            generator: of the query sample, the random start and the pose samples; None means the
-                global one of torch.
-            lidar: of the batch, owners counted through its boxes; None where no loss needs them.
+            generator: source of the query sample, the random start and the pose samples; None means
+                the global one of torch.
+            lidar: points of the batch, owners counted through its boxes; None where no loss needs
+                them.
 
         Raises:
             UserError: a loss needs LiDAR points and there are none.
@@ -176,7 +177,7 @@ class EProPnPHead(BaseModule):
             gt: boxes of the whole batch.
             index: (M,) index of the box of each query.
             weight: (M,) of each query.
-            geometry: of the images of the batch.
+            geometry: geometry of the images of the batch.
 
         Returns:
             G regions, and which of the boxes they are, bool.
@@ -222,7 +223,7 @@ class EProPnPHead(BaseModule):
 
         Args:
             maps: keys and values (B, E, H, W).
-            geometry: of B images.
+            geometry: geometry of B images.
             queries: M queries.
         """
         predictions = self.objects(queries, maps, geometry)
@@ -243,8 +244,8 @@ class EProPnPHead(BaseModule):
 
         Args:
             feats: (B, C, H, W) of each level.
-            geometry: of B images.
-            generators: one per image, of the random start and of the pose samples, so that a
+            geometry: geometry of B images.
+            generators: one per image, source of the random start and of the pose samples, so that a
                 result does not depend on the other images of the batch; None means the global one
                 of torch.
             mirrored: features of the mirrored images, see `flip_tta`; None uses the images alone.
@@ -280,8 +281,8 @@ class EProPnPHead(BaseModule):
 
         Args:
             queries, class_score, predictions: M queries of the image.
-            geometry: of the image, unbatched.
-            generator: of the random start, and of the pose samples that score them.
+            geometry: geometry of the image, unbatched.
+            generator: source of the random start, and of the pose samples that score them.
 
         Returns:
             n detections, best first, their problems and their solutions.
@@ -365,7 +366,7 @@ def build_problem(
     """The PnP problems (M,) of the correspondences of M objects.
 
     Args:
-        predictions: of M objects.
+        predictions: predictions of M objects.
         camera: batch of M.
         through_x2d: whether gradients flow through the Huber threshold into the image points.
     """

@@ -40,7 +40,7 @@ def auxiliary_losses(
         maps: keys and values, (B, E, H, W).
         regions: G objects; the owners of `lidar.objects` count these.
         camera: batch of B.
-        lidar: of the batch; may be None where neither coordinates nor depth are learnt.
+        lidar: points of the batch; may be None where neither coordinates nor depth are learnt.
 
     Raises:
         UserError: a loss needs LiDAR points and there are none.

@@ -20,7 +20,7 @@ def dense_losses(
         losses: `cls`, focal; `reference`, smooth L1 of the reference point; `centerness`, binary
             cross-entropy; `bbox`, GIoU, may be absent.
         points: Q points of the batch.
-        target: of the same points; `gt_index` counts the boxes of the whole batch.
+        target: targets of the same points; `gt_index` counts the boxes of the whole batch.
         gt: boxes of the whole batch.
     """
     foreground = (target.gt_index >= 0).nonzero()[:, 0]

@@ -20,8 +20,9 @@ class AssignmentSettings:
     Args:
         ranges: for each level, the least and greatest distance (px) from a point to the farthest
             side of its box.
-        radius: of centre sampling, in strides.
-        sharpness: of the centreness target, exp(-sharpness * distance / (1.414 * radius * stride)).
+        radius: radius of centre sampling, in strides.
+        sharpness: sharpness of the centreness target, exp(-sharpness * distance / (1.414 * radius *
+            stride)).
     """
 
     ranges: tuple[tuple[float, float], ...] = (
@@ -88,7 +89,7 @@ def sample_queries(
     with replacement, by centreness.
 
     Args:
-        assignment: of all points of a batch, box indices unique in the batch.
+        assignment: assignment of all points of a batch, box indices unique in the batch.
         count: number of queries M; without any foreground there are none.
     """
     foreground = (assignment.gt_index >= 0).nonzero()[:, 0]

@@ -48,7 +48,7 @@ def inputs(recorded_head) -> tuple[list[torch.Tensor], ImageGeometry]:
 
 
 def chosen(head: EProPnPHead, feats: list[torch.Tensor], image: int) -> list[tuple[float, Queries]]:
-    """Class scores and queries of an image: every point and class looked at one by one."""
+    """Class scores and queries of an image: a loop over every point and class."""
     points = head.dense_head.flatten(head.dense(feats))
     found = []
     for row in (points.image == image).nonzero()[:, 0].tolist():

@@ -1,5 +1,5 @@
-"""Positions and velocities told by the rays of sight: a window cut out of an image is as good as
-the image.
+"""Positions and velocities relative to the viewing rays: a window of an image gives the same as the
+image.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def window() -> ImageGeometry:
 def queries() -> Queries:
     generator = torch.Generator().manual_seed(1)
     x0, y0, width, height = WINDOW
-    margin = 16  # points are looked for up to 8 px away, and read from cells of 8 px
+    margin = 16  # points are sampled up to 8 px away, and read from cells of 8 px
     room = torch.tensor([width - 2 * margin, height - 2 * margin])
     inside = torch.rand(COUNT, 2, generator=generator, dtype=torch.float64) * room + torch.tensor(
         [x0 + margin, y0 + margin]
