@@ -88,8 +88,8 @@ class EProPnPDet(BaseDetector):
         """
         geometry = image_geometry_of(img_metas, img.device)
         objects = [
-            projected_truth(*boxes, geometry.camera[b], meta["img_shape"])
-            for b, (meta, *boxes) in enumerate(
+            projected_truth(boxes, label, box2d, attribute, geometry.camera[b], meta["img_shape"])
+            for b, (meta, boxes, label, box2d, attribute) in enumerate(
                 zip(img_metas, gt_bboxes_3d, gt_labels_3d, gt_bboxes, attr_labels)
             )
         ]

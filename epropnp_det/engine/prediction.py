@@ -13,7 +13,7 @@ import torch.distributed as dist
 from mmcv.parallel import collate
 from mmcv.runner import get_dist_info
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from epropnp_det.compat import DISTRIBUTED_TIMEOUT
@@ -22,7 +22,7 @@ from .wrapping import to_device
 
 
 def predict_dataset(
-    model: nn.Module, dataset: Dataset, *, workers: int, seed: int = 0
+    model: nn.Module, dataset: Any, *, workers: int, seed: int = 0
 ) -> list[Any] | None:
     """Results of every image in the dataset's order; None on every process but the first.
 
@@ -49,7 +49,7 @@ def predict_dataset(
     return gather_results(results, len(dataset))
 
 
-def _loader(dataset: Dataset, indices: range, workers: int) -> DataLoader:
+def _loader(dataset: Any, indices: range, workers: int) -> DataLoader:
     return DataLoader(
         dataset,
         batch_size=1,

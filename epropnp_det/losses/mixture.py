@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -63,11 +64,12 @@ class MixtureNLLLoss(RunningScale):
         Raises:
             ValueError: both or none of log_std and sigma.
         """
-        if (log_std is None) == (self.log_sigma is None):
+        if self.log_sigma is not None and log_std is None:
+            log_std = self.log_sigma.expand_as(error)
+        elif self.log_sigma is not None or log_std is None:
             raise ValueError(
                 "the standard deviation comes either from log_std or from the loss's own sigma"
             )
-        log_std = self.log_sigma.expand_as(error) if log_std is None else log_std
         weight = log_weight.detach().exp()
         inverse_std = (-log_std.detach()).exp()
         self.update_scale(
@@ -157,7 +159,7 @@ def add_overlapping(log_density: Tensor, rois: Tensor) -> Tensor:
     return terms.logsumexp(1)
 
 
-def overlaps(rois: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+def overlaps(rois: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
     """Pairs of different RoIs of an image that share an area, and where the cells of the first lie
     in the second.
 
@@ -178,7 +180,7 @@ def overlaps(rois: Tensor, grid: tuple[int, int]) -> tuple[Tensor, Tensor, Tenso
     return first, second, (2 * centres - low - high) / (high - low)
 
 
-def cell_centres(rois: Tensor, grid: tuple[int, int]) -> Tensor:
+def cell_centres(rois: Tensor, grid: Sequence[int]) -> Tensor:
     """(M, 5) RoIs, px, and rows and columns of the grid of cells over them -> (M, H, W, 2) x, y of
     the cell centres, px.
     """

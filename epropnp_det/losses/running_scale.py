@@ -16,6 +16,8 @@ class RunningScale(nn.Module):
         momentum: weight of the newest value, in [0, 1].
     """
 
+    scale: Tensor
+
     def __init__(self, momentum: float):
         super().__init__()
         self.momentum = momentum

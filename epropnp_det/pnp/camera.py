@@ -129,7 +129,7 @@ class Camera(Record):
         """Camera of the image resized by factors sx, sy."""
         return self._affine((sx, sy), (0.0, 0.0))
 
-    def flip(self, width: float) -> Camera:
+    def flip(self, width: float | Tensor) -> Camera:
         """Camera of the mirrored image, `width` pixels wide, in the mirrored world: pixel x ->
         width - x, point x -> -x.
         """

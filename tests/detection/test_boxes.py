@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
 import torch
 
 from epropnp_det.detection.boxes import (
@@ -126,3 +127,9 @@ def test_results_of_mmdet3d_become_boxes():
     assert len(found) == 5 and found.covariance is None
     assert len(found[found.score > 0.4]) == 3
     assert len(Boxes3D.cat([found, replace(found, label=found.label + 1)])) == 10
+
+
+def test_a_missing_value_is_named() -> None:
+    box = Boxes3D(torch.zeros(1, 4), torch.ones(1, 3), torch.zeros(1, dtype=torch.long))
+    with pytest.raises(ValueError, match="boxes without 'score'"):
+        box.require("score")

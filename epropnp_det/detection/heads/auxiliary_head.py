@@ -115,7 +115,12 @@ class AuxiliaryHead(nn.Module):
     def depths(self, feature: Tensor) -> tuple[Tensor, Tensor]:
         """(m, E) values at m pixels -> (m, 4) logarithms of the relative depth, see
         `relative_depth`, and (m, 4) log mixture weights.
+
+        Raises:
+            ValueError: the head was made without `depth`.
         """
+        if self.depth is None:
+            raise ValueError("this auxiliary head has no depth branch")
         relative, logits = self.depth(feature).unflatten(-1, (DEPTH_COMPONENTS, 2)).unbind(-1)
         return relative, logits.log_softmax(-1)
 

@@ -16,6 +16,9 @@ class SizeCoder(nn.Module):
         mean, std: (classes, 3) of l, h, w, m.
     """
 
+    log_mean: Tensor
+    relative_std: Tensor
+
     def __init__(self, mean: Sequence[Sequence[float]], std: Sequence[Sequence[float]]):
         super().__init__()
         mean_size = torch.tensor(mean)
@@ -41,6 +44,8 @@ class SinePositionalEncoding(nn.Module):
         temperature: ratio of the longest to the shortest wavelength.
         eps: keeps the division by the extent finite.
     """
+
+    period: Tensor
 
     def __init__(self, features: int, temperature: float = 10000.0, eps: float = 1e-6):
         super().__init__()

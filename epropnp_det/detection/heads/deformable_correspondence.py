@@ -162,7 +162,7 @@ class DeformableSampler(nn.Module):
         feature = self.norm_attention(self.out_proj(attended) + embedding)
         feature = self.norm_ffn(feature + self.ffn(feature))
         if self.legacy == "v1":
-            location = clamp_to_cells(location, key.shape[:-3:-1], self.stride)
+            location = clamp_to_cells(location, (key.shape[-1], key.shape[-2]), self.stride)
         return SampledFeatures(
             location.flatten(1, 2), values.flatten(1, 2), inside.flatten(1), per_head, feature
         )
@@ -312,10 +312,10 @@ def inside_cells(location: Tensor, image_size: Tensor, stride: int) -> Tensor:
     """
     position = location / stride - 0.5
     first = position.floor()
-    shares = (
+    low, high = (
         ((image_size / stride - cell).clamp(0, 1) * (cell >= 0)) for cell in (first, first + 1)
     )
-    return torch.lerp(*shares, position - first).prod(-1)
+    return torch.lerp(low, high, position - first).prod(-1)
 
 
 def clamp_to_cells(location: Tensor, size: tuple[int, int], stride: int) -> Tensor:

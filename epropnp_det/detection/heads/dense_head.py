@@ -136,16 +136,7 @@ class EProPnPDenseHead(FCOSMono3DHead):
 
     def flatten(self, outputs: DenseOutputs) -> DensePoints:
         """The outputs of all levels as one list of points: image-major, then level, row, column."""
-        maps = [
-            outputs.cls_score,
-            outputs.centerness,
-            outputs.offset,
-            outputs.embedding,
-            outputs.bbox,
-        ]
-        cls_score, centerness, offset, embedding, bbox = (
-            None if m is None else _points_of(m) for m in maps
-        )
+        cls_score = _points_of(outputs.cls_score)
         batch, points = cls_score.shape[:2]
         grid = torch.cat(
             [grid_points(m, s).flatten(1) for m, s in zip(outputs.cls_score, self.strides)], 1
@@ -159,10 +150,10 @@ class EProPnPDenseHead(FCOSMono3DHead):
             grid.repeat(batch, 1),
             stride.repeat(batch),
             cls_score.flatten(0, 1),
-            centerness.flatten(),
-            offset.flatten(0, 1).unflatten(1, (-1, 2)),
-            embedding.flatten(0, 1),
-            None if bbox is None else bbox.flatten(0, 1),
+            _points_of(outputs.centerness).flatten(),
+            _points_of(outputs.offset).flatten(0, 1).unflatten(1, (-1, 2)),
+            _points_of(outputs.embedding).flatten(0, 1),
+            None if outputs.bbox is None else _points_of(outputs.bbox).flatten(0, 1),
         )
 
 

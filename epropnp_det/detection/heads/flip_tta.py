@@ -8,7 +8,7 @@ that everything after the correspondences is the same as without augmentation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -40,12 +40,16 @@ def realign(outputs: DenseOutputs, width: Tensor, strides: Sequence[int]) -> Den
         width: (B,) of the unpadded images, px.
     """
 
-    def aligned(maps: list[Tensor] | None) -> list[Tensor] | None:
-        if maps is None:
-            return None
+    def aligned(maps: list[Tensor]) -> list[Tensor]:
         return [_mirror_columns(m, width / stride) for m, stride in zip(maps, strides)]
 
-    return DenseOutputs(**{f.name: aligned(getattr(outputs, f.name)) for f in fields(outputs)})
+    return DenseOutputs(
+        cls_score=aligned(outputs.cls_score),
+        centerness=aligned(outputs.centerness),
+        offset=aligned(outputs.offset),
+        embedding=aligned(outputs.embedding),
+        bbox=None if outputs.bbox is None else aligned(outputs.bbox),
+    )
 
 
 def pool(points: DensePoints, mirrored: DensePoints) -> DensePoints:

@@ -31,6 +31,8 @@ class ObjectBranches(nn.Module):
         self.attribute = nn.Linear(embed_dims, len(classes.attributes))
         self.log_scale = nn.Linear(embed_dims, 2)
         self.score = nn.Linear(embed_dims, 1)
+        if classes.size_mean is None or classes.size_std is None:
+            raise ValueError("classes: a model needs size_mean and size_std of each class")
         self.coder = SizeCoder(classes.size_mean, classes.size_std)
         for layer in (self.size, self.velocity, self.attribute, self.log_scale, self.score):
             nn.init.normal_(layer.weight, std=0.01)

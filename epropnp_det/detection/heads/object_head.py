@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -199,7 +199,7 @@ class ObjectHead(nn.Module):
         """(M, 3) viewing rays of the reference points, z = 1."""
         return geometry.camera[queries.image].ray(queries.reference)
 
-    def _encoded_cells(self, size: tuple[int, int], geometry: ImageGeometry) -> Tensor:
+    def _encoded_cells(self, size: Sequence[int], geometry: ImageGeometry) -> Tensor:
         """(B, E, H, W) encoded positions of the cells of the dense maps."""
         stride = self.settings.stride
         image_size = geometry.image_size
@@ -224,7 +224,7 @@ def from_ray(velocity: Tensor, ray: Tensor) -> Tensor:
     return torch.stack((right * z + along * x, along * z - right * x), -1)
 
 
-def valid_cells(image_size: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+def valid_cells(image_size: Tensor, size: Sequence[int], stride: int) -> Tensor:
     """(B, 2) width and height of the unpadded images, px -> (B, H, W) bool: cells whose top left
     pixel lies in the image.
     """

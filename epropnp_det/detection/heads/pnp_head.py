@@ -258,8 +258,9 @@ class EProPnPHead(BaseModule):
             queries, class_score, predictions = self.predict_with_mirror(feats, mirrored, geometry)
         sampler = None if mc_samples is None else self.sampler(mc_samples)
         images = len(geometry.image_size)
+        per_image: Sequence[torch.Generator | None] = generators or [None] * images
         detections = []
-        for image, generator in zip(range(images), generators or [None] * images, strict=True):
+        for image, generator in zip(range(images), per_image, strict=True):
             mine = (queries.image == image).nonzero()[:, 0]
             found, problem, estimate = self.detect_in_image(
                 queries[mine], class_score[mine], predictions[mine], geometry[image], generator

@@ -127,7 +127,9 @@ def best_of(
     # torchvision's and not mmcv's, which fails without boxes.
     index = index[batched_nms(boxes, solved.score, solved.label, settings.nms_2d)]
     single = found[index]
-    kept = bev_nms(single.pose, single.size, single.score, single.label, settings.nms_bev)
+    kept = bev_nms(
+        single.pose, single.size, single.require("score"), single.label, settings.nms_bev
+    )
     return index[kept[: settings.max_boxes]]
 
 

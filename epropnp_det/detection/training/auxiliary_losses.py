@@ -4,6 +4,8 @@ depth of single pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from epropnp_det.errors import UserError
@@ -45,11 +47,6 @@ def auxiliary_losses(
     Raises:
         UserError: a loss needs LiDAR points and there are none.
     """
-    if lidar is None and ("coordinate" in losses or "depth" in losses):
-        raise UserError(
-            "the coordinate and depth losses need LiDAR points: add LoadLidarPoints to the "
-            "pipeline or set the losses to None"
-        )
     values = {}
     if "projection" in losses or "coordinate" in losses:
         cells = head.cells(*maps, regions)
@@ -58,11 +55,21 @@ def auxiliary_losses(
     if "coordinate" in losses:
         unit = head.settings.coordinate_unit
         values["loss_coordinate"] = coordinate_loss(
-            losses["coordinate"], cells, regions, lidar.objects, unit
+            losses["coordinate"], cells, regions, _require(lidar).objects, unit
         )
     if "depth" in losses:
-        values["loss_depth"] = depth_loss(losses["depth"], head, maps[1], camera, lidar.image)
+        seen = _require(lidar).image
+        values["loss_depth"] = depth_loss(losses["depth"], head, maps[1], camera, seen)
     return values
+
+
+def _require(lidar: LidarPoints | None) -> LidarPoints:
+    if lidar is None:
+        raise UserError(
+            "the coordinate and depth losses need LiDAR points: add LoadLidarPoints to the "
+            "pipeline or set the losses to None"
+        )
+    return lidar
 
 
 def projection_loss(loss: nn.Module, cells: CellMixtures, regions: Regions) -> Tensor:
@@ -107,7 +114,7 @@ def focal_length(camera: Camera) -> Tensor:
 
 
 def mean_by_cell(
-    points: ObjectPoints, rois: Tensor, grid: tuple[int, int]
+    points: ObjectPoints, rois: Tensor, grid: Sequence[int]
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Mean object points in the cells of their object's region; points outside it are left out.
 

@@ -40,6 +40,8 @@ def dense_losses(
         loss_centerness=losses["centerness"](positive.centerness, centerness, avg_factor=count),
     )
     if "bbox" in losses:
+        if positive.bbox is None:
+            raise ValueError("a loss of 2D boxes needs a dense head with a box branch")
         corners = (positive.grid - positive.bbox[:, :2], positive.grid + positive.bbox[:, 2:])
         values["loss_bbox"] = losses["bbox"](
             torch.cat(corners, 1), own.box2d, weight=centerness, avg_factor=total

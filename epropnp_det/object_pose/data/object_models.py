@@ -170,9 +170,13 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
         mesh = trimesh.load(path, force="mesh", process=False)
     except Exception as error:  # trimesh raises whatever its parsers do
         raise UserError(f"model {path} cannot be read ({error}); export it as PLY again") from error
-    if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
-        raise UserError(f"model {path} holds no finite triangles; export it as PLY again")
-    return mesh
+    if (
+        isinstance(mesh, trimesh.Trimesh)
+        and len(mesh.faces) > 0
+        and np.isfinite(mesh.vertices).all()
+    ):
+        return mesh
+    raise UserError(f"model {path} holds no finite triangles; export it as PLY again")
 
 
 def unit_fault(mesh: trimesh.Trimesh) -> str | None:
@@ -198,15 +202,15 @@ def diameter_fault(mesh: trimesh.Trimesh, info: Mapping[str, Any]) -> str | None
 
 
 def _colors(mesh: trimesh.Trimesh) -> np.ndarray:
-    if mesh.visual.kind == "vertex":
-        return np.asarray(mesh.visual.vertex_colors)[:, :3]
+    visual: Any = mesh.visual
+    if visual.kind == "vertex":
+        return np.asarray(visual.vertex_colors)[:, :3]
     return np.full((len(mesh.vertices), 3), GREY, np.uint8)
 
 
 def _texture(mesh: trimesh.Trimesh) -> tuple[np.ndarray | None, np.ndarray | None]:
-    image = getattr(getattr(mesh.visual, "material", None), "image", None)
-    if mesh.visual.kind != "texture" or image is None or mesh.visual.uv is None:
+    visual: Any = mesh.visual
+    image = getattr(getattr(visual, "material", None), "image", None)
+    if visual.kind != "texture" or image is None or visual.uv is None:
         return None, None
-    return np.asarray(image.convert("RGB")), np.asarray(mesh.visual.uv, dtype=np.float32)[
-        mesh.faces
-    ]
+    return np.asarray(image.convert("RGB")), np.asarray(visual.uv, dtype=np.float32)[mesh.faces]
