@@ -2,7 +2,7 @@
 """Writes the annotation files that training and testing read, and the LiDAR points that auxiliary
 losses learn from.
 
-A run with --lidar that was interrupted goes on where it stopped.
+An interrupted run with --lidar resumes where it stopped.
 
 Example:
     python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini

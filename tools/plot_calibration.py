@@ -1,15 +1,15 @@
 #!/usr/bin/env python
-"""Compares predicted pose distributions with true boxes over a config's test set: a picture, and
-the numbers beside it as JSON.
+"""Compares predicted pose distributions with ground truth over the test set of a config: a picture,
+and the numbers as JSON next to it.
 
 For every match the smallest regions that hold 50, 68, 90 and 95 % of the predicted weight are taken
 from weighted samples (they may have several parts, as for a heading with two modes). The command
 reports how often the true yaw, position (x, z) and depth lie inside.
 
 Matches: detections above --score-thr, best score first, each with the true box of its class that
-overlaps most in the image, at least by --min-iou, and has no match yet. True boxes are those of which
-at least 40 % are visible. Matching uses the intersection over union of the projected boxes, so large
-errors of depth or heading do not remove a pair (depth errors above about 1/3 still do).
+overlaps most in the image, at least by --min-iou, and has no match yet. True boxes are those of
+which at least 40 % are visible. Matching uses the intersection over union of the projected boxes,
+so large errors of depth or heading do not remove a pair (depth errors above about 1/3 still do).
 
 Example:
     python tools/plot_calibration.py configs/detection/debug/one_frame.py
@@ -33,7 +33,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", type=Path)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument(
-        "picture", type=Path, metavar="OUT.png", help="file to write; OUT.json goes beside it"
+        "picture",
+        type=Path,
+        metavar="OUT.png",
+        help="file to write; OUT.json is written next to it",
     )
     parser.add_argument(
         "--mc-samples",

@@ -2,9 +2,9 @@
 """Draws bias and variance of the log normaliser of the pose posterior against the number of
 samples.
 
-The truth is a grid quadrature for a 4DoF problem, and the Gaussian integral for a linearised 6DoF
-problem. A table goes to
-the terminal: mean of Z_hat / Z with its standard error, bias and variance of log Z_hat.
+The exact value is a grid quadrature for a 4DoF problem, and the Gaussian integral for a linearised
+6DoF problem. The table on the terminal has the mean of Z_hat / Z with its standard error, bias and
+variance of log Z_hat.
 
 Example:
     python tools/plot_normalizer.py docs/images/normalizer.png --runs 200 --samples 64 128 512 2048

@@ -2,9 +2,9 @@
 """Checks a nuScenes detection submission as the benchmark does: one line for each kind of mistake,
 or a short summary.
 
-Flags of `meta`, every sample of the split, at most 500 boxes a sample, class names, attributes that
-fit the class, finite numbers, unit quaternions, positive sizes, scores from 0 to 1. The samples are
-compared where --data-root names a database.
+Flags of `meta`, every sample of the split, at most 500 boxes per sample, class names, attributes
+that fit the class, finite numbers, unit quaternions, positive sizes, scores from 0 to 1. The
+samples are compared where --data-root names a database.
 
 Example:
     python tools/validate_submission.py work_dirs/one_frame/test/results_nusc.json --data-root
