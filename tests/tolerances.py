@@ -102,3 +102,9 @@ METRIC = 1e-9
 RELEASED_PERCENT = 0.006
 # Percent; newer versions of SciPy close Simpson's rule for an even number of points in another way.
 RELEASED_AREA = 0.02
+# px; points of the model in float32, projected at 0.5 m.
+CELL_CENTRE = 1e-3
+# m; Embree computes distances of a metre in float32.
+RAY_CAST = 1e-6
+# Of the size of a body: symmetries are fitted to samples of its surface.
+SYMMETRY = 2e-3

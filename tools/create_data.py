@@ -7,6 +7,8 @@ An interrupted run with --lidar resumes where it stopped.
 Example:
     python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini
     python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini --lidar --workers 4
+    python tools/create_data.py bop data/lmo
+    python tools/create_data.py bop --models data/own/models
 """
 
 from __future__ import annotations
@@ -51,15 +53,45 @@ def parse_args() -> argparse.Namespace:
         metavar="N",
         help="processes for --lidar (default: %(default)s)",
     )
+    bop = datasets.add_parser(
+        "bop", help="checks a data set in BOP's layout; --models writes models_info.json"
+    )
+    bop.add_argument("data_root", nargs="?", metavar="DIR", help="folder with models/ and splits")
+    bop.add_argument(
+        "--models",
+        metavar="DIR",
+        help="measure the meshes obj_NNNNNN.ply [mm] of a folder and write its models_info.json",
+    )
+    bop.add_argument(
+        "--overwrite", action="store_true", help="replace the models_info.json that is there"
+    )
+    bop.add_argument(
+        "--symmetry-tolerance",
+        type=float,
+        default=0.015,
+        metavar="D",
+        help="largest distance of symmetric surfaces, in diameters (default: %(default)s)",
+    )
+    bop.add_argument("--ignore-colors", action="store_true", help="symmetries of the shape alone")
     args = parser.parse_args()
-    if args.workers < 1:
+    if args.dataset == "nuscenes" and args.workers < 1:
         parser.error("--workers must be at least 1")
+    if args.dataset == "bop" and (args.data_root is None) == (args.models is None):
+        parser.error("bop takes either DIR or --models DIR")
     return args
 
 
 @main_guard
-def main() -> None:
+def main() -> int | None:
     args = parse_args()
+    if args.dataset == "bop":
+        from epropnp_det.object_pose.data import bop_command
+
+        if args.models is None:
+            return bop_command.check(args.data_root)
+        return bop_command.measure(
+            args.models, args.symmetry_tolerance, args.ignore_colors, args.overwrite
+        )
     from epropnp_det.detection.data import (
         nuscenes_convert,  # slow to import: not before --help and bad arguments are dealt with
     )

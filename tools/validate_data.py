@@ -57,7 +57,7 @@ def main() -> int:
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.data import annotation_check, annotation_file
     from epropnp_det.detection.data.class_set import class_set
-    from epropnp_det.detection.data.file_checks import summarize
+    from epropnp_det.engine.file_checks import summarize
 
     classes = class_set(args.classes)
     data = annotation_file.read_annotations(args.annotations)

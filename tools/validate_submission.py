@@ -54,10 +54,10 @@ def main() -> int:
     args = parse_args()
     from epropnp_det.detection.data import nuscenes_convert
     from epropnp_det.detection.data.class_set import NUSCENES
-    from epropnp_det.detection.data.file_checks import summarize
     from epropnp_det.detection.evaluation import (
         submission_check,  # slow to import: not before --help and bad arguments are dealt with
     )
+    from epropnp_det.engine.file_checks import summarize
 
     content = submission_check.read_submission(args.submission)
     split = None

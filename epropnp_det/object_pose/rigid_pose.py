@@ -64,7 +64,20 @@ class RigidPose:
         turned = (self.rotation @ first.translation[..., None])[..., 0]
         return RigidPose(self.rotation @ first.rotation, turned + self.translation)
 
+    def orthonormal(self) -> RigidPose:
+        """The same poses with the nearest rotations: those in files are rounded, some of official
+        data sets by 0.002.
+        """
+        left, _, right = np.linalg.svd(self.rotation)
+        return RigidPose(left @ right, self.translation)
+
     def inverse(self) -> RigidPose:
         """The pose back; the rotation is taken for orthonormal."""
         rotation = np.swapaxes(self.rotation, -1, -2)
         return RigidPose(rotation, -(rotation @ self.translation[..., None])[..., 0])
+
+
+def project(points: np.ndarray, camera_matrix: np.ndarray) -> np.ndarray:
+    """Pixels (..., N, 2) of points (..., N, 3) in front of the camera (..., 3, 3)."""
+    image = points @ np.swapaxes(camera_matrix, -1, -2)
+    return image[..., :2] / image[..., 2:]

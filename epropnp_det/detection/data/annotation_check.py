@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 from tqdm import tqdm
 
+from epropnp_det.engine.file_checks import Fault
+
 from .class_set import ClassSet
-from .file_checks import Fault
 from .projection import areas, box_in_image, corners_of_yaw_box
 
 # Rounding and tilted cameras leave more than this to a right box; a bottom centre taken for the

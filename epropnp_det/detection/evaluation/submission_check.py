@@ -17,10 +17,10 @@ from nuscenes import NuScenes
 from nuscenes.eval.detection.config import config_factory
 from tqdm import tqdm
 
+from epropnp_det.engine.file_checks import Fault
 from epropnp_det.errors import UserError
 
 from ..data.class_set import ClassSet
-from ..data.file_checks import Fault
 from .nuscenes_metrics import CONFIG, SPLITS, check_split, nearest_split, samples_by_split
 
 META_FLAGS = ("use_camera", "use_lidar", "use_radar", "use_map", "use_external")

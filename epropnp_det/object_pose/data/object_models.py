@@ -106,7 +106,7 @@ def load_model(folder: Path, object_id: int, info: Mapping[str, Any]) -> ObjectM
         object_id,
         vertices * METRES,
         np.asarray(mesh.faces),
-        _colors(mesh),
+        vertex_colors(mesh),
         info["diameter"] * METRES,
         np.array([info[f"min_{axis}"] for axis in "xyz"]) * METRES,
         np.array([info[f"size_{axis}"] for axis in "xyz"]) * METRES,
@@ -201,11 +201,25 @@ def diameter_fault(mesh: trimesh.Trimesh, info: Mapping[str, Any]) -> str | None
     )
 
 
-def _colors(mesh: trimesh.Trimesh) -> np.ndarray:
+def vertex_colors(mesh: trimesh.Trimesh) -> np.ndarray:
+    """Colours (V, 3) uint8 RGB of the vertices: their own, the texture's, or grey for none."""
     visual: Any = mesh.visual
     if visual.kind == "vertex":
         return np.asarray(visual.vertex_colors)[:, :3]
-    return np.full((len(mesh.vertices), 3), GREY, np.uint8)
+    texture, cells = _texture(mesh)
+    if texture is None or cells is None:
+        return np.full((len(mesh.vertices), 3), GREY, np.uint8)
+    colors = np.empty((len(mesh.vertices), 3), np.uint8)
+    colors[mesh.faces] = look_up(texture, cells)
+    return colors
+
+
+def look_up(texture: np.ndarray, cells: np.ndarray) -> np.ndarray:
+    """Colours (..., 3) of a texture (H, W, 3) at (..., 2): u, and v upwards, in [0, 1]."""
+    height, width = texture.shape[:2]
+    column = np.clip(cells[..., 0] * width, 0, width - 1).astype(int)
+    row = np.clip((1 - cells[..., 1]) * height, 0, height - 1).astype(int)
+    return texture[row, column]
 
 
 def _texture(mesh: trimesh.Trimesh) -> tuple[np.ndarray | None, np.ndarray | None]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from epropnp_det.errors import UserError
 
+from ..data.bop_dataset import TargetTruth
 from ..data.object_models import ObjectModel
 from ..rigid_pose import RigidPose
 from . import pose_errors
@@ -34,26 +35,6 @@ THRESHOLDS: Mapping[str, tuple[str, np.ndarray]] = {
     "projection 5 px": ("projection", np.array([5])),
 }
 _MSPD_WIDTH = 640
-
-
-@dataclass(frozen=True)
-class TargetTruth:
-    """The instances of one object that are to be found in one image.
-
-    Args:
-        count: how many of them are wanted (`inst_count`).
-        poses: poses of these instances, leading dim G [m].
-        camera_matrix: (3, 3) [px].
-        image_width: [px].
-    """
-
-    scene_id: int
-    image_id: int
-    object_id: int
-    count: int
-    poses: RigidPose
-    camera_matrix: np.ndarray
-    image_width: int
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from ..rigid_pose import RigidPose
 HEADER = ("scene_id", "im_id", "obj_id", "score", "R", "t", "time")
 UNKNOWN_TIME = -1.0
 _METRES = 1e-3
-_ORTHONORMAL = 1e-3
+_ORTHONORMAL = 1e-2
 _REMEDY = f"write a line as {','.join(HEADER)}, with blanks between the numbers of R and t (mm)"
 
 

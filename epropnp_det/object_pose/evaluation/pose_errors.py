@@ -12,7 +12,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from ..data.mesh_measures import convex_corners
-from ..rigid_pose import RigidPose
+from ..rigid_pose import RigidPose, project
 
 
 def add(estimate: RigidPose, truth: RigidPose, vertices: np.ndarray) -> np.ndarray:
@@ -96,12 +96,6 @@ def nearest_symmetric_truth(
         np.take_along_axis(rotation, best[..., None, None], axis=-3)[..., 0, :, :],
         np.take_along_axis(translation, best[..., None], axis=-2)[..., 0, :],
     )
-
-
-def project(points: np.ndarray, camera_matrix: np.ndarray) -> np.ndarray:
-    """Pixels (..., N, 2) of points (..., N, 3) in front of the camera (..., 3, 3)."""
-    image = points @ np.swapaxes(camera_matrix, -1, -2)
-    return image[..., :2] / image[..., 2:]
 
 
 def _best_of(symmetries: RigidPose, distances: Callable[[RigidPose], np.ndarray]) -> np.ndarray:

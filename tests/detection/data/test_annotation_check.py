@@ -16,7 +16,7 @@ import pytest
 
 from epropnp_det.detection.data import annotation_check, annotation_file
 from epropnp_det.detection.data.class_set import NUSCENES, class_set
-from epropnp_det.detection.data.file_checks import summarize
+from epropnp_det.engine.file_checks import summarize
 from tests.nuscenes_factory import VERSION
 
 ROOT = Path(__file__).parents[3]

@@ -17,9 +17,9 @@ from nuscenes.eval.detection.data_classes import DetectionBox
 
 from epropnp_det.detection.data import nuscenes_convert
 from epropnp_det.detection.data.class_set import NUSCENES
-from epropnp_det.detection.data.file_checks import summarize
 from epropnp_det.detection.data.nuscenes_classes import ADMITTED_ATTRIBUTES, CLASSES
 from epropnp_det.detection.evaluation import submission_check
+from epropnp_det.engine.file_checks import summarize
 from epropnp_det.errors import UserError
 from tests.nuscenes_factory import VERSION
 

@@ -11,9 +11,9 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from epropnp_det.errors import UserError
+from epropnp_det.object_pose.data.bop_dataset import TargetTruth
 from epropnp_det.object_pose.evaluation.bop_recalls import (
     TargetErrors,
-    TargetTruth,
     evaluate,
     match_greedily,
     recall,

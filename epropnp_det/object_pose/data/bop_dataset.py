@@ -1,0 +1,333 @@
+"""Reader of BOP's standard layout ("BOP-scenewise").
+
+Files are in mm, with pixel centres at integers; what this reader returns is in metres, with pixel
+centres at half integers: it adds 0.5 to the principal point, and nothing else does. Boxes in files
+are the first row and column of a mask and the distance to its last ones; here a box spans the whole
+pixels, so it is one pixel larger.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from epropnp_det.errors import UserError
+
+from ..rigid_pose import RigidPose
+from .object_models import METRES
+
+HALF_PIXEL = 0.5
+TARGETS_FILE = "test_targets_bop19.json"
+_IMAGE_FOLDERS = ("rgb", "gray")
+_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+_REMEDY = "write it as BOP's standard layout has it (bop_datasets_format.md of the BOP toolkit)"
+
+
+@dataclass(frozen=True)
+class BopInstance:
+    """A ground truth object of an image.
+
+    Args:
+        index: its place in the image's list, by which its masks are named.
+        object_id: BOP's number of the object.
+        pose: from the model's frame to the camera's [m].
+        box: (4,) x, y, w, h [px] around the whole silhouette, also beyond the image and behind
+            other objects; None where `scene_gt_info.json` is missing.
+        visible_box: (4,) x, y, w, h [px] around the visible part, or None.
+        visibility: visible share of the silhouette, or None.
+    """
+
+    index: int
+    object_id: int
+    pose: RigidPose
+    box: np.ndarray | None
+    visible_box: np.ndarray | None
+    visibility: float | None
+
+
+@dataclass(frozen=True)
+class BopImage:
+    """An image, its camera, and the objects that it shows.
+
+    Args:
+        folder: of the scene.
+        path: of the image file.
+        camera_matrix: (3, 3) [px], pixel centres at half integers.
+        instances: ground truth; empty where a split has none.
+    """
+
+    folder: Path
+    scene_id: int
+    image_id: int
+    path: Path
+    camera_matrix: np.ndarray
+    instances: tuple[BopInstance, ...]
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Width and height [px], from the head of the image file.
+
+        Raises:
+            UserError: the file is missing or no image.
+        """
+        try:
+            with Image.open(self.path) as file:
+                return file.size
+        except (OSError, UnidentifiedImageError) as error:
+            raise UserError(f"image {self.path} cannot be read; copy it there again") from error
+
+    def mask_path(self, index: int, visible: bool = False) -> Path:
+        """File of the mask of instance `index`: the whole silhouette, or its visible part."""
+        kind = "mask_visib" if visible else "mask"
+        return self.folder / kind / f"{self.image_id:06d}_{index:06d}.png"
+
+
+@dataclass(frozen=True)
+class BopTarget:
+    """An object that is to be found `count` times in an image."""
+
+    scene_id: int
+    image_id: int
+    object_id: int
+    count: int
+
+
+@dataclass(frozen=True)
+class TargetTruth:
+    """The instances of one object that are to be found in one image.
+
+    Args:
+        count: how many of them are wanted (`inst_count`).
+        poses: of these instances, leading dim G [m].
+        camera_matrix: (3, 3) [px].
+        image_width: [px].
+    """
+
+    scene_id: int
+    image_id: int
+    object_id: int
+    count: int
+    poses: RigidPose
+    camera_matrix: np.ndarray
+    image_width: int
+
+
+def read_split(root: str | Path, split: str) -> list[BopImage]:
+    """All images of a split ("test", "train_pbr", ...), ordered by scene and image.
+
+    Raises:
+        UserError: the split or one of its files is missing or has another form; the line names
+            file, entry and remedy.
+    """
+    folder = Path(root) / split
+    if not folder.is_dir():
+        known = sorted(each.name for each in split_folders(root))
+        raise UserError(
+            f"{folder} is missing; the splits of {root} are {', '.join(known) or 'none'}"
+        )
+    scenes = sorted(each for each in folder.iterdir() if each.name.isdigit())
+    if not scenes:
+        raise UserError(f"{folder} holds no scene; its folders are named 000000, 000001, ...")
+    return [image for scene in scenes for image in read_scene(scene)]
+
+
+def split_folders(root: str | Path) -> list[Path]:
+    """The folders of a data set that hold scenes."""
+    folders = [each for each in sorted(Path(root).glob("*")) if each.is_dir()]
+    return [each for each in folders if next(each.glob("*/scene_camera.json"), None)]
+
+
+def read_scene(folder: Path) -> list[BopImage]:
+    """All images of a scene's folder.
+
+    Raises:
+        UserError: a file is missing or has another form.
+    """
+    cameras = _read_scene_file(folder / "scene_camera.json")
+    truth_file = folder / "scene_gt.json"
+    truth = _read_scene_file(truth_file) if truth_file.is_file() else {}
+    info_file = folder / "scene_gt_info.json"
+    info = _read_scene_file(info_file) if info_file.is_file() else {}
+    for image_id in truth:
+        if image_id not in cameras:
+            raise UserError(
+                f"{truth_file}: image {image_id} is not in scene_camera.json; {_REMEDY}"
+            )
+    names = _image_files(folder)
+    images = []
+    for image_id in sorted(cameras):
+        where = f"{folder / 'scene_camera.json'}: image {image_id}"
+        matrix = _numbers(cameras[image_id], "cam_K", 9, where).reshape(3, 3)
+        matrix[:2, 2] += HALF_PIXEL
+        path = names.get(image_id, folder / "rgb" / f"{image_id:06d}.png")
+        instances = _instances(folder, image_id, truth.get(image_id, []), info.get(image_id))
+        images.append(BopImage(folder, int(folder.name), image_id, path, matrix, tuple(instances)))
+    return images
+
+
+def read_targets(path: str | Path) -> list[BopTarget]:
+    """The targets of a file like `test_targets_bop19.json`.
+
+    Raises:
+        UserError: the file is missing or has another form.
+    """
+    keys = ("scene_id", "im_id", "obj_id", "inst_count")
+    targets = []
+    for index, entry in enumerate(read_list(path)):
+        for key in keys:
+            if not isinstance(entry, dict) or not isinstance(entry.get(key), int):
+                raise UserError(f"{path}: entry {index} has no whole number '{key}'; {_REMEDY}")
+        targets.append(BopTarget(*(entry[key] for key in keys)))
+    return targets
+
+
+def target_truths(
+    targets: Sequence[BopTarget], images: Sequence[BopImage], source: str | Path = TARGETS_FILE
+) -> list[TargetTruth]:
+    """What evaluation needs of the targets: poses, camera and size of the image.
+
+    Of more instances than a target counts, the most visible ones are wanted, as in the challenge.
+
+    Raises:
+        UserError: a target without its image, or with more instances than the image shows.
+    """
+    by_key = {(image.scene_id, image.image_id): image for image in images}
+    truths = []
+    for target in targets:
+        where = f"{source}: object {target.object_id}"
+        image = by_key.get((target.scene_id, target.image_id))
+        if image is None:
+            raise UserError(
+                f"{where}: image {target.image_id} of scene {target.scene_id} is not in the split; "
+                "copy it there or drop the target"
+            )
+        shown = [each for each in image.instances if each.object_id == target.object_id]
+        if len(shown) < target.count:
+            raise UserError(
+                f"{where}: image {target.image_id} of scene {target.scene_id} shows {len(shown)} "
+                f"of {target.count}; correct 'inst_count' or scene_gt.json"
+            )
+        shown = sorted(shown, key=lambda each: -1 if each.visibility is None else -each.visibility)
+        poses = RigidPose.stack([each.pose for each in shown[: target.count]])
+        ids = (target.scene_id, target.image_id, target.object_id)
+        truths.append(TargetTruth(*ids, target.count, poses, image.camera_matrix, image.size[0]))
+    return truths
+
+
+def read_image(image: BopImage) -> np.ndarray:
+    """The image (H, W, 3) as uint8 RGB; grey images have three equal channels.
+
+    Raises:
+        UserError: the file is missing or no image.
+    """
+    pixels = cv2.imread(str(image.path), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise UserError(f"image {image.path} cannot be read; copy it there again")
+    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+
+
+def read_mask(image: BopImage, index: int, visible: bool = False) -> np.ndarray:
+    """The mask (H, W) bool of instance `index`.
+
+    Raises:
+        UserError: the file is missing, no image, or of another size than the image.
+    """
+    path = image.mask_path(index, visible)
+    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if mask is None:
+        raise UserError(f"mask {path} cannot be read; write it with create_synthetic_bop.py")
+    if mask.shape[::-1] != image.size:
+        raise UserError(
+            f"mask {path} is {mask.shape[1]}x{mask.shape[0]} and its image "
+            f"{image.size[0]}x{image.size[1]}; write masks of the image's size"
+        )
+    return mask > 0
+
+
+def read_list(path: str | Path) -> list[Any]:
+    """The list of a JSON file.
+
+    Raises:
+        UserError: the file is missing, no JSON, or another thing than a list.
+    """
+    content = _load(Path(path))
+    if not isinstance(content, list):
+        raise UserError(f"{path} is no list; {_REMEDY}")
+    return content
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); copy it there") from error
+    except ValueError as error:
+        raise UserError(f"{path} is not JSON ({error}); {_REMEDY}") from error
+
+
+def _read_scene_file(path: Path) -> dict[int, Any]:
+    """A file that maps image numbers to entries."""
+    content = _load(path)
+    if not isinstance(content, dict) or not all(key.isdigit() for key in content):
+        raise UserError(f"{path} does not map image numbers to entries; {_REMEDY}")
+    return {int(key): value for key, value in content.items()}
+
+
+def _image_files(folder: Path) -> dict[int, Path]:
+    """Image files of a scene by their number; colour before grey."""
+    files: dict[int, Path] = {}
+    for name in _IMAGE_FOLDERS:
+        for path in sorted((folder / name).glob("*")):
+            if path.suffix.lower() in _IMAGE_SUFFIXES and path.stem.isdigit():
+                files.setdefault(int(path.stem), path)
+    return files
+
+
+def _instances(folder: Path, image_id: int, entries: Any, infos: Any) -> Iterator[BopInstance]:
+    where = f"{folder / 'scene_gt.json'}: image {image_id}"
+    if not isinstance(entries, list):
+        raise UserError(f"{where} is no list of objects; {_REMEDY}")
+    if infos is not None and (not isinstance(infos, list) or len(infos) != len(entries)):
+        raise UserError(
+            f"{folder / 'scene_gt_info.json'}: image {image_id} has not one entry for each of the "
+            f"{len(entries)} objects of scene_gt.json; {_REMEDY}"
+        )
+    for index, entry in enumerate(entries):
+        place = f"{where}, object {index}"
+        if not isinstance(entry, dict) or not isinstance(entry.get("obj_id"), int):
+            raise UserError(f"{place} has no whole number 'obj_id'; {_REMEDY}")
+        rotation = _numbers(entry, "cam_R_m2c", 9, place).reshape(3, 3)
+        pose = RigidPose(rotation, _numbers(entry, "cam_t_m2c", 3, place) * METRES)
+        info = {} if infos is None else infos[index]
+        info_place = f"{folder / 'scene_gt_info.json'}: image {image_id}, object {index}"
+        boxes = [_box(info, key, info_place) for key in ("bbox_obj", "bbox_visib")]
+        visibility = info.get("visib_fract")
+        yield BopInstance(index, entry["obj_id"], pose, *boxes, visibility)
+
+
+def _box(info: Mapping[str, Any], key: str, where: str) -> np.ndarray | None:
+    """A box that spans whole pixels; None where there is none: BOP writes -1 for an empty mask."""
+    if key not in info:
+        return None
+    box = _numbers(info, key, 4, where)
+    return None if box[2] < 0 or box[3] < 0 else box + np.array([0, 0, 1, 1])
+
+
+def _numbers(entry: Any, key: str, count: int, where: str) -> np.ndarray:
+    values = entry.get(key) if isinstance(entry, dict) else None
+    if (
+        not isinstance(values, list)
+        or len(values) != count
+        or not all(isinstance(each, (int, float)) and math.isfinite(each) for each in values)
+    ):
+        raise UserError(f"{where}: '{key}' is no list of {count} finite numbers; {_REMEDY}")
+    return np.array(values, dtype=np.float64)

@@ -1,0 +1,99 @@
+"""Labels of a grid of pixels, ray-cast from the models: object coordinates, silhouettes and what is
+visible of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..rigid_pose import project
+from .ray_scenes import PlacedObject, RayScenes
+
+# px around the projected box that is still cast at.
+_MARGIN = 1.0
+
+
+@dataclass(frozen=True)
+class ObjectMaps:
+    """Labels of one object on a grid of H x W pixels.
+
+    Args:
+        coordinates: (H, W, 3) float32, points of the model [m] under the pixels, whether something
+            stands before them or not; zeros outside the silhouette.
+        mask: (H, W) bool, the whole silhouette (amodal).
+        visible: (H, W) bool, where nothing stands before the object.
+        depth: (H, W) float32, z [m] of the object, infinite outside the silhouette.
+    """
+
+    coordinates: np.ndarray
+    mask: np.ndarray
+    visible: np.ndarray
+    depth: np.ndarray
+
+    @property
+    def visibility(self) -> float:
+        """Visible share of the silhouette's pixels on this grid; 0 where there is none."""
+        return float(self.visible.sum() / max(self.mask.sum(), 1))
+
+
+def pixel_centers(width: int, height: int) -> np.ndarray:
+    """Centres (H, W, 2), x, y, of an image's pixels; that of the first is (0.5, 0.5)."""
+    rows, columns = np.mgrid[:height, :width]
+    return np.stack([columns + 0.5, rows + 0.5], axis=-1)
+
+
+def object_maps(
+    scenes: RayScenes,
+    objects: Sequence[PlacedObject],
+    camera_matrix: np.ndarray,
+    pixels: np.ndarray,
+) -> list[ObjectMaps]:
+    """The maps of all objects of an image, each occluded by the others.
+
+    Args:
+        camera_matrix: (3, 3) [px], pixel centres at half integers.
+        pixels: (H, W, 2) x, y [px]: an image's pixel centres, or the cell centres of a crop.
+
+    Raises:
+        KeyError: an object has no model.
+    """
+    cast = [_silhouette(scenes, each, camera_matrix, pixels) for each in objects]
+    nearest = np.min([depth for _, depth in cast], axis=0, initial=np.inf)
+    return [
+        ObjectMaps(coordinates, depth < np.inf, (depth < np.inf) & (depth <= nearest), depth)
+        for coordinates, depth in cast
+    ]
+
+
+def _silhouette(
+    scenes: RayScenes, placed: PlacedObject, camera_matrix: np.ndarray, pixels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates (H, W, 3) and depth (H, W) of one object without the others."""
+    coordinates = np.zeros((*pixels.shape[:2], 3), np.float32)
+    depth = np.full(pixels.shape[:2], np.inf, np.float32)
+    chosen = near_object(scenes, placed, camera_matrix, pixels)
+    hits = scenes.cast(placed, camera_matrix, pixels[chosen])
+    coordinates[chosen] = hits.coordinates
+    depth[chosen] = hits.depth
+    return coordinates, depth
+
+
+def near_object(
+    scenes: RayScenes, placed: PlacedObject, camera_matrix: np.ndarray, pixels: np.ndarray
+) -> np.ndarray:
+    """Which pixels (...) of (..., 2) lie in the rectangle around the projected box of the model.
+
+    All of them where a part of the box is not in front of the camera.
+    """
+    model = scenes.models[placed.object_id]
+    units = np.stack(np.meshgrid(*[[0, 1]] * 3), axis=-1).reshape(-1, 3)
+    corners = placed.pose.apply(model.box_min + units * model.box_size)
+    if corners[:, 2].min() <= 0:
+        return np.ones(pixels.shape[:-1], bool)
+    image = project(corners, camera_matrix)
+    low = image.min(axis=0) - _MARGIN
+    high = image.max(axis=0) + _MARGIN
+    return ((pixels >= low) & (pixels <= high)).all(axis=-1)

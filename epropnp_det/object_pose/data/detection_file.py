@@ -1,0 +1,110 @@
+"""Boxes found by a detector, in the BOP challenge's JSON form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from epropnp_det.engine.file_checks import Fault
+from epropnp_det.engine.json_files import write_json
+from epropnp_det.errors import UserError
+
+from .bop_dataset import BopImage, read_list
+
+UNKNOWN_TIME = -1.0
+_REMEDY = (
+    "an entry has scene_id, image_id, category_id, bbox [x, y, w, h] in pixels, score and time"
+)
+
+
+@dataclass(frozen=True)
+class Detection:
+    """A box of an object in an image.
+
+    Args:
+        box: (4,) x, y, w, h [px] from the image's corner (0, 0).
+        time: seconds of the detector for the whole image, or `UNKNOWN_TIME`.
+    """
+
+    scene_id: int
+    image_id: int
+    object_id: int
+    box: np.ndarray
+    score: float
+    time: float = UNKNOWN_TIME
+
+
+def read_detections(path: str | Path) -> list[Detection]:
+    """Reads a file of detections.
+
+    Raises:
+        UserError: the file is missing or has another form; the line names the entry.
+    """
+    entries = enumerate(read_list(path))
+    return [_detection(entry, f"{path}: entry {index}") for index, entry in entries]
+
+
+def write_detections(detections: Iterable[Detection], path: str | Path) -> None:
+    """Writes a file of detections."""
+    entries = [
+        dict(
+            scene_id=each.scene_id,
+            image_id=each.image_id,
+            category_id=each.object_id,
+            bbox=[float(value) for value in each.box],
+            score=float(each.score),
+            time=float(each.time),
+        )
+        for each in detections
+    ]
+    write_json(Path(path), entries)
+
+
+def find_detection_faults(
+    detections: Sequence[Detection], images: Sequence[BopImage], object_ids: Iterable[int]
+) -> Iterator[Fault]:
+    """Detections that no image or no model fits: what is wrong, where and what stands there."""
+    by_key = {(image.scene_id, image.image_id): image for image in images}
+    known = set(object_ids)
+    for index, each in enumerate(detections):
+        where = f"entry {index}"
+        image = by_key.get((each.scene_id, each.image_id))
+        if image is None:
+            found = f"scene {each.scene_id}, image {each.image_id}"
+            yield Fault("every detection has its image; drop the others", where, found)
+            continue
+        if each.object_id not in known:
+            rule = "every category_id has a model; add the model or drop the detection"
+            yield Fault(rule, where, str(each.object_id))
+        if box_outside(each.box, image.size):
+            rule = f"a box overlaps its image of {image.size[0]}x{image.size[1]}; correct bbox"
+            yield Fault(rule, where, str(each.box.tolist()))
+
+
+def box_outside(box: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether a box x, y, w, h has nothing in common with an image of (width, height)."""
+    low = np.maximum(box[:2], 0)
+    high = np.minimum(box[:2] + box[2:], size)
+    return bool((high <= low).any())
+
+
+def _detection(entry: Any, where: str) -> Detection:
+    if not isinstance(entry, dict):
+        raise UserError(f"{where} is no object; {_REMEDY}")
+    for key in ("scene_id", "image_id", "category_id"):
+        if not isinstance(entry.get(key), int):
+            raise UserError(f"{where} has no whole number '{key}'; {_REMEDY}")
+    try:
+        box = np.array(entry["bbox"], dtype=np.float64).reshape(4)
+        score = float(entry["score"])
+        time = float(entry.get("time", UNKNOWN_TIME))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{where}: 'bbox' or 'score' is missing or no number; {_REMEDY}") from error
+    if not np.isfinite([*box, score, time]).all() or box[2:].min() <= 0:
+        raise UserError(f"{where}: the box {box.tolist()} is not finite or empty; {_REMEDY}")
+    ids = (entry["scene_id"], entry["image_id"], entry["category_id"])
+    return Detection(*ids, box, score, time)
