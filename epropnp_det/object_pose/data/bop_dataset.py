@@ -107,7 +107,7 @@ class TargetTruth:
 
     Args:
         count: how many of them are wanted (`inst_count`).
-        poses: of these instances, leading dim G [m].
+        poses: poses of these instances, leading dim G [m].
         camera_matrix: (3, 3) [px].
         image_width: [px].
     """
