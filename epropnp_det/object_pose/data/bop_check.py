@@ -137,7 +137,7 @@ def find_image_faults(image: BopImage, corners: Mapping[int, np.ndarray]) -> Ite
     """The mistakes of one image: its file, camera, poses, boxes and masks.
 
     Args:
-        corners: of the models' hulls by object id, (M, 3) [m].
+        corners: corners of the models' hulls by object id, (M, 3) [m].
     """
     where = f"scene {image.scene_id}, image {image.image_id}"
     try:

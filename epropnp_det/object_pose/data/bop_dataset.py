@@ -59,8 +59,8 @@ class BopImage:
     """An image, its camera, and the objects that it shows.
 
     Args:
-        folder: of the scene.
-        path: of the image file.
+        folder: folder of the scene.
+        path: path of the image file.
         camera_matrix: (3, 3) [px], pixel centres at half integers.
         instances: ground truth; empty where a split has none.
     """
@@ -309,9 +309,14 @@ def _instances(folder: Path, image_id: int, entries: Any, infos: Any) -> Iterato
         pose = RigidPose(rotation, _numbers(entry, "cam_t_m2c", 3, place) * METRES)
         info = {} if infos is None else infos[index]
         info_place = f"{folder / 'scene_gt_info.json'}: image {image_id}, object {index}"
-        boxes = [_box(info, key, info_place) for key in ("bbox_obj", "bbox_visib")]
-        visibility = info.get("visib_fract")
-        yield BopInstance(index, entry["obj_id"], pose, *boxes, visibility)
+        yield BopInstance(
+            index,
+            entry["obj_id"],
+            pose,
+            _box(info, "bbox_obj", info_place),
+            _box(info, "bbox_visib", info_place),
+            info.get("visib_fract"),
+        )
 
 
 def _box(info: Mapping[str, Any], key: str, where: str) -> np.ndarray | None:

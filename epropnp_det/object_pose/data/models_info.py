@@ -22,7 +22,7 @@ from .symmetry_search import SymmetrySettings, find_symmetries
 def write_models_info(
     folder: str | Path, settings: SymmetrySettings, overwrite: bool = False
 ) -> dict[int, dict[str, Any]]:
-    """Measures every `obj_NNNNNN.ply` of a folder and writes `models_info.json` beside them.
+    """Measures every `obj_NNNNNN.ply` of a folder and writes `models_info.json` next to them.
 
     Raises:
         UserError: no mesh, a mesh in another unit than mm or with holes, or a file in the way.

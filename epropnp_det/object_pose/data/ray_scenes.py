@@ -88,7 +88,7 @@ class RayScenes:
     def occluded(
         self, placed: PlacedObject, origins: np.ndarray, direction: np.ndarray
     ) -> np.ndarray:
-        """Whether the object stands in the way (M,) from points (M, 3) along a direction (3,) or
+        """Whether the object blocks the way (M,) from points (M, 3) along a direction (3,) or
         directions (M, 3), both in the camera's frame [m].
         """
         rotation = placed.pose.orthonormal().rotation
