@@ -37,7 +37,7 @@ class Record:
         """`Tensor.to` on every field; masks and flags keep their dtype."""
         return self.map(lambda tensor: _to(tensor, *args, **kwargs))
 
-    def where(self, choice: Tensor, other: Self) -> Self:
+    def torch_where(self, choice: Tensor, other: Self) -> Self:
         """This record's objects where `choice` (...) is True, those of `other` elsewhere."""
         pairs = {
             field.name: (getattr(self, field.name), getattr(other, field.name))
@@ -49,7 +49,7 @@ class Record:
         """The same values outside the autograd graph."""
         return self.map(Tensor.detach)
 
-    def derive(self, **changes: Any) -> Self:
+    def replace_unchecked(self, **changes: Any) -> Self:
         """The record with some fields changed by someone who knows that they fit: nothing is
         checked again.
         """
@@ -69,7 +69,7 @@ def _map(value: Any, function: Callable[[Tensor], Tensor]) -> Any:
 
 def _where(choice: Tensor, yes: Any, no: Any) -> Any:
     if isinstance(yes, Record):
-        return yes.where(choice, no)
+        return yes.torch_where(choice, no)
     if not isinstance(yes, Tensor):
         return yes
     return torch.where(choice.reshape((*choice.shape, *(1,) * (yes.ndim - choice.ndim))), yes, no)

@@ -56,7 +56,7 @@ class Camera(Record):
             )
         if self.clip_min.shape[-1:] != (2,) or self.clip_max.shape[-1:] != (2,):
             raise ValueError("camera limits clip_min and clip_max must be (..., 2): x, y in pixels")
-        pixels = {"clip_min": self.clip_min, "clip_max": self.clip_max, "corner": self.anchor}
+        pixels = {"clip_min": self.clip_min, "clip_max": self.clip_max, "corner": self.image_origin}
         batch = torch.broadcast_shapes(
             self.matrix.shape[:-2], *(pixel.shape[:-1] for pixel in pixels.values())
         )
@@ -108,14 +108,14 @@ class Camera(Record):
             name: getattr(self, name).expand(*shape, 2)
             for name in ("clip_min", "clip_max", "corner")
         }
-        return self.derive(matrix=self.matrix.expand(*shape, 3, 3), **pixels)
+        return self.replace_unchecked(matrix=self.matrix.expand(*shape, 3, 3), **pixels)
 
     def each_point(self) -> Camera:
         """The same camera with a trailing batch dim (..., 1), which broadcasts over the points of
         (..., N, 3).
         """
         low, high, corner = (
-            pixel.unsqueeze(-2) for pixel in (self.clip_min, self.clip_max, self.anchor)
+            pixel.unsqueeze(-2) for pixel in (self.clip_min, self.clip_max, self.image_origin)
         )
         return Camera(self.matrix.unsqueeze(-3), low, high, self.z_min, corner)
 
@@ -195,7 +195,7 @@ class Camera(Record):
         Returns:
             Pixels (..., 2, N) and transposed Jacobians d pixel / d xyz (..., 3, 2, N).
         """
-        depth, anchor = image[..., 2:, :], self.anchor[..., None]
+        depth, anchor = image[..., 2:, :], self.image_origin[..., None]
         clamped = depth.clamp(min=self.z_min)
         nearness = clamped.reciprocal()
         # The anchor's term is exactly zero wherever depth is not clamped.
@@ -234,7 +234,7 @@ class Camera(Record):
             torch.minimum(*ends),
             torch.maximum(*ends),
             self.z_min,
-            moved(self.anchor),
+            moved(self.image_origin),
         )
 
 

@@ -36,14 +36,14 @@ def estimate(
     centred, mean = problem.detach().centre()
     begin = _start(
         centred,
-        None if start is None else space.move_origin(start.to(mean), mean),
+        None if start is None else space.translate_object_frame(start.to(mean), mean),
         settings,
         generator,
         space,
     )
     kernel = ops.choose("solve", centred)
     pose = kernel.solve(centred, begin, settings.lm_iterations, settings.solver)
-    return estimate_at(problem, space.move_origin(pose, -mean))
+    return estimate_at(problem, space.translate_object_frame(pose, -mean))
 
 
 def _start(
@@ -75,7 +75,7 @@ def posterior(
     drawn = kernel.sample(
         centred, first, estimate.valid, settings.mc_samples, settings.amis_rounds, generator
     )
-    return replace(drawn, pose=space.move_origin(drawn.pose, -mean))
+    return replace(drawn, pose=space.translate_object_frame(drawn.pose, -mean))
 
 
 @torch.no_grad()
@@ -87,7 +87,7 @@ def first_proposal(
     get a harmless one.
     """
     pose = torch.where(estimate.valid[..., None], estimate.pose.to(mean), space.identity(mean))
-    pose = space.move_origin(pose, mean)
+    pose = space.translate_object_frame(pose, mean)
     covariance, broken = damped_inverse(problem.linearize(pose).hessian)
     first = PoseProposal.laplace(pose, covariance)
     return replace(first, broken=first.broken | broken)

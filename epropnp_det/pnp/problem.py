@@ -123,7 +123,7 @@ class PnPProblem(Record):
         return self.points.dtype
 
     @property
-    def kernel(self) -> RobustKernel:
+    def robust_kernel(self) -> RobustKernel:
         """The formulas of the robust kernel."""
         return ROBUST[self.robust]
 
@@ -138,13 +138,13 @@ class PnPProblem(Record):
         """(...) bool: `usable` for poses of this space. Points on one line leave a 6DoF pose free
         to turn about it.
         """
-        return self.usable if space.span == 1 else self.usable & (self.points.breadth() > SMALLEST)
+        return self.usable if space.min_point_rank == 1 else self.usable & (self.points.breadth() > SMALLEST)
 
     def centre(self) -> tuple[PnPProblem, Tensor]:
         """The problem with object coordinates relative to their mean, and that mean (..., 3) [m].
 
         Rotation and translation are then nearly independent, which is what solver and proposals
-        need. `move_origin` by the mean takes a pose to the centred problem, by minus the mean takes
+        need. `translate_object_frame` by the mean takes a pose to the centred problem, by minus the mean takes
         it back.
         """
         mean = self.points.mean_x3d()
@@ -174,7 +174,7 @@ class PnPProblem(Record):
         that is no pose.
         """
         space = pose_space(pose)
-        exists = space.exists(pose)
+        exists = space.is_valid(pose)
         pose = torch.where(exists[..., None], pose, space.identity(pose))
         pose = pose.expand(*torch.broadcast_shapes(pose.shape[:-1], self.shape), pose.shape[-1])
         samples = pose.shape[: pose.ndim - 1 - len(self.shape)]

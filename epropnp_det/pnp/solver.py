@@ -81,7 +81,7 @@ def lm_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tenso
         ratio = (at.cost - there.cost + noise) / (_promised_decrease(at, step) + noise)
         # NaN, from a candidate that is not finite, compares false: not accepted.
         accepted = ratio > MIN_RELATIVE_DECREASE
-        best, at = torch.where(accepted[..., None], candidate, best), there.where(accepted, at)
+        best, at = torch.where(accepted[..., None], candidate, best), there.torch_where(accepted, at)
         wider = radius / (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3)
         radius = torch.where(accepted, wider.clamp(max=MAX_RADIUS), radius / shrink)
         shrink = torch.where(accepted, torch.full_like(shrink, 2.0), 2 * shrink)
@@ -154,7 +154,7 @@ def _estimate(problem: PnPProblem, pose: Tensor, at: Linearization) -> PoseEstim
     space = pose_space(pose)
     centre = space.transform(pose, problem.points.mean_x3d()[..., None, :])[..., 0, :]
     in_front = problem.camera.depth(centre) > problem.camera.z_min
-    finite = space.exists(pose) & at.cost.isfinite()
+    finite = space.is_valid(pose) & at.cost.isfinite()
     _, broken = damped_inverse(at.hessian)
     return PoseEstimate(
         pose, at.cost, at.hessian, problem.determines(space) & in_front & finite & ~broken

@@ -18,7 +18,7 @@ def project(
     """Pixel (2,) of a point (3,) and its derivative (2, 3); nothing nearer than z_min, nothing
     beyond the limits.
     """
-    matrix, anchor = camera.matrix.numpy(), camera.anchor.numpy()
+    matrix, anchor = camera.matrix.numpy(), camera.image_origin.numpy()
     x, y, depth = matrix @ point
     z = max(depth, camera.z_min)
     free = np.array([x, y]) / z + anchor * (z - depth) / z

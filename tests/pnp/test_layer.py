@@ -102,7 +102,7 @@ def test_a_given_start_competes_with_the_random_one(space: type[PoseSpace]) -> N
     weak = scenes.layer(space, init=RandomSampleInit(1, 2, 0), lm_iterations=0)
     alone, helped = weak.solve(problem, generator=seeded(0)), weak.solve(problem, pose, seeded(0))
     assert (helped.cost <= alone.cost).all() and (helped.cost < alone.cost).any()
-    far = space.move_origin(pose, torch.full((16, 3), 50.0, dtype=torch.float64))
+    far = space.translate_object_frame(pose, torch.full((16, 3), 50.0, dtype=torch.float64))
     torch.testing.assert_close(
         weak.solve(problem, far, seeded(0)).cost, torch.minimum(problem.cost(far), alone.cost)
     )
@@ -182,9 +182,9 @@ def test_solving_does_not_depend_on_the_origin(space: type[PoseSpace]) -> None:
         Correspondences(points.x3d + offset, points.x2d, points.w2d), problem.camera
     )
     layer = scenes.layer(space, init=None)
-    first, second = layer.solve(problem, pose), layer.solve(moved, space.move_origin(pose, -offset))
+    first, second = layer.solve(problem, pose), layer.solve(moved, space.translate_object_frame(pose, -offset))
     torch.testing.assert_close(
-        space.move_origin(second.pose, offset), first.pose, rtol=EXACT, atol=EXACT
+        space.translate_object_frame(second.pose, offset), first.pose, rtol=EXACT, atol=EXACT
     )
 
 

@@ -587,7 +587,7 @@ def test_log_density_of_von_mises_over_all_concentrations() -> None:
         seeded(0),
         YawPose,
     )
-    expected = -problem.cost(drawn.pose) - first.log_prob(YawPose.move_origin(drawn.pose, mean))
+    expected = -problem.cost(drawn.pose) - first.log_prob(YawPose.translate_object_frame(drawn.pose, mean))
     assert drawn.valid.any()
     for actual, other in zip(drawn.log_weights.unbind(1), expected.unbind(1)):
         assert_close([actual], [other], NATIVE)

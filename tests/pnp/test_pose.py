@@ -98,7 +98,7 @@ def test_transform_is_the_matrix(space: type[PoseSpace], xyz: Tensor) -> None:
 @SPACES
 def test_move_origin(space: type[PoseSpace], xyz: Tensor) -> None:
     offset, pose = xyz[..., 0, :], some(space)
-    moved = space.transform(space.move_origin(pose, offset), xyz - offset[..., None, :])
+    moved = space.transform(space.translate_object_frame(pose, offset), xyz - offset[..., None, :])
     torch.testing.assert_close(moved, space.transform(pose, xyz), rtol=EXACT, atol=EXACT)
 
 
@@ -142,7 +142,7 @@ def test_chain_against_autograd(space: type[PoseSpace], xyz: Tensor) -> None:
         functional, torch.zeros(space.tangent_dim, dtype=pose.dtype)
     ).movedim(-1, 0)
     arm = space.rotation(pose) @ points.mT
-    torch.testing.assert_close(space.chain(arm, weight), expected, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(space.pull_back_jacobian(arm, weight), expected, rtol=EXACT, atol=EXACT)
 
 
 def test_tangent_of_the_quaternion() -> None:
@@ -254,14 +254,14 @@ def test_random_rotations_are_uniform() -> None:
 def test_what_is_no_pose(space: type[PoseSpace]) -> None:
     pose = some(space, (3,))
     pose[1, 2], pose[2, 3] = torch.nan, torch.inf
-    assert space.exists(pose).tolist() == [True, False, False]
+    assert space.is_valid(pose).tolist() == [True, False, False]
 
 
 def test_a_quaternion_of_length_zero_is_no_pose() -> None:
     assert (
-        not SE3Pose.exists(torch.zeros(7))
-        and not SE3Pose.exists(torch.full((7,), 1e30))
-        and YawPose.exists(torch.zeros(4))
+        not SE3Pose.is_valid(torch.zeros(7))
+        and not SE3Pose.is_valid(torch.full((7,), 1e30))
+        and YawPose.is_valid(torch.zeros(4))
     )
 
 

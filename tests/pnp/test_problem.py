@@ -199,7 +199,7 @@ def test_centring_and_cropping_change_no_cost(hard: tuple[PnPProblem, Tensor]) -
         centred.points.x3d.mean(-2), torch.zeros(3, 3, dtype=torch.float64), rtol=0, atol=EXACT
     )
     torch.testing.assert_close(
-        centred.cost(pose_space(pose).move_origin(pose, mean)),
+        centred.cost(pose_space(pose).translate_object_frame(pose, mean)),
         problem.cost(pose),
         rtol=EXACT,
         atol=EXACT,

@@ -84,7 +84,7 @@ def assert_same_solution(
     """
     layer = scenes.layer(case.space, init=None)
     first, second = layer.solve(expected, case.pose), layer.solve(actual, start)
-    pose = second.pose if back is None else case.space.move_origin(second.pose, back)
+    pose = second.pose if back is None else case.space.translate_object_frame(second.pose, back)
     assert case.space.difference(first.pose, pose).abs().max() < MINIMUM
     assert torch.equal(first.valid, second.valid)
 
@@ -106,9 +106,9 @@ def test_order_of_points_does_not_matter(case: Case, seed: int) -> None:
 def test_origin_of_the_object_does_not_matter(case: Case, offset: list[float]) -> None:
     points, shift = case.problem.points, torch.tensor(offset, dtype=torch.float64)
     moved = again(case, replace(points, x3d=points.x3d + shift))
-    assert_same(case.problem, case.samples, moved, case.space.move_origin(case.samples, -shift))
+    assert_same(case.problem, case.samples, moved, case.space.translate_object_frame(case.samples, -shift))
     assert_same_solution(
-        case, case.problem, moved, case.space.move_origin(case.pose, -shift), shift
+        case, case.problem, moved, case.space.translate_object_frame(case.pose, -shift), shift
     )
 
 

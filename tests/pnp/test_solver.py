@@ -243,7 +243,7 @@ def test_small_systems() -> None:
 def test_random_start_finds_the_pose(space: type[PoseSpace]) -> None:
     problem, pose = scenes.problem((64,), space=space)
     start = random_sample_init(problem.centre()[0], generator=seeded(0), space=space)
-    start = space.move_origin(start, -problem.centre()[1])
+    start = space.translate_object_frame(start, -problem.centre()[1])
     error = space.difference(pose, levenberg_marquardt(problem, start, 10).pose)
     assert (error[:, :3].norm(dim=-1) < 0.1 * pose[:, 2]).double().mean() > 0.95
     # The 6DoF tangent is half a rotation vector.

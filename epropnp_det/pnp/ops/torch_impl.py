@@ -20,13 +20,13 @@ def cost(problem: PnPProblem, pose: Tensor) -> Tensor:
     points for all samples.
     """
     # With the camera's anchor as pixel (0, 0), projecting is one division, near plane or not.
-    problem = problem.crop(problem.camera.anchor)
+    problem = problem.crop(problem.camera.image_origin)
     x3d = problem.points.x3d
     homogeneous = torch.cat((x3d, torch.ones_like(x3d[..., :1])), dim=-1).mT
     u, v, z = (row @ homogeneous for row in _projections(problem, pose))
     nearness = z.clamp(min=problem.camera.z_min).reciprocal()
     squared = _error(problem, u * nearness, 0).square() + _error(problem, v * nearness, 1).square()
-    return problem.kernel.cost(squared, problem.delta[..., None, None]).sum(-1).movedim(-1, 0)
+    return problem.robust_kernel.cost(squared, problem.delta[..., None, None]).sum(-1).movedim(-1, 0)
 
 
 def _projections(problem: PnPProblem, pose: Tensor) -> Tensor:
@@ -60,9 +60,9 @@ def rows(
     weight, delta = problem.points.w2d.mT, problem.delta[..., None]
     weighted = (pixel - problem.points.x2d.mT) * weight
     squared = weighted.square().sum(-2)
-    scale = problem.kernel.scale(squared, delta)[..., None, :]
-    jacobian = space.chain(arm, slope) * (weight * scale)[..., None, :, :]
-    return problem.kernel.cost(squared, delta).sum(-1), weighted * scale, jacobian
+    scale = problem.robust_kernel.scale(squared, delta)[..., None, :]
+    jacobian = space.pull_back_jacobian(arm, slope) * (weight * scale)[..., None, :, :]
+    return problem.robust_kernel.cost(squared, delta).sum(-1), weighted * scale, jacobian
 
 
 def normal_equations(

@@ -49,7 +49,7 @@ class PoseProposal(Record):
         position, turn = self.space.split(pose)
         translation, broken = StudentT.fit(position, weight)
         orientation, also_broken = self.space.orientation.fit(turn, weight)
-        return self.where(
+        return self.torch_where(
             broken | also_broken, PoseProposal(translation, orientation, self.broken, self.space)
         )
 

@@ -20,13 +20,13 @@ class PoseSpace(ABC):
         dim: D, numbers of a pose.
         tangent_dim: degrees of freedom; a tangent is a translation [m] and what turns the
             orientation.
-        span: how many directions the object points must spread in to determine a pose.
+        min_point_rank: how many directions the object points must spread in to determine a pose.
         orientation: the family of proposals for orientations.
     """
 
     dim: ClassVar[int]
     tangent_dim: ClassVar[int]
-    span: ClassVar[int]
+    min_point_rank: ClassVar[int]
     orientation: ClassVar[type[Orientation]]
 
     @staticmethod
@@ -48,7 +48,7 @@ class PoseSpace(ABC):
 
     @staticmethod
     @abstractmethod
-    def chain(arm: Tensor, gradient: Tensor) -> Tensor:
+    def pull_back_jacobian(arm: Tensor, gradient: Tensor) -> Tensor:
         """From derivatives with respect to points in the camera frame to derivatives in the tangent
         of the pose.
 
@@ -103,7 +103,7 @@ class PoseSpace(ABC):
 
     @staticmethod
     @abstractmethod
-    def exists(pose: Tensor) -> Tensor:
+    def is_valid(pose: Tensor) -> Tensor:
         """(...) bool: the numbers (..., D) are a pose."""
 
     @staticmethod
@@ -129,7 +129,7 @@ class PoseSpace(ABC):
         return _product(xyz, cls.rotation(pose).mT) + pose[..., None, :3]
 
     @classmethod
-    def move_origin(cls, pose: Tensor, offset: Tensor) -> Tensor:
+    def translate_object_frame(cls, pose: Tensor, offset: Tensor) -> Tensor:
         """Pose of the frame whose origin lies at `offset` (..., 3), in object coordinates: t + R
         offset.
         """

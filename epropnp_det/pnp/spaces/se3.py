@@ -26,7 +26,7 @@ class SE3Pose(PoseSpace):
 
     dim = 7
     tangent_dim = 6
-    span = 2
+    min_point_rank = 2
     orientation = AngularCentralGaussian
 
     @staticmethod
@@ -42,7 +42,7 @@ class SE3Pose(PoseSpace):
         return torch.cat((translation, orientation), dim=-1)
 
     @staticmethod
-    def chain(arm: Tensor, gradient: Tensor) -> Tensor:
+    def pull_back_jacobian(arm: Tensor, gradient: Tensor) -> Tensor:
         # A turn by -2 d moves the point by -2 d x (R X), so the derivative is -2 (R X) x gradient.
         turn = -2 * torch.linalg.cross(arm[..., None, :].expand_as(gradient), gradient, dim=-3)
         return torch.cat((gradient, turn), dim=-3)
@@ -98,7 +98,7 @@ class SE3Pose(PoseSpace):
         )
 
     @staticmethod
-    def exists(pose: Tensor) -> Tensor:
+    def is_valid(pose: Tensor) -> Tensor:
         """Finite, with a quaternion longer than zero."""
         length = pose[..., 3:].norm(dim=-1)
         return pose.isfinite().all(-1) & length.isfinite() & (length > 0)

@@ -22,7 +22,7 @@ class YawPose(PoseSpace):
 
     dim = 4
     tangent_dim = 4
-    span = 1
+    min_point_rank = 1
     orientation = VonMisesUniform
 
     @staticmethod
@@ -41,7 +41,7 @@ class YawPose(PoseSpace):
         return torch.cat((translation, orientation[..., None]), dim=-1)
 
     @staticmethod
-    def chain(arm: Tensor, gradient: Tensor) -> Tensor:
+    def pull_back_jacobian(arm: Tensor, gradient: Tensor) -> Tensor:
         # dR/dyaw X = e_y x (R X) = (z, 0, -x) of the rotated point.
         yaw = gradient[..., 0, :, :] * arm[..., 2:, :] - gradient[..., 2, :, :] * arm[..., :1, :]
         return torch.cat((gradient, yaw[..., None, :, :]), dim=-3)
@@ -86,7 +86,7 @@ class YawPose(PoseSpace):
         return YawPose.join(_mean_translation(pose, weight), yaw)
 
     @staticmethod
-    def exists(pose: Tensor) -> Tensor:
+    def is_valid(pose: Tensor) -> Tensor:
         return pose.isfinite().all(-1)
 
     @staticmethod

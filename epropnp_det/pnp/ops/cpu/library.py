@@ -142,7 +142,7 @@ def _objects(problem: PnPProblem) -> tuple[Objects, list[Tensor | None]]:
         camera.matrix,
         camera.clip_min,
         camera.clip_max,
-        camera.anchor,
+        camera.image_origin,
         delta,
         points.mask,
     )

@@ -87,7 +87,7 @@ class Native(Eager):
         if not sound(problem):
             return super().mend(problem)
         names = ("matrix", "clip_min", "clip_max", "corner")
-        camera = problem.camera.derive(
+        camera = problem.camera.replace_unchecked(
             **{name: getattr(problem.camera, name).contiguous() for name in names}
         )
         return dict(camera=camera, delta=problem.delta.contiguous())
@@ -327,7 +327,7 @@ def _like_inputs(problem: PnPProblem) -> tuple[Tensor, ...]:
 
 
 def _camera(problem: PnPProblem) -> tuple[Tensor, Tensor]:
-    return problem.camera.matrix, problem.camera.anchor
+    return problem.camera.matrix, problem.camera.image_origin
 
 
 def _image_points(name: str, points: Correspondences, *arguments: float | Tensor) -> None:

@@ -70,7 +70,7 @@ class Triton(Eager):
 
 def _covers(problem: PnPProblem) -> bool:
     return problem.robust != "cauchy" and not common.wants_gradient(
-        problem.camera.matrix, problem.camera.anchor
+        problem.camera.matrix, problem.camera.image_origin
     )
 
 

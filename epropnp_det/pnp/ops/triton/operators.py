@@ -34,7 +34,7 @@ def packed(camera: Camera) -> Tensor:
     image.
     """
     return torch.cat(
-        (camera.matrix.flatten(-2), camera.clip_min, camera.clip_max, camera.anchor), dim=-1
+        (camera.matrix.flatten(-2), camera.clip_min, camera.clip_max, camera.image_origin), dim=-1
     )
 
 

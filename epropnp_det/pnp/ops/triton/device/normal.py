@@ -14,7 +14,7 @@ from .geometry import loaded, product, robust, rotation, see
 @triton.jit
 def chain(arm, by_x, by_y, by_z, DIM: tl.constexpr):
     """Derivatives with respect to points in the camera frame as those in the tangent, see
-    `PoseSpace.chain`; `arm` is R X.
+    `PoseSpace.pull_back_jacobian`; `arm` is R X.
     """
     if DIM == 4:
         tangent = by_x, by_y, by_z, by_x * arm[2] - by_z * arm[0]
