@@ -24,11 +24,6 @@ from .solver import gauss_newton, gauss_newton_step, levenberg_marquardt
 from .random_start import random_sample_init
 from .settings import RandomSampleInit
 
-# Register themselves, the one asked first last; after everything they are made of.
-from .ops import eager as _eager
-from .ops.triton import fused as _fused
-from .ops.cpu import native as _native
-
 __all__ = [
     "Camera",
     "Correspondences",

@@ -7,9 +7,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Added to the diagonal of J^T J wherever it is inverted without a trust region, Eq. (9).
-DAMPING = 1e-5
-MIN_DIAGONAL, MAX_DIAGONAL = 1e-6, 1e32
+from ._constants import DAMPING, MAX_DIAGONAL, MIN_DIAGONAL
 
 
 def identity(like: Tensor) -> Tensor:

@@ -1,10 +1,8 @@
-"""What a layer does, in plain torch: from a problem to its solution, and from there to samples of
-the posterior.
+"""Whole calls of a layer: from a problem to its solution, and from there to samples of the
+posterior; in one operator each, or made of the solver and the sampler.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -12,13 +10,66 @@ from torch import Tensor
 from . import ops
 from ._linalg import damped_inverse
 from ._records import full_precision
+from .amis import amis
+from .ops import operators
 from .problem import PnPProblem
 from .proposals.pose_proposal import PoseProposal
+from .proposals.von_mises import VonMisesUniform
 from .random_start import random_sample_init
 from .results import PoseEstimate, PoseSamples
-from .settings import LayerSettings
-from .solver import estimate_at, lowest
+from .settings import LayerSettings, RandomSampleInit
+from .solver import estimate_at, lowest, run_solver
 from .spaces.base import PoseSpace
+
+
+@torch.no_grad()
+@full_precision
+def estimate_in_one_operator(
+    problem: PnPProblem,
+    start: Tensor | None,
+    settings: LayerSettings,
+    generator: torch.Generator | None,
+    space: type[PoseSpace],
+) -> PoseEstimate:
+    """`estimate` by `operators.estimate`."""
+    tensors = problem.tensors
+    if start is not None:
+        start = ops.each_sample(tensors, start.expand(*problem.shape, space.dim))
+    init = settings.init or RandomSampleInit()
+    proposals = init.proposals if settings.init else 0
+    found = operators.estimate(
+        *tensors,
+        _key(tensors.x3d, generator),
+        start,
+        space.dim,
+        proposals,
+        init.points,
+        init.iterations,
+        settings.solver == "gauss_newton",
+        settings.lm_iterations,
+    )
+    return PoseEstimate(*found)
+
+
+@full_precision
+def posterior_in_one_operator(
+    problem: PnPProblem,
+    estimate: PoseEstimate,
+    settings: LayerSettings,
+    generator: torch.Generator | None,
+) -> PoseSamples:
+    """`posterior` by `operators.posterior`."""
+    tensors = problem.tensors
+    begin = ops.each_sample(tensors, estimate.pose)
+    key = _key(tensors.x3d, generator)
+    numbers = (VonMisesUniform.uniform, settings.mc_samples, settings.amis_rounds)
+    pose, log_weights, valid = operators.posterior(*tensors, key, begin, estimate.valid, *numbers)
+    return PoseSamples(pose.detach(), log_weights, valid)
+
+
+def _key(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """The key of a call's random streams: a tensor, whose value only the kernel reads."""
+    return torch.empty((), dtype=torch.int64, device=like.device).random_(generator=generator)
 
 
 @torch.no_grad()
@@ -34,15 +85,10 @@ def estimate(
     solver.
     """
     centred, mean = problem.detach().centre()
-    begin = _start(
-        centred,
-        None if start is None else space.translate_object_frame(start.to(mean), mean),
-        settings,
-        generator,
-        space,
-    )
-    kernel = ops.choose("solve", centred)
-    pose = kernel.solve(centred, begin, settings.lm_iterations, settings.solver)
+    if start is not None:
+        start = space.translate_object_frame(start.to(mean), mean)
+    begin = _start(centred, start, settings, generator, space)
+    pose = run_solver(centred, begin, settings.lm_iterations, settings.solver)
     return estimate_at(problem, space.translate_object_frame(pose, -mean))
 
 
@@ -54,7 +100,7 @@ def _start(
     space: type[PoseSpace],
 ) -> Tensor:
     if settings.init is None:
-        assert start is not None, "the layer has asked for one"
+        assert start is not None, "the layer refuses to solve without a start"
         return start
     drawn = random_sample_init(problem, settings.init, generator, settings.solver, space)
     return drawn if start is None else lowest(problem, torch.stack((drawn, start.expand_as(drawn))))
@@ -71,11 +117,9 @@ def posterior(
     """`EProPnP.sample`: samples by AMIS from proposals around the estimate."""
     centred, mean = problem.centre()
     first = first_proposal(centred.detach(), estimate, mean, space)
-    kernel = ops.choose("sample", centred)
-    drawn = kernel.sample(
-        centred, first, estimate.valid, settings.mc_samples, settings.amis_rounds, generator
-    )
-    return replace(drawn, pose=space.translate_object_frame(drawn.pose, -mean))
+    rounds = (settings.mc_samples, settings.amis_rounds)
+    drawn = amis(centred, first, estimate.valid, *rounds, generator)
+    return drawn.replace_unchecked(pose=space.translate_object_frame(drawn.pose, -mean))
 
 
 @torch.no_grad()
@@ -90,4 +134,4 @@ def first_proposal(
     pose = space.translate_object_frame(pose, mean)
     covariance, broken = damped_inverse(problem.linearize(pose).hessian)
     first = PoseProposal.laplace(pose, covariance)
-    return replace(first, broken=first.broken | broken)
+    return first.replace_unchecked(broken=first.broken | broken)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from . import ops
+from . import inference, ops
 from .problem import PnPProblem
 from .results import PoseEstimate, PoseSamples
 from .settings import (
@@ -107,9 +107,10 @@ class EProPnP(nn.Module):
             raise ValueError(
                 f"{type(self).__name__}.solve: no start; give start= or make the layer with init=RandomSampleInit()"
             )
-        return ops.choose("estimate", problem).estimate(
-            problem, start, self.settings, generator, self.space
-        )
+        with torch.no_grad():
+            whole = ops.has_kernel_for("estimate", problem.tensors)
+        estimate = inference.estimate_in_one_operator if whole else inference.estimate
+        return estimate(problem, start, self.settings, generator, self.space)
 
     def sample(
         self,
@@ -126,9 +127,11 @@ class EProPnP(nn.Module):
             generator: source of randomness, on the device of the problem.
         """
         estimate = self.solve(problem, generator=generator) if estimate is None else estimate
-        return ops.choose("posterior", problem).posterior(
-            problem, estimate, self.settings, generator, self.space
-        )
+        if ops.has_kernel_for("posterior", problem.tensors):
+            return inference.posterior_in_one_operator(
+                problem, estimate, self.settings, generator
+            )
+        return inference.posterior(problem, estimate, self.settings, generator, self.space)
 
 
 class EProPnP4DoF(EProPnP):

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from . import ops
+from ._constants import LARGEST, SMALLEST
 from ._linalg import identity
-from ._records import Record, full_precision
+from ._records import InputRecord, full_precision, real_tensors
 from .camera import Camera
-from .correspondences import LARGEST, SMALLEST, Correspondences
-from .ops import torch_impl
-from .ops.robust import ROBUST, RobustKernel
+from .correspondences import Correspondences
+from .ops import ProblemTensors, operators, torch_impl
+from .ops.cpu import library
+from .ops.robust import ROBUST, RobustKernel, adaptive_threshold
 from .results import Linearization
 from .spaces import pose_space
 from .spaces.base import PoseSpace
 
 
 @dataclass(frozen=True)
-class PnPProblem(Record):
+class PnPProblem(InputRecord):
     """Pose from weighted points, robustified: 1/2 sum_i rho(|f_i(y)|^2), Eq. (1) and (11).
 
     Poses carry the batch dims `...` of the problem, and may have further sample dims in front of
@@ -32,12 +34,13 @@ class PnPProblem(Record):
         camera: batch dims that broadcast to those of the points.
         delta: threshold of the robust kernel (...) > 0, or broadcastable.
         robust: the kernel rho: 'huber', 'cauchy', or 'none' for plain least squares (which does not
-            look at delta).
+            use delta).
 
     An object whose camera or threshold is broken loses its weights, see `usable`.
 
     Raises:
-        ValueError: no robust kernel of that name.
+        ValueError: no robust kernel of that name, or a camera or threshold whose batch dims do not
+            broadcast to those of the points, or that is on another device.
 
     Example:
         >>> from epropnp_det.pnp import YawPose
@@ -62,28 +65,15 @@ class PnPProblem(Record):
             raise ValueError(
                 f"unknown robust kernel {self.robust!r}; use one of {', '.join(map(repr, ROBUST))}"
             )
-        shape, dtype = self.points.shape, self.points.dtype
-        camera = self.camera if self.camera.matrix.dtype == dtype else self.camera.to(dtype)
-        object.__setattr__(self, "camera", camera.expand(*shape))
-        object.__setattr__(self, "delta", self.delta.to(dtype).expand(shape))
-        for name, value in ops.choose("mend", self).mend(self).items():
-            object.__setattr__(self, name, value)
-
-    def mended(self) -> dict[str, Any]:
-        """`points`, `camera` and `delta` that stand in for broken cameras and thresholds, in plain
-        torch.
-        """
-        matrix, delta = self.camera.matrix, self.delta
-        sound = _invertible(matrix) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
-        return dict(
-            camera=replace(
-                self.camera, matrix=torch.where(sound[..., None, None], matrix, identity(matrix))
-            ),
-            delta=torch.where(sound, delta, 1.0),
-            points=replace(
-                self.points, w2d=torch.where(sound[..., None, None], self.points.w2d, 0.0)
-            ),
-        )
+        points = self.points
+        given = real_tensors(x3d=points.x3d, camera=self.camera.matrix, delta=self.delta)
+        delta = _expanded("delta", given["delta"].to(points.dtype), points.shape)
+        _expanded("camera", self.camera.matrix[..., 0, 0], points.shape)
+        camera = self.camera
+        if camera.matrix.dtype != points.dtype:
+            camera = camera.to(points.dtype)
+        camera = camera.expand(*points.shape)
+        self._set(**_sanitized(points, camera, delta))
 
     @classmethod
     def adaptive(
@@ -104,9 +94,30 @@ class PnPProblem(Record):
             through_x2d: whether gradients flow through the threshold into x2d; they always flow
                 into w2d. The released v1 programs say no.
         """
-        seen = points if through_x2d else replace(points, x2d=points.x2d.detach())
-        return cls(
-            points, camera, ops.choose("threshold", seen).threshold(seen, relative_delta), robust
+        x2d = points.x2d if through_x2d else points.x2d.detach()
+        if ops.has_kernel("threshold", (x2d, points.w2d)):
+            delta = operators.threshold(x2d, points.w2d, points.mask, float(relative_delta))
+        else:
+            delta = adaptive_threshold(x2d, points.w2d, points.mask, relative_delta)
+        return cls(points, camera, delta, robust)
+
+    @property
+    def tensors(self) -> ProblemTensors:
+        """The values of the problem as operators take them."""
+        points = self.points
+        camera = self.camera
+        return ProblemTensors(
+            points.x3d,
+            points.x2d,
+            points.w2d,
+            self.delta,
+            camera.matrix,
+            camera.clip_min,
+            camera.clip_max,
+            camera.image_origin,
+            points.mask,
+            camera.z_min,
+            self.robust,
         )
 
     @property
@@ -138,35 +149,36 @@ class PnPProblem(Record):
         """(...) bool: `usable` for poses of this space. Points on one line leave a 6DoF pose free
         to turn about it.
         """
-        return self.usable if space.min_point_rank == 1 else self.usable & (self.points.breadth() > SMALLEST)
+        return torch_impl.determines(self.tensors, space)
 
     def centre(self) -> tuple[PnPProblem, Tensor]:
         """The problem with object coordinates relative to their mean, and that mean (..., 3) [m].
 
         Rotation and translation are then nearly independent, which is what solver and proposals
-        need. `translate_object_frame` by the mean takes a pose to the centred problem, by minus the mean takes
-        it back.
+        need. `translate_object_frame` by the mean takes a pose to the centred problem, by minus the
+        mean takes it back.
         """
         mean = self.points.mean_x3d()
-        return replace(
-            self, points=replace(self.points, x3d=self.points.x3d - mean[..., None, :])
-        ), mean
+        x3d = self.points.x3d - mean[..., None, :]
+        return self.replace_unchecked(points=self.points.replace_unchecked(x3d=x3d)), mean
 
     def crop(self, corner: Tensor) -> PnPProblem:
         """The same problem, costs and poses on images whose pixel (0, 0) was at `corner` (...,
         2).
         """
-        points = replace(self.points, x2d=self.points.x2d - corner[..., None, :])
-        return replace(self, points=points, camera=self.camera.crop(*corner.unbind(-1)))
+        x2d = self.points.x2d - corner[..., None, :]
+        return self.replace_unchecked(
+            points=self.points.replace_unchecked(x2d=x2d),
+            camera=self.camera.crop(*corner.unbind(-1)),
+        )
 
     def crop_to_points(self) -> PnPProblem:
         """`crop` to the mean image point of each object.
 
         Costs and gradients round finer there: a reprojection error is no longer the difference of
-            two large numbers.
+        two large numbers.
         """
-        counts = self.points.counts()[..., None]
-        return self.crop((self.points.x2d.detach() * counts).sum(-2) / counts.sum(-2).clamp(min=1))
+        return self.crop(torch_impl.mean_of_existing(self.points.x2d, self.points.mask))
 
     @full_precision
     def cost(self, pose: Tensor) -> Tensor:
@@ -174,13 +186,17 @@ class PnPProblem(Record):
         that is no pose.
         """
         space = pose_space(pose)
-        exists = space.is_valid(pose)
-        pose = torch.where(exists[..., None], pose, space.identity(pose))
+        valid = space.is_valid(pose)
+        pose = torch.where(valid[..., None], pose, space.identity(pose))
         pose = pose.expand(*torch.broadcast_shapes(pose.shape[:-1], self.shape), pose.shape[-1])
-        samples = pose.shape[: pose.ndim - 1 - len(self.shape)]
-        flat = pose.reshape(samples.numel(), *self.shape, pose.shape[-1])
-        cost = ops.choose("cost", self).cost(self, flat)
-        return cost.reshape((*samples, *self.shape)).masked_fill(~exists, torch.inf)
+        tensors = self.tensors
+        if ops.has_kernel_for("cost", tensors, pose):
+            cost = operators.cost(*tensors, ops.each_sample(tensors, pose))
+        else:
+            samples = pose.shape[: pose.ndim - 1 - len(self.shape)]
+            flat = pose.reshape(samples.numel(), *self.shape, pose.shape[-1])
+            cost = torch_impl.cost(tensors, flat).reshape(pose.shape[:-1])
+        return cost.masked_fill(~valid, torch.inf)
 
     def residual(self, pose: Tensor) -> Tensor:
         """Rescaled weighted reprojection errors (S, ..., N, 2): f_i of Eq. (1) times
@@ -199,24 +215,54 @@ class PnPProblem(Record):
 
         With `zero_clipped=False`, rows of projections outside the limits keep their derivative.
         """
-        _, residual, rows = torch_impl.rows(self, pose, zero_clipped)
+        _, residual, rows = torch_impl.rows(self.tensors, pose, zero_clipped)
         return residual.mT, rows.movedim((-3, -1), (-1, -3))
 
     @full_precision
     def linearize(self, pose: Tensor, zero_clipped: bool = True) -> Linearization:
         """Cost, gradient J^T F and Hessian J^T J of the rescaled residuals at poses (S, ..., D)."""
-        return ops.choose("linearize", self).linearize(self, pose, zero_clipped)
+        tensors = self.tensors
+        if ops.has_kernel_for("linearize", tensors, pose):
+            poses = ops.each_sample(tensors, pose)
+            return Linearization(*operators.linearize(*tensors, poses, zero_clipped))
+        return Linearization(*torch_impl.linearize(tensors, pose, zero_clipped))
+
+
+def _expanded(name: str, value: Tensor, shape: torch.Size) -> Tensor:
+    try:
+        return value.expand(shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name} has batch dims {tuple(value.shape)}, which do not broadcast to {tuple(shape)}, those of the points"
+        ) from error
+
+
+def _sanitized(points: Correspondences, camera: Camera, delta: Tensor) -> dict[str, Any]:
+    """Points, camera and threshold with stand-ins for broken cameras and thresholds, whose objects
+    lose their weights; laid out for kernels where nothing is broken.
+    """
+    matrix = camera.matrix
+    if ops.reads_values(matrix, delta) and library.cameras_usable(matrix, delta):
+        names = ("matrix", "clip_min", "clip_max", "image_origin")
+        together = {name: getattr(camera, name).contiguous() for name in names}
+        return dict(camera=camera.replace_unchecked(**together), delta=delta.contiguous())
+    usable = _invertible(matrix) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
+    whole = usable[..., None, None]
+    w2d = torch.where(whole, points.w2d, 0.0)
+    return dict(
+        points=points.replace_unchecked(w2d=w2d),
+        camera=camera.replace_unchecked(matrix=torch.where(whole, matrix, identity(matrix))),
+        delta=torch.where(usable, delta, 1.0),
+    )
 
 
 def _invertible(matrix: Tensor) -> Tensor:
     """(...) bool: camera matrices (..., 3, 3) with finite, reasonable entries whose rows do not lie
     in a plane.
     """
-    sound = (matrix.abs() <= LARGEST).all(-1).all(-1)
-    first, second, third = (
-        torch.where(sound[..., None, None], matrix, identity(matrix)).detach().unbind(-2)
-    )
+    bounded = (matrix.abs() <= LARGEST).all(-1).all(-1)
+    whole = torch.where(bounded[..., None, None], matrix, identity(matrix)).detach()
+    first, second, third = whole.unbind(-2)
     volume = (first * torch.linalg.cross(second, third)).sum(-1).abs()
-    return sound & (
-        volume > SMALLEST * first.norm(dim=-1) * second.norm(dim=-1) * third.norm(dim=-1)
-    )
+    lengths = first.norm(dim=-1) * second.norm(dim=-1) * third.norm(dim=-1)
+    return bounded & (volume > SMALLEST * lengths)

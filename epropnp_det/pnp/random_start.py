@@ -5,12 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from . import ops
 from ._records import full_precision
-from .correspondences import Correspondences
 from .problem import PnPProblem
 from .settings import DEFAULT_START, RandomSampleInit
-from .solver import lowest
+from .solver import lowest, run_solver
 from .spaces.base import PoseSpace
 from .spaces.yaw import YawPose
 
@@ -31,22 +29,10 @@ def random_sample_init(
     matches mean and spread of its image points, and is refined by a few solver steps on its points.
     The problem should be centred.
     """
-    return ops.choose("start", problem).start(problem, settings, generator, solver, space)
-
-
-def best_of_random(
-    problem: PnPProblem,
-    settings: RandomSampleInit,
-    generator: torch.Generator | None,
-    solver: str,
-    space: type[PoseSpace],
-) -> Tensor:
-    """`random_sample_init` in plain torch."""
     few = _draw_points(problem, settings, generator)
     rotation = space.random_rotation(tuple(few.shape), problem.points.x3d, generator)
     start = _match_spread(few, rotation, space)
-    kernel = ops.choose("solve", few)
-    return lowest(problem, kernel.solve(few, start, settings.iterations, solver))
+    return lowest(problem, run_solver(few, start, settings.iterations, solver))
 
 
 def _draw_points(
@@ -71,8 +57,17 @@ def _draw_points(
     usable = (weight > 0).sum(-1, keepdim=True).clamp(1, max(number, 1))
     slot = torch.arange(settings.points, device=weight.device) % usable
     order = order.gather(-1, slot.expand(*order.shape[:-1], -1))
-    few = Correspondences(*(_take(value, order) for value in (points.x3d, points.x2d, points.w2d)))
-    return PnPProblem(few, problem.camera, problem.delta, problem.robust)
+    shape = order.shape[:-1]
+    return problem.replace_unchecked(
+        points=points.replace_unchecked(
+            x3d=_take(points.x3d, order),
+            x2d=_take(points.x2d, order),
+            w2d=_take(points.w2d, order),
+            mask=None,
+        ),
+        camera=problem.camera.expand(*shape),
+        delta=problem.delta.expand(shape),
+    )
 
 
 def _take(values: Tensor, order: Tensor) -> Tensor:
@@ -85,16 +80,17 @@ def _match_spread(problem: PnPProblem, rotation: Tensor, space: type[PoseSpace])
     """Poses (P, ..., D): the rotations given, moved to where mean and spread of the projected
     points match the image points.
     """
-    matrix, x2d = problem.camera.matrix, problem.points.x2d
+    matrix = problem.camera.matrix
+    x2d = problem.points.x2d
     arm = space.transform(rotation, problem.points.x3d)
-    mean_arm, mean_x2d = arm.mean(-2, keepdim=True), x2d.mean(-2, keepdim=True)
+    mean_arm = arm.mean(-2, keepdim=True)
+    mean_x2d = x2d.mean(-2, keepdim=True)
     # Far away a point moves on the image by A (arm - mean) / z with A = M[:2] - pixel (x) M[2]: the
     # ratio of spreads is z.
     slope = matrix[..., :2, :] - mean_x2d.mT * matrix[..., 2:, :]
     shift = (arm - mean_arm) @ slope.mT
     spread = (x2d - mean_x2d).square().sum((-2, -1)).clamp(min=torch.finfo(x2d.dtype).tiny)
     depth = (shift.square().sum((-2, -1)) / spread).sqrt().clamp(2 * problem.camera.z_min, 1e4)
-    ray = torch.linalg.solve_ex(
-        matrix, torch.cat((mean_x2d, torch.ones_like(mean_x2d[..., :1])), dim=-1).mT
-    )[0][..., 0]
+    homogeneous = torch.cat((mean_x2d, torch.ones_like(mean_x2d[..., :1])), dim=-1).mT
+    ray = torch.linalg.solve_ex(matrix, homogeneous)[0][..., 0]
     return torch.cat((depth[..., None] * ray - mean_arm[..., 0, :], rotation[..., 3:]), dim=-1)

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from .solver import STEPS
+
+# Solvers, by name.
+SOLVERS = ("lm", "gauss_newton")
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ class LayerSettings:
             raise ValueError(
                 f"pnp: mc_samples={self.mc_samples} must be a multiple of amis_rounds={self.amis_rounds}; use {near}"
             )
-        if self.solver not in STEPS:
+        if self.solver not in SOLVERS:
             raise ValueError(
-                f"pnp: unknown solver {self.solver!r}; use one of {', '.join(map(repr, STEPS))}"
+                f"pnp: unknown solver {self.solver!r}; use one of {', '.join(map(repr, SOLVERS))}"
             )
         object.__setattr__(self, "init", random_start_settings(self.init))
 

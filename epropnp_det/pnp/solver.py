@@ -10,19 +10,21 @@ import torch
 from torch import Tensor
 
 from . import ops
-from ._linalg import DAMPING, damped_inverse, identity, solve
+from ._constants import (
+    DAMPING,
+    MAX_DIAGONAL,
+    MAX_RADIUS,
+    MIN_DIAGONAL,
+    MIN_RELATIVE_DECREASE,
+    RADIUS,
+    ROUNDING,
+)
+from ._linalg import damped_inverse, identity, solve
 from ._records import full_precision
+from .ops import operators, torch_impl
 from .problem import PnPProblem
 from .results import Linearization, PoseEstimate
 from .spaces import pose_space
-
-# Trust region as in Ceres Solver; the radius to begin with is that of the released programs.
-RADIUS, MAX_RADIUS = 30.0, 1e16
-MIN_RELATIVE_DECREASE = 1e-3
-# Rounding errors of a cost, in units in the last place of it.
-ROUNDING = 10.0
-MIN_DIAGONAL, MAX_DIAGONAL = 1e-6, 1e32
-
 
 @full_precision
 def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPING) -> Tensor:
@@ -39,14 +41,13 @@ def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPIN
         pose, stays where it is, with zero gradient.
     """
     pose = pose.detach()
-    return pose_space(pose).retract(pose, ops.choose("step", problem).step(problem, pose, damping))
-
-
-def newton_tangent(problem: PnPProblem, pose: Tensor, damping: float) -> Tensor:
-    """dy (S, ..., T) of `gauss_newton_step`, in plain torch."""
-    at = problem.crop_to_points().linearize(pose)
-    step = solve(at.hessian + damping * identity(at.hessian), -at.gradient)
-    return step.masked_fill(~problem.determines(pose_space(pose))[..., None], 0)
+    tensors = problem.tensors
+    if ops.has_kernel_for("newton_step", tensors):
+        poses = ops.each_sample(tensors, pose)
+        step = operators.newton_step(*tensors, poses, float(damping))
+    else:
+        step = torch_impl.newton_step(tensors, pose, damping)
+    return pose_space(pose).retract(pose, step)
 
 
 def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10) -> PoseEstimate:
@@ -54,9 +55,8 @@ def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10
     with a trust region.
 
     Steps, acceptance and radius follow Ceres Solver: damping by the clamped diagonal over the
-        radius, acceptance where the
-    cost falls by at least a thousandth of what the quadratic model promised. Samples S are solved
-    apart.
+    radius, acceptance where the cost falls by at least a thousandth of what the quadratic model
+    predicts. Samples S are solved independently.
     """
     pose, at = lm_steps(problem, start, iterations)
     return _estimate(problem, pose, at)
@@ -67,9 +67,11 @@ def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10
 def lm_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tensor, Linearization]:
     """The steps of `levenberg_marquardt`: where they end, and the linearization there."""
     space = pose_space(start)
-    problem, best = problem.crop_to_points(), _broadcast(problem, start)
+    best = _broadcast(problem, start)
+    problem = problem.crop_to_points()
     at = problem.linearize(best)
-    radius, shrink = torch.full_like(at.cost, RADIUS), torch.full_like(at.cost, 2.0)
+    radius = torch.full_like(at.cost, RADIUS)
+    shrink = torch.full_like(at.cost, 2.0)
     # Near the minimum the cost changes by less than it is rounded, yet the steps are still good:
     # both sides of the ratio get a share of the cost (Conn, Gould and Toint, Trust Region Methods,
     # Section 17.4.2).
@@ -81,7 +83,8 @@ def lm_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tenso
         ratio = (at.cost - there.cost + noise) / (_promised_decrease(at, step) + noise)
         # NaN, from a candidate that is not finite, compares false: not accepted.
         accepted = ratio > MIN_RELATIVE_DECREASE
-        best, at = torch.where(accepted[..., None], candidate, best), there.torch_where(accepted, at)
+        best = torch.where(accepted[..., None], candidate, best)
+        at = there.torch_where(accepted, at)
         wider = radius / (1 - (2 * ratio - 1) ** 3).clamp(min=1 / 3)
         radius = torch.where(accepted, wider.clamp(max=MAX_RADIUS), radius / shrink)
         shrink = torch.where(accepted, torch.full_like(shrink, 2.0), 2 * shrink)
@@ -105,7 +108,8 @@ def gauss_newton_steps(
 ) -> tuple[Tensor, Linearization]:
     """The steps of `gauss_newton`: where they end, and the linearization there."""
     space = pose_space(start)
-    problem, pose = problem.crop_to_points(), _broadcast(problem, start)
+    pose = _broadcast(problem, start)
+    problem = problem.crop_to_points()
     for _ in range(iterations):
         at = problem.linearize(pose, zero_clipped=False)
         pose = space.retract(pose, solve(at.hessian + DAMPING * identity(at.hessian), -at.gradient))
@@ -121,9 +125,24 @@ STEPS: dict[str, Steps] = {"lm": lm_steps, "gauss_newton": gauss_newton_steps}
 @torch.no_grad()
 @full_precision
 def estimate_at(problem: PnPProblem, pose: Tensor) -> PoseEstimate:
-    """The estimate that says: the minimum of the problem is at this pose (S, ..., D)."""
-    problem, pose = problem.crop_to_points(), _broadcast(problem, pose)
+    """The estimate with its minimum at this pose (S, ..., D)."""
+    pose = _broadcast(problem, pose)
+    problem = problem.crop_to_points()
     return _estimate(problem, pose, problem.linearize(pose))
+
+
+@torch.no_grad()
+@full_precision
+def run_solver(problem: PnPProblem, start: Tensor, iterations: int, method: str) -> Tensor:
+    """Poses (S, ..., D) after so many steps of a solver, 'lm' or 'gauss_newton', from a start (S,
+    ..., D).
+    """
+    tensors = problem.tensors
+    if ops.has_kernel_for("solve", tensors):
+        cropped = torch_impl.crop_to_points(tensors)
+        poses = ops.each_sample(tensors, start)
+        return operators.solve(*cropped, poses, method, iterations)
+    return STEPS[method](problem, start, iterations)[0]
 
 
 def lowest(problem: PnPProblem, pose: Tensor) -> Tensor:
@@ -144,7 +163,7 @@ def _damped_step(at: Linearization, radius: Tensor) -> Tensor:
 
 
 def _promised_decrease(at: Linearization, step: Tensor) -> Tensor:
-    """-(g s + s H s / 2): what the quadratic model says the step s gains."""
+    """-(g s + s H s / 2): the decrease of the quadratic model along the step s."""
     return -(step * (at.gradient + 0.5 * (at.hessian @ step[..., None])[..., 0])).sum(-1)
 
 

@@ -1,7 +1,7 @@
 """The pose spaces: how a pose vector acts on points, moves along a tangent and mirrors.
 
-Everything else in the package sees a pose only through these classes, so a further pose space is
-one more class and one more entry of `SPACES`.
+All other modules use poses through these classes alone, so a further pose space is one more class
+and one more entry of `SPACES`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ def pose_space(pose: Tensor) -> type[PoseSpace]:
     Raises:
         ValueError: no pose space has D numbers.
     """
-    space = SPACES.get(pose.shape[-1]) if pose.ndim else None
+    # int: torch.jit.trace has a tensor in place of the number.
+    space = SPACES.get(int(pose.shape[-1])) if pose.ndim else None
     if space is None:
         raise ValueError(
             f"a pose has 4 numbers (x, y, z, yaw) or 7 (x, y, z, qw, qx, qy, qz) in its last dim, not {tuple(pose.shape)}"

@@ -10,15 +10,14 @@ import ctypes
 import importlib.util
 import warnings
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ...problem import PnPProblem
+from ..tensors import ProblemTensors
 
-# The build for what torch says that this processor can do; `setup.py` makes them.
+# The build for the instructions that torch finds in this processor; `setup.py` makes them.
 BUILDS = {"AVX512": "_avx512", "AVX2": "_avx2"}
 DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 # Residuals never reach this threshold of Huber's kernel, which then is no kernel at all.
@@ -40,7 +39,7 @@ class Objects(ctypes.Structure):
                 "matrix",
                 "clip_min",
                 "clip_max",
-                "corner",
+                "image_origin",
                 "delta",
                 "mask",
             )
@@ -67,12 +66,15 @@ def build() -> str:
     return BUILDS.get(torch.backends.cpu.get_cpu_capability(), "_baseline")
 
 
+_FILE = importlib.util.find_spec(f"{__package__}.{build()}")
+BUILT = _FILE is not None and _FILE.origin is not None
+
+
 @cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels; None, told once by a warning, where they were not built."""
-    found = importlib.util.find_spec(f"{__package__}.{build()}")
-    if found is not None and found.origin is not None:
-        return ctypes.CDLL(found.origin)
+    """The compiled kernels; None, and one warning per process, where they were not built."""
+    if _FILE is not None and _FILE.origin is not None:
+        return ctypes.CDLL(_FILE.origin)
     warnings.warn(
         "epropnp_det.pnp runs on plain torch, many times slower than its compiled CPU kernels, which were not built: "
         "install a C++ compiler (apt-get install g++) and run `pip install --no-build-isolation --no-deps -e .` again",
@@ -81,23 +83,35 @@ def library() -> ctypes.CDLL | None:
     return None
 
 
-def call(name: str, problem: PnPProblem, *arguments: Argument) -> None:
+def call(name: str, problem: ProblemTensors, *arguments: Argument) -> None:
     """Calls `name` of kernels.cpp for the objects of a problem, on as many threads as torch has.
 
-    Tensors go as pointers: they must be contiguous, of the problem's dtype where they are not said
-        to be otherwise, and are written
-    to where the kernel says so.
+    Tensors go as pointers: they must be contiguous and, where the kernel does not say otherwise, of
+    the problem's dtype. The kernel writes to the last of them.
     """
     objects, _held = _objects(problem)
-    function(name, problem.dtype)(
+    function(name, problem.x3d.dtype)(
         ctypes.byref(objects), *map(passed, arguments), ctypes.c_int(torch.get_num_threads())
     )
 
 
-def sound(problem: PnPProblem) -> bool:
-    """Whether all cameras can be inverted and all thresholds used."""
-    objects, _held = _objects(problem)
-    return bool(function("sound", problem.dtype)(ctypes.byref(objects)))
+def call_image_points(
+    name: str, x2d: Tensor, w2d: Tensor, mask: Tensor | None, *arguments: Argument
+) -> None:
+    """`call` for what reads image points and weights alone."""
+    held = [None if value is None else value.contiguous() for value in (x2d, w2d, mask)]
+    objects = x2d.shape[:-2].numel()
+    sizes = (ctypes.c_int64(objects), ctypes.c_int64(x2d.shape[-2]))
+    function(name, x2d.dtype)(
+        *map(passed, held), *sizes, *map(passed, arguments), ctypes.c_int(torch.get_num_threads())
+    )
+
+
+def cameras_usable(matrix: Tensor, delta: Tensor) -> bool:
+    """Whether all camera matrices (..., 3, 3) can be inverted and all thresholds (...) used."""
+    held = matrix.detach().contiguous(), delta.detach().contiguous()
+    objects = Objects(matrix=pointer(held[0]), delta=pointer(held[1]), objects=delta.numel())
+    return bool(function("sound", matrix.dtype)(ctypes.byref(objects)))
 
 
 def within(values: Tensor, low: float, high: float) -> bool:
@@ -111,17 +125,49 @@ def within(values: Tensor, low: float, high: float) -> bool:
 
 
 def function(name: str, dtype: torch.dtype) -> Any:
-    """`name` of kernels.cpp for tensors of this dtype; returns an int."""
+    """`name` of kernels.cpp for tensors of this dtype; returns an int.
+
+    Raises:
+        TypeError: tensors that are neither float32 nor float64.
+        RuntimeError: the kernels were not built.
+    """
+    if dtype not in DTYPES:
+        raise TypeError(f"the compiled kernels take float32 and float64, not {dtype}")
     compiled = library()
-    assert compiled is not None, "asked only where it is supported"
+    if compiled is None:
+        raise RuntimeError("the compiled CPU kernels were not built; use_backend('torch')")
     return getattr(compiled, f"{name}_{DTYPES[dtype]}")
+
+
+def pointer(tensor: Tensor) -> int:
+    """The address of a tensor's numbers.
+
+    Raises:
+        RuntimeError: a tensor that has no numbers in the memory of the CPU, or has them with
+            strides.
+    """
+    plain = (
+        tensor.device.type == "cpu"
+        and tensor.layout is torch.strided
+        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+    if not plain:
+        raise RuntimeError(
+            f"the compiled kernels read dense CPU tensors, not {type(tensor).__name__} "
+            f"on {tensor.device}"
+        )
+    if not tensor.is_contiguous():
+        raise RuntimeError("the compiled kernels read contiguous tensors")
+    address = tensor.data_ptr()
+    if address == 0 and tensor.numel():
+        raise RuntimeError(f"the compiled kernels cannot read a {type(tensor).__name__} of no data")
+    return address
 
 
 def passed(argument: Argument) -> Any:
     """An argument as C takes it."""
     if isinstance(argument, Tensor):
-        assert argument.is_contiguous(), "kernels know no strides"
-        return ctypes.c_void_p(argument.data_ptr())
+        return ctypes.c_void_p(pointer(argument))
     if isinstance(argument, ctypes.Structure):
         return ctypes.byref(argument)
     if isinstance(argument, float):
@@ -129,27 +175,17 @@ def passed(argument: Argument) -> Any:
     return None if argument is None else ctypes.c_int64(argument)
 
 
-def _objects(problem: PnPProblem) -> tuple[Objects, list[Tensor | None]]:
-    """A problem for C, and what must be held until the call returns: some of it are copies made
-    here.
-    """
-    camera, points = problem.camera, problem.points
-    delta = torch.full_like(problem.delta, NO_KERNEL) if problem.robust == "none" else problem.delta
-    read = (
-        points.x3d,
-        points.x2d,
-        points.w2d,
-        camera.matrix,
-        camera.clip_min,
-        camera.clip_max,
-        camera.image_origin,
-        delta,
-        points.mask,
-    )
-    with torch.no_grad():
-        held = [None if tensor is None else tensor.contiguous() for tensor in read]
-    pointers = (None if tensor is None else tensor.data_ptr() for tensor in held)
-    return Objects(*pointers, problem.shape.numel(), points.x3d.shape[-2], camera.z_min), held
+def _objects(problem: ProblemTensors) -> tuple[Objects, list[Tensor | None]]:
+    """A problem for C, and the copies made here, which must live until the call returns."""
+    delta = problem.delta
+    if problem.robust == "none":
+        delta = torch.full_like(delta, NO_KERNEL)
+    camera = (problem.matrix, problem.clip_min, problem.clip_max, problem.image_origin)
+    read = (problem.x3d, problem.x2d, problem.w2d, *camera, delta, problem.mask)
+    held = [None if tensor is None else tensor.contiguous() for tensor in read]
+    pointers = (None if tensor is None else pointer(tensor) for tensor in held)
+    sizes = (problem.delta.numel(), problem.x3d.shape[-2])
+    return Objects(*pointers, *sizes, problem.z_min), held
 
 
 def fused_multiply_adds(rounds: int) -> float:
@@ -157,6 +193,7 @@ def fused_multiply_adds(rounds: int) -> float:
     For `tools/benchmark_pnp.py`.
     """
     compiled = library()
-    assert compiled is not None, "asked only where it is there"
+    if compiled is None:
+        raise RuntimeError("the compiled CPU kernels were not built")
     compiled.fused_multiply_adds.restype = ctypes.c_double
     return float(compiled.fused_multiply_adds(ctypes.c_int64(rounds)))

@@ -1,5 +1,20 @@
-"""Triton kernels for GPUs: what runs on the GPU, the torch operators that launch it, and `fused`,
-which registers them.
+"""Triton kernels for GPUs: what runs on the GPU, and the functions that launch it.
 
-Nothing here imports triton before a kernel is asked for.
+Nothing here imports triton before a kernel is launched.
 """
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+
+import torch
+
+# Triton makes what launches a kernel with a C compiler.
+COMPILER = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang")
+INSTALLED = importlib.util.find_spec("triton") is not None and COMPILER is not None
+# Triton's interpreter computes kernels with numpy on CPU tensors, to find mistakes; it is very
+# slow.
+INTERPRETED = INSTALLED and os.environ.get("TRITON_INTERPRET") == "1"
+DEVICE = "cpu" if INTERPRETED else "cuda"

@@ -9,17 +9,16 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .... import _linalg, solver
+from .... import _constants
 from .geometry import at_least, at_most, loaded
 from .normal import normal_equations
 from .symmetric import clamped_diagonal, damped, solved, times
 
-RADIUS, MAX_RADIUS = tl.constexpr(solver.RADIUS), tl.constexpr(solver.MAX_RADIUS)
-MIN_RELATIVE_DECREASE, ROUNDING = (
-    tl.constexpr(solver.MIN_RELATIVE_DECREASE),
-    tl.constexpr(solver.ROUNDING),
-)
-DAMPING = tl.constexpr(_linalg.DAMPING)
+RADIUS = tl.constexpr(_constants.RADIUS)
+MAX_RADIUS = tl.constexpr(_constants.MAX_RADIUS)
+MIN_RELATIVE_DECREASE = tl.constexpr(_constants.MIN_RELATIVE_DECREASE)
+ROUNDING = tl.constexpr(_constants.ROUNDING)
+DAMPING = tl.constexpr(_constants.DAMPING)
 
 
 @triton.jit

@@ -9,10 +9,11 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from .... import _linalg
+from .... import _constants
 from .geometry import at_least, at_most
 
-MIN_DIAGONAL, MAX_DIAGONAL = tl.constexpr(_linalg.MIN_DIAGONAL), tl.constexpr(_linalg.MAX_DIAGONAL)
+MIN_DIAGONAL = tl.constexpr(_constants.MIN_DIAGONAL)
+MAX_DIAGONAL = tl.constexpr(_constants.MAX_DIAGONAL)
 
 
 @triton.jit
