@@ -29,7 +29,7 @@ quickstart: $(STAMP)    ## the whole path on synthetic data in a few minutes: tr
 
 # One thread a process: the tests run in parallel, and small tensors are slower with more. Those of the layer run on plain torch too.
 test: $(STAMP)    ## all tests and the examples in docstrings (ARGS="tests/pnp -k camera" for some of them)
-	$(if $(ARGS),,$(PYTEST) tests/pnp --kernels eager)
+	$(if $(ARGS),,$(PYTEST) tests/pnp --backend torch)
 	$(if $(ARGS),,OMP_NUM_THREADS=1 $(PYTHON) -m pytest $(EXAMPLES))
 	$(PYTEST) $(ARGS)
 

@@ -13,8 +13,8 @@ TOOLS = Path(__file__).parents[1] / "tools"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
-        "--kernels",
-        help="implementation that does all of the layer's work in tests/pnp (default: the first that can)",
+        "--backend",
+        help="backend of the layer in tests/pnp: torch, cpp or triton (default: kernels where there are some)",
     )
 
 

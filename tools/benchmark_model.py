@@ -242,7 +242,7 @@ def measured_layer(
     }
     times: dict[str, Any] = {}
     for implementation in implementations(device):
-        with ops.only(implementation):
+        with ops.use_backend(implementation):
             times[implementation] = {
                 what: milliseconds(call, repeats, device) for what, call in parts.items()
             }
@@ -251,7 +251,7 @@ def measured_layer(
 
 def implementations(device: torch.device) -> list[str]:
     """Plain torch, and the compiled kernels where they can be used."""
-    return ["eager"] + ["native"] * (device.type == "cpu" and library() is not None)
+    return ["torch"] + ["cpp"] * (device.type == "cpu" and library() is not None)
 
 
 # --- report ---

@@ -279,7 +279,7 @@ def arithmetic(case: Case) -> int:
 
 
 def measured(case: Case, implementation: str, repeats: int, folder: Path) -> dict[str, Any]:
-    with ops.only(implementation):
+    with ops.use_backend(implementation):
         call = call_of(case)
         return dict(
             implementation=implementation,
@@ -300,7 +300,7 @@ def measured_sweep(repeats: int) -> list[dict[str, Any]]:
     ]
     for axis, case in tqdm(cases, desc="sweep"):
         for implementation in implementations():
-            with ops.only(implementation):
+            with ops.use_backend(implementation):
                 spent = times(call_of(case), repeats, 1, time.process_time)
             results.append(
                 dict(axis=axis, implementation=implementation, **asdict(case), cpu_one_thread=spent)
@@ -310,7 +310,7 @@ def measured_sweep(repeats: int) -> list[dict[str, Any]]:
 
 def implementations() -> list[str]:
     """Plain torch first: the others are compared with it."""
-    return ["eager"] if library() is None else ["eager", "native"]
+    return ["torch"] if library() is None else ["torch", "cpp"]
 
 
 def machine() -> dict[str, Any]:
@@ -343,7 +343,7 @@ def _lines(path: str) -> list[str]:
 def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
     head = "| call | objects x points x samples | implementation | 1 thread, CPU ms (least-greatest) | faster | 2 threads, wall ms | "
     head += "extra memory, MiB | torch operations | share of peak |\n" + "| --- " * 9 + "|\n"
-    rows, plain = [], {one["name"]: one for one in results if one["implementation"] == "eager"}
+    rows, plain = [], {one["name"]: one for one in results if one["implementation"] == "torch"}
     for one in results:
         alone, both, other = (
             one["cpu_one_thread"],
@@ -409,7 +409,7 @@ def main() -> None:
     if args.repeats < 1:
         raise UserError(f"--repeats {args.repeats}: give at least 1")
     if args.memory_of:
-        with ops.only(args.memory_of[1]):
+        with ops.use_backend(args.memory_of[1]):
             print(extra_memory(CASES[args.memory_of[0]]))
         return
     args.folder.mkdir(parents=True, exist_ok=True)

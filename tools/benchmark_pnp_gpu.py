@@ -88,7 +88,7 @@ def milliseconds(call: Callable[[], object], repeats: int) -> dict[str, float]:
 
 
 def measured(case: Case, implementation: str, repeats: int) -> dict[str, Any]:
-    with ops.only(implementation):
+    with ops.use_backend(implementation):
         call = call_of(case, "cuda")
         told = dict(
             name=case.name,
@@ -112,7 +112,7 @@ def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
     head = "| call | objects x points x samples | implementation | ms (least-greatest) | faster | in a CUDA graph, ms | extra memory, MiB | "
     head += "torch operations |\n" + "| --- " * 8 + "|\n"
     plain, rows = (
-        {one["name"]: one["time"]["median"] for one in results if one["implementation"] == "eager"},
+        {one["name"]: one["time"]["median"] for one in results if one["implementation"] == "torch"},
         [],
     )
     for one in results:
@@ -148,7 +148,7 @@ def main() -> None:
     pairs = [
         (CASES[name], implementation)
         for name in args.cases
-        for implementation in ("eager", "triton")
+        for implementation in ("torch", "triton")
     ]
     results = [
         measured(case, implementation, args.repeats)

@@ -113,7 +113,10 @@ def full_precision(function: Callable[Concatenate[D, P], R]) -> Callable[Concate
 
     @wraps(function)
     def inside(first: D, *args: P.args, **kwargs: P.kwargs) -> R:
-        with torch.autocast(first.device.type, enabled=False):
+        device = first.device.type
+        if not torch.is_autocast_enabled(device):
+            return function(first, *args, **kwargs)
+        with torch.autocast(device, enabled=False):
             return function(first, *args, **kwargs)
 
     return inside

@@ -266,6 +266,4 @@ def _column(value: float | Tensor) -> float | Tensor:
 
 
 def _warn_of_corner() -> None:
-    warnings.warn(
-        "Camera.corner is now Camera.image_origin", DeprecationWarning, stacklevel=3
-    )
+    warnings.warn("Camera.corner is now Camera.image_origin", DeprecationWarning, stacklevel=3)

@@ -69,7 +69,11 @@ def posterior_in_one_operator(
 
 def _key(like: Tensor, generator: torch.Generator | None) -> Tensor:
     """The key of a call's random streams: a tensor, whose value only the kernel reads."""
-    return torch.empty((), dtype=torch.int64, device=like.device).random_(generator=generator)
+    settings = dict(dtype=torch.int64, device=like.device)
+    if torch.compiler.is_compiling():
+        # torch.compile does not take `random_`.
+        return torch.randint(2**63 - 1, (), generator=generator, **settings)
+    return torch.empty((), **settings).random_(generator=generator)
 
 
 @torch.no_grad()

@@ -107,9 +107,10 @@ class EProPnP(nn.Module):
             raise ValueError(
                 f"{type(self).__name__}.solve: no start; give start= or make the layer with init=RandomSampleInit()"
             )
-        with torch.no_grad():
-            whole = ops.has_kernel_for("estimate", problem.tensors)
-        estimate = inference.estimate_in_one_operator if whole else inference.estimate
+        if ops.has_kernel_for("estimate", problem.tensors):
+            estimate = inference.estimate_in_one_operator
+        else:
+            estimate = inference.estimate
         return estimate(problem, start, self.settings, generator, self.space)
 
     def sample(
@@ -128,9 +129,7 @@ class EProPnP(nn.Module):
         """
         estimate = self.solve(problem, generator=generator) if estimate is None else estimate
         if ops.has_kernel_for("posterior", problem.tensors):
-            return inference.posterior_in_one_operator(
-                problem, estimate, self.settings, generator
-            )
+            return inference.posterior_in_one_operator(problem, estimate, self.settings, generator)
         return inference.posterior(problem, estimate, self.settings, generator, self.space)
 
 

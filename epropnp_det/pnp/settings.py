@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-
 # Solvers, by name.
 SOLVERS = ("lm", "gauss_newton")
 

@@ -26,6 +26,7 @@ from .problem import PnPProblem
 from .results import Linearization, PoseEstimate
 from .spaces import pose_space
 
+
 @full_precision
 def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPING) -> Tensor:
     """y* + dy of Eq. (9): one Gauss-Newton step from the detached pose, differentiable in all

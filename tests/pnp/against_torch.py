@@ -1,6 +1,4 @@
-"""Hard problems, and how the results of an implementation are compared with those of plain
-torch.
-"""
+"""Hard problems, and comparisons of a backend's results with those of plain torch."""
 
 from __future__ import annotations
 
@@ -8,6 +6,7 @@ import torch
 from torch import Tensor
 
 from epropnp_det.pnp import Correspondences, PnPProblem, ops
+from epropnp_det.pnp.ops import operators, torch_impl
 from epropnp_det.pnp.spaces.base import PoseSpace
 
 from . import scenes
@@ -44,8 +43,12 @@ def of_inputs(
     ), leaves
 
 
-def of(name: str) -> ops.Implementation:
-    return next(one for one in ops._implementations if one.name == name)
+def cost_of_any_pose(name: str, problem: PnPProblem, pose: Tensor) -> Tensor:
+    """Costs below `PnPProblem.cost`, which takes out what is no pose."""
+    tensors = problem.tensors
+    if name == "torch":
+        return torch_impl.cost(tensors, pose)
+    return operators.cost(*tensors, ops.each_sample(tensors, pose))
 
 
 def costs_and_gradients(
@@ -55,7 +58,7 @@ def costs_and_gradients(
     delta.
     """
     again, leaves = of_inputs(problem, dtype)
-    with ops.only(name):
+    with ops.use_backend(name):
         cost = again.cost(pose.to(dtype))
     weight = torch.arange(len(pose), dtype=dtype, device=cost.device).reshape(
         -1, *(1,) * (cost.ndim - 1)

@@ -10,9 +10,9 @@ from epropnp_det.pnp import ops
 
 
 @pytest.fixture(autouse=True)
-def chosen_kernels(request: pytest.FixtureRequest) -> Iterator[None]:
-    name = request.config.getoption("--kernels")
-    with ops.only(name) if name else nullcontext():
+def chosen_backend(request: pytest.FixtureRequest) -> Iterator[None]:
+    name = request.config.getoption("--backend")
+    with ops.use_backend(name) if name else nullcontext():
         yield
 
 

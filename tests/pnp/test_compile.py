@@ -22,7 +22,7 @@ from epropnp_det.pnp import (
     monte_carlo_pose_loss,
     ops,
 )
-from epropnp_det.pnp.ops.triton import fused
+from epropnp_det.pnp.ops import triton
 from epropnp_det.pnp.spaces.base import PoseSpace
 from tests.tolerances import EXACT_FLOAT32
 
@@ -30,11 +30,11 @@ from . import scenes
 from .scenes import SPACES
 
 TRITON = pytest.mark.skipif(
-    not fused.INSTALLED or fused.DEVICE == "cpu",
+    not triton.INSTALLED or triton.INTERPRETED,
     reason="needs triton and a C compiler, and no interpreter",
 )
 IMPLEMENTATIONS = pytest.mark.parametrize(
-    "implementation", ["eager", pytest.param("triton", marks=TRITON)]
+    "implementation", ["torch", pytest.param("triton", marks=TRITON)]
 )
 # Little enough to trace in seconds, as every iteration is traced; and as much as it takes to
 # converge.
@@ -148,7 +148,7 @@ def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
     torch._dynamo.reset()
     inference, given = Inference(space, SHORT), inputs(space)
     # The compiler traces the plain implementation.
-    with torch.no_grad(), torch.random.fork_rng(), ops.only("eager"):
+    with torch.no_grad(), torch.random.fork_rng(), ops.use_backend("torch"):
         torch.manual_seed(0)
         expected = inference(*given)
         torch.manual_seed(0)
@@ -188,7 +188,7 @@ def of_shapes_alone(
     alone: reading a value raises.
     """
     step, given = call(space, SHORT), inputs(space, call=call)
-    with FakeTensorMode(), ops.only(implementation):
+    with FakeTensorMode(), ops.use_backend(implementation):
         values = tuple(
             torch.empty(value.shape, dtype=value.dtype, device=device) for value in given
         )
@@ -214,7 +214,7 @@ def test_the_backward_pass_asks_for_no_value(
     space: type[PoseSpace], implementation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a CPU of shapes alone: for tensors on a GPU, autograd wants to see its driver."""
-    monkeypatch.setattr(fused, "DEVICE", "cpu")
+    monkeypatch.setitem(ops.backend.BACKENDS, "cpu", "triton")
     told, _ = of_shapes_alone(Training, space, "cpu", implementation)
     assert [value.shape for value in told] == [
         value.shape for value in (*inputs(space)[:3], torch.empty(5, space.dim))
@@ -227,9 +227,9 @@ def test_triton_takes_over_what_it_has_kernels_for(
     space: type[PoseSpace], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A training call with one solver step: fewer launches, and each kernel where it belongs."""
-    monkeypatch.setattr(fused, "DEVICE", "cpu")
-    asked = {name: of_shapes_alone(Training, space, "cpu", name)[1] for name in ("eager", "triton")}
-    assert len(asked["triton"]) < 0.8 * len(asked["eager"])
+    monkeypatch.setitem(ops.backend.BACKENDS, "cpu", "triton")
+    asked = {name: of_shapes_alone(Training, space, "cpu", name)[1] for name in ("torch", "triton")}
+    assert len(asked["triton"]) < 0.8 * len(asked["torch"])
     counts = {
         name: asked["triton"].count(f"epropnp_det.{name}.default")
         for name in ("cost", "cost_gradient", "linearize", "solve")
@@ -249,7 +249,7 @@ def test_operations_asked_for_do_not_depend_on_values(space: type[PoseSpace], ca
         for value in given
     ]
     for values in (given, inputs(space, call=call, seed=1), broken):
-        with ops.only("eager"), Launches() as launches:
+        with ops.use_backend("torch"), Launches() as launches:
             step(*values)
         asked.append(launches.names)
     assert len(asked[0]) > 1000 and asked[0] == asked[1] == asked[2]
@@ -291,7 +291,7 @@ def test_a_call_never_makes_the_gpu_wait(
     space: type[PoseSpace], call: type, implementation: str
 ) -> None:
     step, given = call(space, WHOLE), inputs(space, "cuda", call)
-    with ops.only(implementation):
+    with ops.use_backend(implementation):
         step(*given)  # libraries are loaded and kernels compiled the first time
         with no_waiting():
             told = step(*given)
@@ -322,7 +322,7 @@ def test_a_call_replays_as_a_cuda_graph_on_other_data(
         inputs(space, "cuda", call),
         inputs(space, "cuda", call, seed=1),
     )
-    with ops.only(implementation):
+    with ops.use_backend(implementation):
         expected = step(*others)
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())

@@ -38,7 +38,7 @@ class Values:
     mask: Tensor
     matrix: Tensor
 
-    def torch_where(self, choice: Tensor, other: Values) -> Values:
+    def where(self, choice: Tensor, other: Values) -> Values:
         pairs = (
             (getattr(self, name), getattr(other, name))
             for name in ("x3d", "x2d", "w2d", "mask", "matrix")

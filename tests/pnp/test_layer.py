@@ -182,7 +182,10 @@ def test_solving_does_not_depend_on_the_origin(space: type[PoseSpace]) -> None:
         Correspondences(points.x3d + offset, points.x2d, points.w2d), problem.camera
     )
     layer = scenes.layer(space, init=None)
-    first, second = layer.solve(problem, pose), layer.solve(moved, space.translate_object_frame(pose, -offset))
+    first, second = (
+        layer.solve(problem, pose),
+        layer.solve(moved, space.translate_object_frame(pose, -offset)),
+    )
     torch.testing.assert_close(
         space.translate_object_frame(second.pose, offset), first.pose, rtol=EXACT, atol=EXACT
     )

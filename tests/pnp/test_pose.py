@@ -142,7 +142,9 @@ def test_chain_against_autograd(space: type[PoseSpace], xyz: Tensor) -> None:
         functional, torch.zeros(space.tangent_dim, dtype=pose.dtype)
     ).movedim(-1, 0)
     arm = space.rotation(pose) @ points.mT
-    torch.testing.assert_close(space.pull_back_jacobian(arm, weight), expected, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        space.pull_back_jacobian(arm, weight), expected, rtol=EXACT, atol=EXACT
+    )
 
 
 def test_tangent_of_the_quaternion() -> None:

@@ -106,7 +106,9 @@ def test_order_of_points_does_not_matter(case: Case, seed: int) -> None:
 def test_origin_of_the_object_does_not_matter(case: Case, offset: list[float]) -> None:
     points, shift = case.problem.points, torch.tensor(offset, dtype=torch.float64)
     moved = again(case, replace(points, x3d=points.x3d + shift))
-    assert_same(case.problem, case.samples, moved, case.space.translate_object_frame(case.samples, -shift))
+    assert_same(
+        case.problem, case.samples, moved, case.space.translate_object_frame(case.samples, -shift)
+    )
     assert_same_solution(
         case, case.problem, moved, case.space.translate_object_frame(case.pose, -shift), shift
     )

@@ -47,7 +47,7 @@ def dtype(request: pytest.FixtureRequest) -> torch.dtype:
 
 @pytest.fixture(scope="module")
 def tolerance(poses: str, dtype: torch.dtype, pytestconfig: pytest.Config) -> float:
-    finer = dtype == torch.float64 or pytestconfig.getoption("--kernels") != "eager"
+    finer = dtype == torch.float64 or pytestconfig.getoption("--backend") != "torch"
     return tol.RECORDED_ROUNDED if poses == "6dof" and finer else tol.RECORDED
 
 

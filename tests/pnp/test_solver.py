@@ -68,7 +68,7 @@ def test_agrees_with_scipy(space: type[PoseSpace], robust: str) -> None:
                 space.transform(space.retract(start, tangent), one.points.x3d)
             )
             squared = (one.points.w2d * (pixel - one.points.x2d)).square().sum(-1)
-            return (2 * one.kernel.cost(squared, one.delta)).clamp(min=0).sqrt()
+            return (2 * one.robust_kernel.cost(squared, one.delta)).clamp(min=0).sqrt()
 
         def slope(tangent: np.ndarray, lengths: Callable[[Tensor], Tensor] = lengths) -> Tensor:
             return torch.autograd.functional.jacobian(

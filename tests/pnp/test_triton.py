@@ -24,12 +24,14 @@ from epropnp_det.pnp import (
     monte_carlo_pose_loss,
     ops,
 )
-from epropnp_det.pnp.ops.triton.fused import DEVICE, INSTALLED
+from epropnp_det.pnp.ops import operators
+from epropnp_det.pnp.ops.triton import DEVICE, INSTALLED
+from epropnp_det.pnp.solver import run_solver
 from epropnp_det.pnp.spaces.base import PoseSpace
 from tests.tolerances import EXACT, NATIVE, NATIVE_FLOAT32
 
 from . import scenes
-from .against_eager import assert_close, costs_and_gradients, hard, of, of_inputs
+from .against_torch import assert_close, cost_of_any_pose, costs_and_gradients, hard, of_inputs
 from .scenes import SPACES, seeded, uniform
 
 pytestmark = [
@@ -49,7 +51,7 @@ DTYPE = pytest.mark.parametrize(
 @pytest.fixture(autouse=True)
 def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test says itself which implementation it asks."""
-    monkeypatch.setattr(ops, "_only", [])
+    monkeypatch.setattr(ops.backend, "_chosen", [])
 
 
 def here(problem: PnPProblem, pose: Tensor) -> tuple[PnPProblem, Tensor]:
@@ -67,7 +69,7 @@ def hard_here(
 def both(problem: PnPProblem, pose: Tensor) -> None:
     assert_close(
         costs_and_gradients("triton", problem, pose),
-        costs_and_gradients("eager", problem, pose),
+        costs_and_gradients("torch", problem, pose),
         NATIVE,
     )
 
@@ -101,7 +103,7 @@ def test_cost_and_its_gradients_are_those_of_float64_autograd(
     # The same numbers for both: what is measured is rounding inside the kernels, not that of their
     # inputs.
     problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
-    expected = costs_and_gradients("eager", problem, pose)
+    expected = costs_and_gradients("torch", problem, pose)
     assert all((gradient != 0).any() for gradient in expected[1 : 5 if robust == "huber" else 4])
     assert_close(costs_and_gradients("triton", problem, pose, dtype), expected, tolerance)
 
@@ -132,7 +134,7 @@ def test_nothing_to_do(space: type[PoseSpace], samples: int, objects: int) -> No
     problem, pose = scenes.problem((objects,), space=space)
     problem, pose = here(problem, pose.expand(samples, objects, space.dim))
     both(problem, pose)
-    with ops.only("triton"):
+    with ops.use_backend("triton"):
         assert problem.linearize(pose).hessian.shape == (
             samples,
             objects,
@@ -146,10 +148,10 @@ def test_nothing_to_do(space: type[PoseSpace], samples: int, objects: int) -> No
 def test_numbers_that_are_not_finite_stay_so(space: type[PoseSpace], junk: float) -> None:
     problem, pose = here(*scenes.problem((2,), space=space))
     pose[0, 3] = junk
-    for name in ("eager", "triton"):
-        # Below `PnPProblem.cost`, which takes out what is no pose.
-        assert of(name).cost(problem, pose[None]).isnan().tolist() == [[True, False]], name
-        at = of(name).linearize(problem, pose, True)
+    for name in ("torch", "triton"):
+        assert cost_of_any_pose(name, problem, pose[None]).isnan().tolist() == [[True, False]], name
+        with ops.use_backend(name):
+            at = problem.linearize(pose)
         assert at.cost.isnan().tolist() == [True, False] and at.gradient.isfinite().all(
             -1
         ).tolist() == [False, True], name
@@ -160,17 +162,17 @@ def test_samples_of_no_weight_are_left_out() -> None:
     problem, pose = hard_here(YawPose)
     again, leaves = of_inputs(problem)
     weight = (torch.arange(19, device=DEVICE) % 5 == 0).double()[:, None]
-    with ops.only("triton"):
+    with ops.use_backend("triton"):
         some = torch.autograd.grad((weight * again.cost(pose)).sum(), leaves)
     again, leaves = of_inputs(problem)
-    with ops.only("eager"):
+    with ops.use_backend("torch"):
         assert_close(
             list(some), list(torch.autograd.grad(again.cost(pose[::5]).sum(), leaves)), NATIVE
         )
     # Whatever their poses are.
     again, leaves = of_inputs(problem)
     broken = torch.where(weight[..., None] == 0, torch.nan, pose)
-    cost = of("triton").cost(again, broken)
+    cost = cost_of_any_pose("triton", again, broken)
     assert_close(
         list(torch.autograd.grad(cost, leaves, weight.expand_as(cost))), list(some), NATIVE
     )
@@ -200,9 +202,9 @@ def test_normal_equations_are_those_of_float64(
 ) -> None:
     problem, pose = here(*hard(space, robust, corner, samples=4))
     problem, pose = problem.to(dtype), pose.to(dtype)
-    with ops.only("eager"):
+    with ops.use_backend("torch"):
         expected = problem.to(torch.float64).linearize(pose.to(torch.float64), zero_clipped)
-    with ops.only("triton"):
+    with ops.use_backend("triton"):
         actual = problem.linearize(pose, zero_clipped)
     assert_close(
         [actual.cost, actual.gradient, actual.hessian],
@@ -214,9 +216,10 @@ def test_normal_equations_are_those_of_float64(
 @SPACES
 def test_normal_equations_of_more_points_than_a_block(space: type[PoseSpace]) -> None:
     problem, pose = here(*scenes.problem((2,), number=131, space=space))
-    with ops.only("eager"):
+    with ops.use_backend("torch"):
         expected = problem.linearize(pose)
-    actual = of("triton").linearize(problem, pose, True)
+    with ops.use_backend("triton"):
+        actual = problem.linearize(pose)
     assert_close(
         [actual.cost, actual.gradient, actual.hessian],
         [expected.cost, expected.gradient, expected.hessian],
@@ -225,6 +228,15 @@ def test_normal_equations_of_more_points_than_a_block(space: type[PoseSpace]) ->
 
 
 # --- solver, and the whole layer ---
+
+
+def both_ends(problem: PnPProblem, start: Tensor, iterations: int, method: str) -> list[Tensor]:
+    """Where the steps of Triton's and of plain torch's solver end."""
+    ends = []
+    for name in ("triton", "torch"):
+        with ops.use_backend(name):
+            ends.append(run_solver(problem, start, iterations, method))
+    return ends
 
 
 @ROBUST
@@ -237,7 +249,7 @@ def test_steps_of_the_solvers_are_those_of_plain_torch(
     start = space.retract(pose, uniform((2, 1, 2, space.tangent_dim), -0.3, 0.3, seeded(5)))
     problem, start = here(replace(problem, robust=robust), start)
     for iterations in (0, 4):
-        ends = [of(name).solve(problem, start, iterations, method) for name in ("triton", "eager")]
+        ends = both_ends(problem, start, iterations, method)
         assert_close(ends[:1], ends[1:], NATIVE)
 
 
@@ -249,7 +261,7 @@ def test_solvers_stay_where_there_is_nothing_to_solve(space: type[PoseSpace], me
     weight = problem.points.w2d * torch.tensor([0.0, 1.0, 1.0])[:, None, None]
     pose[1] = torch.nan
     problem, pose = here(replace(problem, points=replace(problem.points, w2d=weight)), pose)
-    ends = [of(name).solve(problem, pose, 2, method) for name in ("triton", "eager")]
+    ends = both_ends(problem, pose, 2, method)
     assert ends[0].isnan().all(-1).tolist() == [False, True, False]
     torch.testing.assert_close(*ends, rtol=0, atol=NATIVE * 100, equal_nan=True)
 
@@ -268,9 +280,9 @@ def test_a_training_call_is_that_of_plain_torch_for_the_same_random_numbers(
         ),
         [],
     )
-    for name in ("triton", "eager"):
+    for name in ("triton", "torch"):
         again, leaves = of_inputs(problem)
-        with ops.only(name):
+        with ops.use_backend(name):
             estimate, samples = layer(again, None, torch.Generator(DEVICE).manual_seed(0))
             loss = monte_carlo_pose_loss(samples, again.cost(pose))
             step = gauss_newton_step(again, estimate.pose)
@@ -286,20 +298,20 @@ def test_a_training_call_is_that_of_plain_torch_for_the_same_random_numbers(
 
 def test_what_is_not_covered_goes_to_plain_torch() -> None:
     problem, _ = here(*scenes.problem((2,)))
-    assert of("triton").supports("cost", problem)
+    assert ops.has_kernel_for("cost", problem.tensors)
     camera = replace(problem.camera, matrix=problem.camera.matrix.clone().requires_grad_())
     for other in (
         replace(problem, robust="cauchy"),
         replace(problem, camera=camera),
         problem.to("meta"),
     ):
-        assert not of("triton").supports("cost", other)
+        assert not ops.has_kernel_for("cost", other.tensors)
 
 
 def test_gradients_in_poses_are_those_of_plain_torch() -> None:
     problem, pose = here(*scenes.problem((2,)))
     pose.requires_grad_()
-    with ops.only("triton"):
+    with ops.use_backend("triton"):
         assert (torch.autograd.grad(problem.cost(pose + 0.1).sum(), pose)[0] != 0).all()
         assert problem.linearize(pose).gradient.requires_grad
 
@@ -307,9 +319,9 @@ def test_gradients_in_poses_are_those_of_plain_torch() -> None:
 def test_second_derivatives_are_those_of_plain_torch() -> None:
     problem, pose = hard_here(YawPose)
     found = []
-    for name in ("eager", "triton"):
+    for name in ("torch", "triton"):
         again, leaves = of_inputs(problem)
-        with ops.only(name):
+        with ops.use_backend(name):
             cost = again.cost(pose)
         first = torch.autograd.grad(cost.sum(), leaves, create_graph=True)
         found.append(
@@ -326,16 +338,15 @@ def test_operators_keep_what_they_promise_to_torch(space: type[PoseSpace]) -> No
     """Shapes told without computing are those computed, no input is changed, and the derivative is
     registered as it should be.
     """
-    from epropnp_det.pnp.ops.triton import operators
-
     problem, pose = here(*scenes.problem((2,), number=5, space=space))
-    problem, leaves = of_inputs(problem)
-    view, start, how = operators.packed(problem.camera), pose[None], (problem.camera.z_min, True)
-    constants = [leaf.detach() for leaf in leaves]
-    torch.library.opcheck(operators.cost, (*leaves, view, start, *how))
-    torch.library.opcheck(operators.cost_gradient, (*constants, view, start, *how, start[..., 0]))
-    torch.library.opcheck(operators.linearize, (*constants, view, start, *how, True))
-    torch.library.opcheck(operators.solve, (*constants, view, start, *how, True, 1))
+    problem = of_inputs(problem)[0]
+    start = pose[None]
+    tensors = problem.tensors
+    constants = problem.detach().tensors
+    torch.library.opcheck(operators.cost, (*tensors, start))
+    torch.library.opcheck(operators.cost_gradient, (*constants, start, start[..., 0]))
+    torch.library.opcheck(operators.linearize, (*constants, start, True))
+    torch.library.opcheck(operators.solve, (*constants, start, "lm", 1))
 
 
 @SPACES
@@ -348,7 +359,7 @@ def test_the_compiler_of_torch_takes_the_operators_as_they_are(space: type[PoseS
 
     torch._dynamo.reset()
     x3d = problem.points.x3d
-    with ops.only("triton"):
+    with ops.use_backend("triton"):
         compiled = torch.compile(costs, fullgraph=True, backend="aot_eager")
         ends = [each(x3d.clone().requires_grad_()) for each in (costs, compiled)]
     assert_close([end.detach() for end in ends[1]], [end.detach() for end in ends[0]], NATIVE)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from epropnp_det.pnp.ops.triton.fused import DEVICE, INSTALLED
+from epropnp_det.pnp.ops.triton import DEVICE, INSTALLED
 
 pytestmark = pytest.mark.skipif(
     not INSTALLED or DEVICE == "cpu", reason="needs triton and a C compiler, and no interpreter"
@@ -74,9 +74,9 @@ def test_kernels_compile_for_a_gpu(
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 
-    from epropnp_det.pnp.ops.triton import operators
+    from epropnp_det.pnp.ops.triton import kernels
 
-    kernel = getattr(operators, f"{name}_kernel")
+    kernel = getattr(kernels, f"{name}_kernel")
     types = {argument: "i32" if argument in SIZES else "*fp32" for argument in kernel.arg_names}
     known = dict(known, DIM=dim, HUBER=huber, Z_MIN=0.1)
     source = ASTSource(kernel, {**types, **dict.fromkeys(known, "constexpr")}, known)

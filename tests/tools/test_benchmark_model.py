@@ -72,8 +72,8 @@ def test_the_share_is_that_of_a_call_with_this_implementation_in_it(tool: Module
 
     models = {what: spent(100.0) for what in ("training step", "inference", "loading")}
     layer = {
-        "eager": {"training step": spent(110.0), "inference": spent(10.0)},
-        "native": {"training step": spent(10.0), "inference": spent(5.0)},
+        "torch": {"training step": spent(110.0), "inference": spent(10.0)},
+        "cpp": {"training step": spent(10.0), "inference": spent(5.0)},
     }
     row = tool.row("small", "training step", dict(ours=models, FCOS3D=models, layer=layer))
     # 100 ms with the compiled layer's 10 in it: 90 without, 200 with plain torch.

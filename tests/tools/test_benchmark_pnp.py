@@ -32,7 +32,7 @@ def test_calls_do_what_a_training_step_and_a_detection_do(
 ) -> None:
     case = tool.Case("small", 3, 16, samples, dof)
     for implementation in tool.implementations():
-        with ops.only(implementation):
+        with ops.use_backend(implementation):
             result = tool.call_of(case)()
         if samples:
             assert [tuple(gradient.shape) for gradient in result] == [
@@ -68,10 +68,10 @@ def test_table_has_a_row_for_each_result(tool: ModuleType) -> None:
     )
     one = dict(name="call", objects=4, points=5, samples=6, dof=4, **rest)
     faster = dict(
-        one, implementation="native", cpu_one_thread=dict(spent, median=0.005), extra_memory=None
+        one, implementation="cpp", cpu_one_thread=dict(spent, median=0.005), extra_memory=None
     )
     told = tool.table(
-        [dict(one, implementation="eager"), faster], dict(peak_flops=1e11)
+        [dict(one, implementation="torch"), faster], dict(peak_flops=1e11)
     ).splitlines()
     assert told[2] == "| call | 4x5x6 | eager | 20.0 (10.0-30.0) | 1.0x | 20.0 | 1.0 | 7 | 50% |"
-    assert told[3] == "| call | 4x5x6 | native | 5.0 (10.0-30.0) | 4.0x | 20.0 | - | 7 | 200% |"
+    assert told[3] == "| call | 4x5x6 | cpp | 5.0 (10.0-30.0) | 4.0x | 20.0 | - | 7 | 200% |"

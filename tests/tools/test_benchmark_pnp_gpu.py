@@ -28,7 +28,7 @@ def test_table_has_a_row_for_each_result(tool: ModuleType) -> None:
     plain = dict(
         name="call",
         size="4x5x6",
-        implementation="eager",
+        implementation="torch",
         time=spent,
         graph=spent,
         extra_memory=2**20,

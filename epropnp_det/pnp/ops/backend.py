@@ -26,6 +26,12 @@ DIFFERENTIABLE = {
     "cpp": frozenset(("threshold", "cost", "linearize", "newton_step", "posterior")),
     "triton": frozenset(("cost",)),
 }
+# Operations whose results have no gradient in anything.
+DETACHED = frozenset(("solve", "estimate"))
+# torch.export can be distinguished from torch.compile since torch 2.7: by the flag itself, because
+# for torch.compile `torch.compiler.is_exporting()` is a constant True. Before, exported programs
+# contain the operators.
+EXPORT_HAS_A_FLAG = hasattr(torch.compiler, "_is_exporting_flag")
 # The backend of the tensors of a device.
 BACKENDS = {"cpu": "triton" if triton.INTERPRETED else "cpp", "cuda": "triton"}
 
@@ -74,14 +80,17 @@ def has_kernel(
         differentiable: the tensors that it has gradients for.
         constant: tensors that it has no gradients for.
     """
-    device, dtype = differentiable[0].device.type, differentiable[0].dtype
+    device = differentiable[0].device.type
+    dtype = differentiable[0].dtype
     if (_chosen and _chosen[-1] == "torch") or device not in BACKENDS or dtype not in DTYPES:
         return False
     backend = BACKENDS[device]
-    if operation not in (CPP if backend == "cpp" else TRITON) or wants_gradient(*constant):
+    if operation not in (CPP if backend == "cpp" else TRITON):
         return False
-    if operation not in DIFFERENTIABLE[backend] and wants_gradient(*differentiable):
-        return False
+    if operation not in DETACHED:
+        forward_only = operation not in DIFFERENTIABLE[backend]
+        if wants_gradient(*constant) or (forward_only and wants_gradient(*differentiable)):
+            return False
     return _covers_transforms() and _installed(backend)
 
 
@@ -123,18 +132,8 @@ def _covers_transforms() -> bool:
     torch.export, jit.trace, torch.func or forward-mode derivatives see through the operation.
     """
     if torch.compiler.is_compiling():
-        return not EXPORTING()
-    return not (
-        torch.jit.is_tracing() or transforms_active() or forward_ad._current_level >= 0
-    )
-
-
-def _never() -> bool:
-    return False
-
-
-# torch.export can be told from torch.compile since torch 2.7.
-EXPORTING = torch.compiler.is_exporting if hasattr(torch.compiler, "is_exporting") else _never
+        return not (EXPORT_HAS_A_FLAG and torch.compiler._is_exporting_flag)
+    return not (torch.jit.is_tracing() or transforms_active() or forward_ad._current_level >= 0)
 
 
 def _installed(backend: str) -> bool:

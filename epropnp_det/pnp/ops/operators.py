@@ -249,7 +249,9 @@ def differentiate(
             gradients[index] = value
         return tuple(gradients)
 
-    torch.library.register_autograd(f"{NAMESPACE}::{name}", backward, setup_context=keep, lib=LIBRARY)
+    torch.library.register_autograd(
+        f"{NAMESPACE}::{name}", backward, setup_context=keep, lib=LIBRARY
+    )
 
 
 def _problem(arguments: Sequence[Any]) -> tuple[ProblemTensors, Sequence[Any]]:
@@ -276,7 +278,9 @@ def _newton_step_reference(kept: Sequence[Any], by: Tensor) -> list[tuple[Tensor
 
 
 # The log weights of samples depend on the points through the costs alone.
-def _posterior_gradient(kept: Sequence[Any], by_pose: Any, by_weights: Tensor, by_valid: Any) -> Any:
+def _posterior_gradient(
+    kept: Sequence[Any], by_pose: Any, by_weights: Tensor, by_valid: Any
+) -> Any:
     return cost_gradient(*kept, -by_weights)
 
 
@@ -286,12 +290,8 @@ def _posterior_reference(
     return _cost_reference(kept, -by_weights)
 
 
-differentiate(
-    "threshold", 2, lambda kept, by: threshold_gradient(*kept, by), _threshold_reference
-)
-differentiate(
-    "cost", DIFFERENTIABLE, lambda kept, by: cost_gradient(*kept, by), _cost_reference
-)
+differentiate("threshold", 2, lambda kept, by: threshold_gradient(*kept, by), _threshold_reference)
+differentiate("cost", DIFFERENTIABLE, lambda kept, by: cost_gradient(*kept, by), _cost_reference)
 differentiate(
     "linearize",
     DIFFERENTIABLE,

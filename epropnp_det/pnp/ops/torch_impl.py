@@ -18,7 +18,6 @@ from .robust import ROBUST
 from .tensors import ProblemTensors
 
 
-
 def cost(problem: ProblemTensors, pose: Tensor) -> Tensor:
     """Robust cost (S, ...), Eq. (11), at poses (S, ..., D) with a single sample dim: one product
     with the points for all samples.

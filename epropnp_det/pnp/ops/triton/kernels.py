@@ -61,7 +61,8 @@ def _launch(arguments: tuple[Any, ...]) -> tuple[Launch, Tensor, tuple[Any, ...]
     objects = problem.delta.numel()
     samples = pose.numel() // (pose.shape[-1] * objects) if objects else 0
     points = [
-        value.reshape(objects, *value.shape[-2:]) for value in (problem.x3d, problem.x2d, problem.w2d)
+        value.reshape(objects, *value.shape[-2:])
+        for value in (problem.x3d, problem.x2d, problem.w2d)
     ]
     limits = (problem.clip_min, problem.clip_max, problem.image_origin)
     camera = torch.cat((problem.matrix.flatten(-2), *limits), dim=-1).reshape(objects, 15)
