@@ -73,5 +73,5 @@ def test_table_has_a_row_for_each_result(tool: ModuleType) -> None:
     told = tool.table(
         [dict(one, implementation="torch"), faster], dict(peak_flops=1e11)
     ).splitlines()
-    assert told[2] == "| call | 4x5x6 | eager | 20.0 (10.0-30.0) | 1.0x | 20.0 | 1.0 | 7 | 50% |"
+    assert told[2] == "| call | 4x5x6 | torch | 20.0 (10.0-30.0) | 1.0x | 20.0 | 1.0 | 7 | 50% |"
     assert told[3] == "| call | 4x5x6 | cpp | 5.0 (10.0-30.0) | 4.0x | 20.0 | - | 7 | 200% |"

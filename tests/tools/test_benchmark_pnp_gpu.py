@@ -37,7 +37,7 @@ def test_table_has_a_row_for_each_result(tool: ModuleType) -> None:
     ours = dict(plain, implementation="triton", time=dict(spent, median=1.0))
     told = tool.table([plain, ours], dict(gpu="one")).splitlines()
     assert (
-        told[2] == "| call | 4x5x6 | eager | 2.00 (1.00-3.00) | 1.0x | 2.00 (1.00-3.00) | 1.0 | 7 |"
+        told[2] == "| call | 4x5x6 | torch | 2.00 (1.00-3.00) | 1.0x | 2.00 (1.00-3.00) | 1.0 | 7 |"
     )
     assert (
         told[3].startswith("| call | 4x5x6 | triton | 1.00 (1.00-3.00) | 2.0x |")
