@@ -8,6 +8,9 @@ RECORDED = 1e-5
 # The same for 6DoF numbers against ours in float64, or in kernels that round less: the rounding of
 # the recording itself shows.
 RECORDED_ROUNDED = 2e-5
+# Recordings in float64, relative to the largest number: sums and convolutions in another order, and
+# solver steps that amplify their rounding.
+RECORDED_FLOAT64 = 1e-6
 # Where a solver stops: relative to the recorded cost ...
 RECORDED_MINIMUM_COST = 1e-4
 # ... in metres and radians, or in posterior standard deviations, whichever is wider ...
@@ -94,6 +97,12 @@ JPEG = 2.0
 # bfloat16 keeps 8 bits: each of the three layers between image and loss rounds by up to 1/256, in
 # the forward and in the backward pass.
 BFLOAT16 = 6 / 256
+
+# --- object-pose network ---
+# Metres and radians of a pose solved in float32 from exact correspondences at a metre.
+MINIMUM_FLOAT32 = 1e-4
+# Median errors of eight patches after 120 steps of a small network: three times what they were.
+LEARNT_DEGREES, LEARNT_METRES = 10.0, 0.1
 
 # --- object poses ---
 # Recorded in float64 in mm, pixels and degrees; what remains is the order of the sums.

@@ -1,1 +1,17 @@
-"""Six-degree-of-freedom poses of known objects (EPro-PnP-6DoF) on BOP data."""
+"""Six-degree-of-freedom poses of known objects (EPro-PnP-6DoF) on BOP data. Importing this registers
+the model with mmcv's registries.
+"""
+
+from epropnp_det import compat
+
+from .estimator import ObjectPoseEstimator
+from .heads import CorrespondenceHead
+from .network import EfficientNetLite, FinestPyramidLevel, UpsamplingDecoder
+
+__all__ = [
+    "CorrespondenceHead",
+    "EfficientNetLite",
+    "FinestPyramidLevel",
+    "ObjectPoseEstimator",
+    "UpsamplingDecoder",
+]

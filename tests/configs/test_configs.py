@@ -33,7 +33,8 @@ def test_config_builds(path):
     with torch.device("meta"):
         model = build_any_model(config)
     assert sum(parameter.numel() for parameter in model.parameters()) > 0
-    assert tuple(config.class_names) == CLASSES
+    if "object_pose" not in path.parts:
+        assert tuple(config.class_names) == CLASSES
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=name)

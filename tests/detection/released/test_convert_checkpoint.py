@@ -13,6 +13,7 @@ from epropnp_det.detection.released.conversion import ARCHITECTURES
 from epropnp_det.detection.released.key_names import released_name
 from epropnp_det.engine.checkpoint import load_weights, match_keys, read_checkpoint
 from epropnp_det.engine.config import build_model, load_config
+from epropnp_det.object_pose.released.conversion import ARCHITECTURES as POSE_ARCHITECTURES
 from tests.engine.test_checkpoint import Touch, saved
 
 from .released_states import CONFIGS, RELEASED, released_state
@@ -192,7 +193,7 @@ def nothing(folder: Path, reference: Path) -> Path:
 REFUSED = {
     fcos3d: "is not a released EPro-PnP-Det model (its head starts with bbox_head.cls_convs",
     ours_already: "has the names of this program already",
-    backbone_alone: "has no detection head",
+    backbone_alone: "has no head of a released model",
     one_weight_missing: "weights fit: 1 missing (bbox_head.objects.dense.key.bias)",
     one_weight_of_another_shape: "1 of another shape (bbox_head.objects.branches.score.bias)",
     other_points_per_head: "known are v1, v1b_220312, v1b_220411, v2",
@@ -230,4 +231,7 @@ def test_the_model_may_be_named(call, reference_folder: Path, tmp_path: Path):
 def test_help_offers_the_architectures(call, capsys: pytest.CaptureFixture):
     with pytest.raises(SystemExit):
         call("convert_checkpoint", "--help")
-    assert "{" + ",".join(["auto", *ARCHITECTURES]) + "}" in capsys.readouterr().out
+    assert (
+        "{" + ",".join(["auto", *ARCHITECTURES, *POSE_ARCHITECTURES]) + "}"
+        in capsys.readouterr().out
+    )

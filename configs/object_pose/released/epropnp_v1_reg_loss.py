@@ -1,0 +1,13 @@
+"""EPro-PnP-6DoF v1 as released: epropnp_v1_basic.py and the derivative regularisation.
+
+COMMAND   tools/train.py configs/object_pose/released/epropnp_v1_reg_loss.py
+HARDWARE  1 GPU, 32 patches
+RESULT    not trained here. Published (paper, Table 1, LineMOD, mean of 13 objects): ADD(-S) 0.02d
+          35.44, 0.05d 74.41, 0.1d 93.43
+"""
+
+_base_ = [
+    "../_base_/models/resnet34_v1.py",
+    "../_base_/schedules/rmsprop_160e.py",
+    "../_base_/default_runtime.py",
+]

@@ -1,0 +1,205 @@
+"""The object-pose network as mmcv's runners and our engine call it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from mmdet.models.builder import build_backbone, build_head, build_neck
+from mmdet.models.detectors.base import BaseDetector
+from torch import Tensor
+
+from epropnp_det.engine.registry import MODELS
+from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, gauss_newton
+
+from .problem import PointSettings, problem_of_all_cells
+from .released.epnp import epnp_start
+from .structures import (
+    CorrespondenceMaps,
+    ObjectPoses,
+    ObjectTruth,
+    PatchGeometry,
+    rotation_vector_covariance,
+)
+from .training.losses import ObjectPoseLosses
+
+STARTS = ("random", "epnp")
+
+
+@MODELS.register_module()
+class ObjectPoseEstimator(BaseDetector):
+    """Poses of known objects from square patches of images.
+
+    Args:
+        backbone, neck, head: configs. The neck returns one map for the `CorrespondenceHead`.
+        losses: `coordinate`, `pose`, `position`, `orientation` and the switches of
+            `ObjectPoseLosses`.
+        train_cfg: `pnp`, settings of `EProPnP6DoF` in training.
+        test_cfg: `pnp`, settings of `EProPnP6DoF` in a test; `start`, 'random' or 'epnp'.
+        points: fields of `PointSettings` to change.
+
+    Raises:
+        ValueError: no start of that name.
+        TypeError: a setting that does not exist; the message names it.
+    """
+
+    def __init__(
+        self,
+        backbone: Mapping[str, Any],
+        neck: Mapping[str, Any],
+        head: Mapping[str, Any],
+        losses: Mapping[str, Any],
+        train_cfg: Mapping[str, Any],
+        test_cfg: Mapping[str, Any],
+        points: Mapping[str, Any] | None = None,
+        init_cfg: dict | None = None,
+    ):
+        super().__init__(init_cfg)
+        self.backbone = build_backbone(backbone)
+        self.neck = build_neck(neck)
+        self.head = build_head(head)
+        self.points = PointSettings(**(points or {}))
+        self.losses = ObjectPoseLosses(**losses, pnp=train_cfg["pnp"], points=self.points)
+        self.start = test_cfg["start"]
+        if self.start not in STARTS:
+            raise ValueError(f"test_cfg: unknown start {self.start!r}; use one of {STARTS}")
+        pnp = dict(test_cfg["pnp"])
+        self.layer = EProPnP6DoF(**(pnp if self.start == "random" else dict(pnp, init=None)))
+
+    def forward(
+        self,
+        img: Tensor,
+        origin: Tensor,
+        side: Tensor,
+        matrix: Tensor,
+        half_extent: Tensor,
+        object_index: Tensor,
+        return_loss: bool = True,
+        rescale: bool = False,
+        **kwargs: Any,
+    ) -> dict[str, Tensor] | list[dict[str, ObjectPoses]]:
+        """Losses of B patches with `return_loss`, else one result for each patch.
+
+        Args:
+            img: (B, 3, H, W).
+            origin, side, matrix, half_extent, object_index: fields of `PatchGeometry`.
+            rescale: ignored; poses are in the camera frame whatever the patch.
+            kwargs: of `forward_train` or `simple_test`.
+        """
+        geometry = PatchGeometry(origin, side, matrix, half_extent, object_index)
+        work = self.forward_train if return_loss else self.simple_test
+        return work(img, geometry, **kwargs)
+
+    def train_step(
+        self,
+        data: dict[str, Any],
+        optimizer: object,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Any]:
+        """Loss, numbers for the log and number of patches of a batch, in the form of mmcv's
+        runners.
+        """
+        loss, log_vars = self._parse_losses(self(**data, generator=generator))
+        return dict(loss=loss, log_vars=log_vars, num_samples=len(data["img"]))
+
+    def extract_feat(self, img: Tensor) -> Tensor:
+        """(B, 3, H, W) -> the neck's map (B, F, h, w)."""
+        return self.neck(self.backbone(img))
+
+    def maps(self, img: Tensor, geometry: PatchGeometry) -> CorrespondenceMaps:
+        """What the network predicts of patches (B, 3, H, W)."""
+        return self.head(self.extract_feat(img), geometry.object_index)
+
+    def forward_train(
+        self,
+        img: Tensor,
+        geometry: PatchGeometry,
+        gt_pose: Tensor,
+        gt_noc: Tensor | None = None,
+        gt_mask: Tensor | None = None,
+        symmetries: Tensor | None = None,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses of B patches; the truth is that of `ObjectTruth`."""
+        truth = ObjectTruth(gt_pose, gt_noc, gt_mask, symmetries)
+        return self.losses(self.maps(img, geometry), geometry, truth, generator)
+
+    @torch.no_grad()
+    def estimate(
+        self,
+        img: Tensor,
+        geometry: PatchGeometry,
+        generators: Sequence[torch.Generator] | None = None,
+        mc_samples: int | None = None,
+    ) -> ObjectPoses:
+        """Poses of B patches, in the camera frame.
+
+        Args:
+            img: (B, 3, H, W).
+            generators: of the random start and the pose samples, one for each patch: the pose of a
+                patch then does not depend on the others of the batch. None: torch's own for all.
+            mc_samples: number of weighted pose samples of each object; None for none.
+        """
+        problem = problem_of_all_cells(self.maps(img, geometry), geometry, self.points)
+        if generators is None:
+            return self.posterior(problem, None, mc_samples)
+        return ObjectPoses.cat(
+            [
+                self.posterior(problem[index : index + 1], generator, mc_samples)
+                for index, generator in enumerate(generators)
+            ]
+        )
+
+    def posterior(
+        self,
+        problem: PnPProblem,
+        generator: torch.Generator | None = None,
+        mc_samples: int | None = None,
+    ) -> ObjectPoses:
+        """Solutions and, with `mc_samples`, pose samples of the problem (B,)."""
+        estimate = self.solve(problem, generator)
+        poses = ObjectPoses(
+            estimate.pose, rotation_vector_covariance(estimate), estimate.cost, estimate.valid
+        )
+        if mc_samples is None:
+            return poses
+        layer = EProPnP6DoF(**dict(vars(self.layer.settings), mc_samples=mc_samples))
+        samples = layer.sample(problem, estimate, generator)
+        weight = samples.weights.where(samples.valid, torch.nan)
+        return replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
+
+    def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:
+        """The poses of lowest cost of the problem (B,), from the start of the settings."""
+        if self.start == "random":
+            return self.layer.solve(problem, generator=generator)
+        start = epnp_start(problem)
+        if self.layer.settings.solver == "gauss_newton":
+            # As the released programs test: the layer would centre the object points first.
+            return gauss_newton(problem, start, self.layer.settings.lm_iterations)
+        return self.layer.solve(problem, start, generator)
+
+    def simple_test(
+        self,
+        img: Tensor,
+        geometry: PatchGeometry,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> list[dict[str, ObjectPoses]]:
+        """One dict with the `object_pose` (a batch of one, on the CPU) for each patch. Without
+        generators each patch has one with seed 0.
+        """
+        if generators is None:
+            generators = [torch.Generator(img.device).manual_seed(0) for _ in img]
+        poses = self.estimate(img, geometry, generators).to("cpu")
+        return [dict(object_pose=poses[index : index + 1]) for index in range(len(img))]
+
+    def aug_test(self, imgs, img_metas, **kwargs):
+        """Not supported.
+
+        Raises:
+            NotImplementedError: always.
+        """
+        raise NotImplementedError(
+            "test one patch of each object: test-time augmentation is not supported"
+        )

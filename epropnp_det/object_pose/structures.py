@@ -1,0 +1,120 @@
+"""Values of the object-pose family: where patches lie, what the network predicts, the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from epropnp_det.pnp import PoseEstimate, SE3Pose
+from epropnp_det.pnp._records import Record
+
+
+@dataclass(frozen=True)
+class PatchGeometry(Record):
+    """Where the square patches of B objects lie in their images, and the objects' sizes.
+
+    Args:
+        origin: (B, 2) x, y [px] of the upper left corner of the patch in the image.
+        side: (B,) [px] of the image that the patch covers.
+        matrix: (B, 3, 3) intrinsics of the image, with the pixel convention of `origin`.
+        half_extent: (B, 3) [m], half sizes of the object's box about its origin.
+        object_index: (B,) place of the object in the model's list of objects.
+    """
+
+    origin: Tensor
+    side: Tensor
+    matrix: Tensor
+    half_extent: Tensor
+    object_index: Tensor
+
+    def cell(self, cells: int) -> Tensor:
+        """Width (B,) [px] of a cell where the patch is divided into `cells` columns."""
+        return self.side / cells
+
+
+@dataclass(frozen=True)
+class CorrespondenceMaps(Record):
+    """What the network predicts of B patches.
+
+    Args:
+        noc: (B, 3, h, w) normalised object coordinates: object point / half extent.
+        logit: (B, 2, h, w) weight logits of x and y.
+        scale: (B, 2) > 0, global weight scales of x and y. Pixels of a cell in v2; [1/px] in v1.
+    """
+
+    noc: Tensor
+    logit: Tensor
+    scale: Tensor
+
+
+@dataclass(frozen=True)
+class ObjectTruth(Record):
+    """Ground truth of B patches.
+
+    Args:
+        pose: (B, 7) x, y, z [m], qw, qx, qy, qz: object to camera frame.
+        noc: (B, 3, h, w) normalised object coordinates, zeros where the object is not seen. None
+            for a training without coordinate maps.
+        mask: (B, 1, h, w) in [0, 1], share of the cell that shows the object; None as `noc`.
+        symmetries: (B, S, 7) motions of the object frame, as poses, that leave the object as it is,
+            the identity first. Objects with fewer repeat the identity. None: no object has any.
+    """
+
+    pose: Tensor
+    noc: Tensor | None = None
+    mask: Tensor | None = None
+    symmetries: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ObjectPoses(Record):
+    """Predicted poses of B objects.
+
+    Args:
+        pose: (B, 7) x, y, z [m], qw, qx, qy, qz: object to camera frame.
+        covariance: (B, 6, 6) of position [m] and of the rotation vector [rad] in the camera frame.
+        cost: (B,) robust cost of the pose.
+        valid: (B,) bool, False where the correspondences determine no pose.
+        sample_pose: (B, S, 7), or None where no samples were drawn.
+        sample_weight: (B, S), summing to one over S; NaN for objects without a posterior.
+    """
+
+    pose: Tensor
+    covariance: Tensor
+    cost: Tensor
+    valid: Tensor
+    sample_pose: Tensor | None = None
+    sample_weight: Tensor | None = None
+
+    @classmethod
+    def cat(cls, parts: Sequence[ObjectPoses]) -> Self:
+        """Joins at least one part; samples are in all parts or in none."""
+        joined: dict[str, Any] = {}
+        for field in fields(cls):
+            values = [getattr(part, field.name) for part in parts]
+            joined[field.name] = None if values[0] is None else torch.cat(values)
+        return cls(**joined)
+
+
+def rotation_vector_covariance(estimate: PoseEstimate) -> Tensor:
+    """Covariance (..., 6, 6) of position [m] and rotation vector [rad] of 6DoF estimates (...).
+
+    The tangent of a quaternion is minus half a rotation vector, see `SE3Pose`.
+    """
+    covariance = estimate.covariance
+    factor = covariance.new_tensor((1.0, 1.0, 1.0, -2.0, -2.0, -2.0))
+    return covariance * factor * factor[:, None]
+
+
+def compose(outer: Tensor, inner: Tensor) -> Tensor:
+    """The motion (..., 7) that applies `inner` first and `outer` after it, both (..., 7)."""
+    w, v = outer[..., 3:4], outer[..., 4:]
+    u, n = inner[..., 3:4], inner[..., 4:]
+    real = w * u - (v * n).sum(-1, keepdim=True)
+    cross = torch.linalg.cross(*torch.broadcast_tensors(v, n))
+    position = SE3Pose.transform(outer, inner[..., None, :3])[..., 0, :]
+    return torch.cat((position, real, w * n + u * v + cross), dim=-1)

@@ -1,0 +1,162 @@
+"""The coordinate loss and the choice among symmetric poses, against the released layer of Pix2Pose
+and by laws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from epropnp_det.object_pose.structures import ObjectTruth, compose
+from epropnp_det.object_pose.training.coordinate_loss import (
+    CoordinateLoss,
+    coordinate_error,
+    nearest_symmetric_truth,
+)
+from epropnp_det.pnp import SE3Pose
+from tests.tolerances import EXACT, RECORDED_FLOAT64
+
+from ..recordings import pose_from_matrix
+
+CASES = ("none", "two_z", "four_z", "three_xyz", "six_y")
+
+
+@pytest.fixture(params=CASES)
+def case(request, reference_folder: Path) -> dict[str, Any]:
+    cases = torch.load(reference_folder / "transformer_loss.pt", weights_only=True)["cases"]
+    return next(case for case in cases if case["name"] == request.param)
+
+
+def channels_first(maps: Tensor) -> Tensor:
+    return maps.permute(0, 3, 1, 2)
+
+
+def truth_of(case: dict[str, Any]) -> ObjectTruth:
+    """The recorded pool acts on normalised coordinates: half extents of one metre."""
+    number = len(case["gt"])
+    pool = pose_from_matrix(torch.nn.functional.pad(case["pool"], (0, 1)))
+    pose = SE3Pose.identity(case["gt"]).expand(number, 7)
+    symmetries = pool.expand(number, *pool.shape)
+    mask = channels_first(case["mask"])
+    return ObjectTruth(pose, channels_first(case["gt"]), mask, symmetries)
+
+
+def test_chosen_symmetry_loss_and_gradient_of_the_released_layer(case: dict[str, Any]):
+    """Its loss is mean (1 + 2 m) e + 0.5 (prob - min(e, 1))^2, its mask m is cut at a half."""
+    noc = channels_first(case["pred"]).clone().requires_grad_()
+    truth = truth_of(case)
+    nearest = nearest_symmetric_truth(noc, truth, torch.ones(len(noc), 3, dtype=noc.dtype))
+    picked = case["pool"][case["chosen"]]
+    expected = torch.einsum("bij,bhwj->bihw", picked, case["gt"])
+    torch.testing.assert_close(nearest.noc, expected, rtol=EXACT, atol=EXACT)
+    error = coordinate_error(noc, nearest.noc)
+    mask = (truth.mask > 0.5).double()
+    l1_part = ((1 + 2 * mask) * error).mean((1, 2, 3))
+    clipped = channels_first(case["prob"]) - error.clamp(max=1)
+    loss = l1_part + 0.5 * clipped.square().mean((1, 2, 3))
+    (loss * case["upstream"]).sum().backward()
+    close = dict(rtol=RECORDED_FLOAT64, atol=RECORDED_FLOAT64)
+    torch.testing.assert_close(l1_part, case["l1_part"], **close)
+    torch.testing.assert_close(loss, case["loss"], **close)
+    torch.testing.assert_close(noc.grad, channels_first(case["grad_pred"]), **close)
+
+
+def random_truth(objects: int = 3, symmetries: int = 4) -> tuple[Tensor, ObjectTruth, Tensor]:
+    """Predicted coordinates, truth with motions at random in place of symmetries, half extents."""
+    generator = torch.Generator().manual_seed(0)
+    like = torch.zeros((), dtype=torch.float64)
+
+    def poses(*shape: int) -> Tensor:
+        turned = SE3Pose.random_rotation(shape, like, generator)
+        return turned + torch.nn.functional.pad(
+            0.1 * torch.randn(*shape, 3, generator=generator, dtype=like.dtype), (0, 4)
+        )
+
+    pool = torch.cat(
+        (SE3Pose.identity(like).expand(objects, 1, 7), poses(objects, symmetries - 1)), 1
+    )
+    noc, predicted = torch.randn(2, objects, 3, 8, 8, generator=generator, dtype=like.dtype)
+    shown = torch.rand(objects, 1, 8, 8, generator=generator) > 0.4
+    half_extent = 0.05 + torch.rand(objects, 3, generator=generator, dtype=like.dtype)
+    truth = ObjectTruth(poses(objects), noc * shown, shown.double(), pool)
+    return predicted, truth, half_extent
+
+
+def points(noc: Tensor, half_extent: Tensor) -> Tensor:
+    return noc.flatten(2).mT * half_extent[:, None]
+
+
+def test_pose_and_coordinates_of_the_chosen_symmetry_go_together():
+    """Wherever the coordinates are moved to, the camera sees the same points."""
+    _, truth, half_extent = random_truth()
+    chosen = torch.tensor([1, 3, 0])
+    symmetry = truth.symmetries[torch.arange(3), chosen]
+    seen = SE3Pose.transform(symmetry, points(truth.noc, half_extent)) / half_extent[:, None]
+    noc = seen.mT.unflatten(2, (8, 8))
+    nearest = nearest_symmetric_truth(noc, truth, half_extent)
+    shown = truth.mask.flatten(1) > 0
+    before = SE3Pose.transform(truth.pose, points(truth.noc, half_extent))
+    after = SE3Pose.transform(nearest.pose, points(nearest.noc, half_extent))
+    torch.testing.assert_close(after[shown], before[shown], rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(nearest.noc * truth.mask, noc * truth.mask, rtol=EXACT, atol=EXACT)
+    assert not (nearest.noc * (1 - truth.mask)).any()
+
+
+def test_padding_with_the_identity_and_repeated_members_change_nothing():
+    noc, truth, half_extent = random_truth()
+    expected = nearest_symmetric_truth(noc, truth, half_extent)
+    repeated = torch.cat((truth.symmetries, truth.symmetries, truth.symmetries[:, :1]), 1)
+    got = nearest_symmetric_truth(noc, replace(truth, symmetries=repeated), half_extent)
+    assert torch.equal(got.noc, expected.noc) and torch.equal(got.pose, expected.pose)
+
+
+def test_objects_without_symmetry_keep_their_truth():
+    noc, truth, half_extent = random_truth()
+    plain = replace(truth, symmetries=None)
+    assert nearest_symmetric_truth(noc, plain, half_extent) is plain
+    identity = replace(truth, symmetries=truth.symmetries[:, :1])
+    nearest = nearest_symmetric_truth(noc, identity, half_extent)
+    torch.testing.assert_close(nearest.noc, truth.noc, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(nearest.pose, truth.pose, rtol=EXACT, atol=EXACT)
+
+
+def test_composed_motions_act_one_after_the_other():
+    _, truth, half_extent = random_truth()
+    first = truth.symmetries[:, 1]
+    x = points(truth.noc, half_extent)
+    torch.testing.assert_close(
+        SE3Pose.transform(compose(truth.pose, first), x),
+        SE3Pose.transform(truth.pose, SE3Pose.transform(first, x)),
+        rtol=EXACT,
+        atol=EXACT,
+    )
+
+
+def test_masked_mean_does_not_depend_on_the_share_of_background():
+    noc, truth, _ = random_truth()
+    loss = CoordinateLoss(loss_weight=2.0)
+    wide = [torch.nn.functional.pad(maps, (0, 24)) for maps in (noc, truth.noc, truth.mask)]
+    expected = loss(noc, truth.noc, truth.mask)
+    torch.testing.assert_close(loss(*wide), expected, rtol=EXACT, atol=EXACT)
+    # Of four columns of cells three are background now.
+    ratio = CoordinateLoss(reduction="all")(*wide) / CoordinateLoss(reduction="all")(
+        noc, truth.noc, truth.mask
+    )
+    torch.testing.assert_close(ratio, torch.tensor(0.25).double(), rtol=EXACT, atol=EXACT)
+
+
+def test_empty_mask_gives_zero_with_a_finite_gradient():
+    noc, truth, _ = random_truth()
+    noc.requires_grad_()
+    CoordinateLoss()(noc, truth.noc, torch.zeros_like(truth.mask)).backward()
+    assert not noc.grad.any()
+
+
+def test_unknown_reduction_is_named():
+    with pytest.raises(ValueError, match="unknown reduction 'mean'"):
+        CoordinateLoss(reduction="mean")
