@@ -117,3 +117,9 @@ CELL_CENTRE = 1e-3
 RAY_CAST = 1e-6
 # Of the size of a body: symmetries are fitted to samples of its surface.
 SYMMETRY = 2e-3
+# px; OpenCV samples images at multiples of 1/32.
+FIXED_POINT_PIXEL = 1 / 32
+# Levels of 255; the same on a picture with steps of a hundred levels between pixels.
+FIXED_POINT_LEVELS = 4
+# Share of the cells of a released patch of coordinates that do not lie on the mask's border.
+UNBLURRED_CELLS = 0.9
