@@ -7,7 +7,7 @@ OMP_WAIT_POLICY=passive.
 
 Example:
     python tools/benchmark_object_pose.py configs/object_pose/released/epropnp_v2_no_model.py
-    python tools/benchmark_object_pose.py configs/object_pose/_base_/models/lite0.py --size 128 --batch 16
+    python tools/benchmark_object_pose.py configs/object_pose/_base_/models/lite0.py --batch 16
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("config", type=Path)
-    parser.add_argument(
-        "--size", type=int, default=256, help="side of a patch, px (default: %(default)s)"
-    )
     parser.add_argument(
         "--batch", type=int, default=4, help="patches of a training step (default: %(default)s)"
     )
@@ -66,12 +63,14 @@ def main() -> None:
             times.append(1000 * (time.perf_counter() - begin))
         return statistics.median(times[1:])
 
+    size = model.cfg.patch.size
     threads = torch.get_num_threads()
-    print(f"{args.config}, {args.size} px, {device.type}, {threads} thread(s), ms")
-    train, pnp = training_calls(model.train(), random_batch(args.batch, args.size, device))
+    print(f"{args.config}, {size} px, {device.type}, {threads} thread(s), ms")
+    train, pnp = training_calls(model.train(), random_batch(args.batch, size, device))
     report(f"training step of {args.batch}", median(train), median(pnp))
-    test, pnp = test_calls(model.eval(), random_batch(args.objects, args.size, device))
+    test, pnp = test_calls(model.eval(), random_batch(args.objects, size, device))
     report(f"test of {args.objects}", median(test), median(pnp))
+    print(f"{'image to poses':20} {median(image_call(model, args.objects)):9.1f}")
 
 
 def report(what: str, total: float, layer: float) -> None:
@@ -131,6 +130,19 @@ def test_calls(model, batch) -> tuple[Callable[[], object], Callable[[], object]
         lambda: model.estimate(img, geometry),
         lambda: model.posterior(problem_of_all_cells(maps, geometry, model.points)),
     )
+
+
+def image_call(model, number: int) -> Callable[[], object]:
+    """From an image of 640x480 px and boxes of 80 px to the poses of its objects."""
+    import numpy as np
+
+    from epropnp_det.object_pose.inference import estimate_poses
+
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    matrix = np.array(((572.0, 0.0, 325.0), (0.0, 573.0, 242.0), (0.0, 0.0, 1.0)))
+    boxes = np.array([(100.0 + 60 * index, 200.0, 80.0, 70.0) for index in range(number)])
+    objects = [0] * number
+    return lambda: estimate_poses(model, image, matrix, boxes, np.full((number, 3), 0.06), objects)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from mmcv import Config
 from mmdet.models.builder import build_backbone, build_head, build_neck
 from mmdet.models.detectors.base import BaseDetector
 from torch import Tensor
@@ -44,6 +45,8 @@ class ObjectPoseEstimator(BaseDetector):
         ValueError: no start of that name.
         TypeError: a setting that does not exist; the message names it.
     """
+
+    cfg: Config  # the whole config, which `init_model` sets
 
     def __init__(
         self,

@@ -1,5 +1,6 @@
 # lite0.py with a ResNet-18 from torchvision in place of EfficientNet-lite0.
 _base_ = ["./lite0.py"]
+patch = dict(mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))
 model = dict(
     backbone=dict(
         _delete_=True,

@@ -1,5 +1,7 @@
 # The network of EPro-PnP-6DoF v2 as released: ResNet-34, CDPN's decoder, one set of output channels
 # for all objects; patches of 256 px, maps of 64 x 64 cells.
+# Blue, green, red in [0, 1] without ImageNet's mean and deviation, patches of whole pixels.
+patch = dict(size=256, mean=(0.0, 0.0, 0.0), std=(255.0, 255.0, 255.0), to_rgb=False, released=True)
 model = dict(
     type="ObjectPoseEstimator",
     backbone=dict(

@@ -1,0 +1,91 @@
+"""From an image and boxes to the patches that the network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .data.crops import CropSettings, crop_image, crop_released, crop_window, released_window
+from .structures import PatchGeometry
+
+
+@dataclass(frozen=True)
+class PatchSettings:
+    """How a patch becomes the network's input.
+
+    Args:
+        size: side of the input [px].
+        mean: of each channel, subtracted first.
+        std: of each channel, divided by.
+        to_rgb: turn OpenCV's channels, blue first, to red first.
+        released: cut whole pixels as the released programs do, see `ReleasedWindow`.
+    """
+
+    size: int = 128
+    mean: tuple[float, float, float] = (127.0, 127.0, 127.0)
+    std: tuple[float, float, float] = (128.0, 128.0, 128.0)
+    to_rgb: bool = True
+    released: bool = False
+
+    def normalize(self, patch: np.ndarray) -> Tensor:
+        """(size, size, 3), blue first, 0..255 -> (3, size, size) as the network takes it."""
+        ordered = patch[..., ::-1] if self.to_rgb else patch
+        scaled = (ordered.astype(np.float32) - np.asarray(self.mean, np.float32)) / np.asarray(
+            self.std, np.float32
+        )
+        return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
+
+
+def cut_patch(
+    image: np.ndarray, box: Sequence[float], settings: PatchSettings
+) -> tuple[Tensor, np.ndarray, float]:
+    """The patch around a box.
+
+    Args:
+        image: (H, W, 3), blue first, 0..255.
+        box: x, y, w, h [px], pixel centres at half integers.
+
+    Returns:
+        Input (3, size, size), origin (2,) x, y [px] of its upper left corner, side [px].
+    """
+    if not settings.released:
+        window = crop_window(np.asarray(box), CropSettings())
+        patch = crop_image(image, window, settings.size)
+        return settings.normalize(patch), window.origin, window.side
+    height, width = image.shape[:2]
+    cut = released_window(np.asarray(box), (width, height), CropSettings())
+    # The released programs have pixel centres at integers.
+    origin = np.trunc(cut.center) - cut.side / 2 + 0.5
+    return settings.normalize(crop_released(image, cut, settings.size)), origin, float(cut.side)
+
+
+def cut_patches(
+    image: np.ndarray,
+    camera_matrix: np.ndarray,
+    boxes: np.ndarray,
+    half_extent: np.ndarray,
+    object_index: Sequence[int],
+    settings: PatchSettings,
+) -> tuple[Tensor, PatchGeometry]:
+    """Inputs (B, 3, size, size) of B objects of one image, and where they lie.
+
+    Args:
+        image: (H, W, 3), blue first, 0..255.
+        camera_matrix: (3, 3) intrinsics, pixel centres at half integers.
+        boxes: (B, 4) x, y, w, h [px], B > 0.
+        half_extent: (B, 3) [m].
+        object_index: (B,) places in the model's list of objects.
+    """
+    patches, origins, sides = zip(*(cut_patch(image, box, settings) for box in boxes))
+    geometry = PatchGeometry(
+        torch.tensor(np.array(origins), dtype=torch.float32),
+        torch.tensor(sides, dtype=torch.float32),
+        torch.tensor(camera_matrix, dtype=torch.float32).expand(len(boxes), 3, 3),
+        torch.tensor(half_extent, dtype=torch.float32),
+        torch.tensor(object_index),
+    )
+    return torch.stack(patches), geometry
