@@ -4,6 +4,8 @@ posterior; in one operator each, or made of the solver and the sampler.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -69,7 +71,7 @@ def posterior_in_one_operator(
 
 def _key(like: Tensor, generator: torch.Generator | None) -> Tensor:
     """The key of a call's random streams: a tensor, whose value only the kernel reads."""
-    settings = dict(dtype=torch.int64, device=like.device)
+    settings: dict[str, Any] = dict(dtype=torch.int64, device=like.device)
     if torch.compiler.is_compiling():
         # torch.compile does not take `random_`.
         return torch.randint(2**63 - 1, (), generator=generator, **settings)
