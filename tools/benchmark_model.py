@@ -34,8 +34,10 @@ from torch import nn
 
 from epropnp_det.detection.heads import pnp_head
 from epropnp_det.detection.training.object_losses import pose_losses
+from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
 from epropnp_det.engine.hooks.bfloat16 import run_convolutions_in_bfloat16
+from epropnp_det.engine.model import find_device
 from epropnp_det.engine.seeding import seed_everything
 from epropnp_det.engine.training import init_weights
 from epropnp_det.engine.wrapping import to_device
@@ -89,9 +91,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--repeats", type=int, default=5, help="timed calls of each (default %(default)s)"
     )
-    parser.add_argument(
-        "--device", choices=("cpu", "cuda"), default="cuda" if torch.cuda.is_available() else "cpu"
-    )
+    add_device_argument(parser)
     return parser.parse_args()
 
 
@@ -313,7 +313,7 @@ def main() -> None:
         raise UserError(f"--repeats {args.repeats}: give at least 1")
     args.folder.mkdir(parents=True, exist_ok=True)
     root = make_images(args.folder)
-    device = torch.device(args.device)
+    device = find_device(args.device)
     torch.set_num_threads(1)
     results = {name: measured(PAIRS[name], root, args.repeats, device) for name in args.pairs}
     (args.folder / "model.json").write_text(json.dumps(results, indent=1))

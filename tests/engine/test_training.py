@@ -1,0 +1,61 @@
+"""A training checks its data first, and gives each model the random numbers that it takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from epropnp_det.engine import training
+from epropnp_det.engine.config import load_config, move_data_root
+from epropnp_det.errors import UserError
+
+CONFIGS = Path(__file__).parents[2] / "configs" / "detection"
+FULL = CONFIGS / "nuscenes" / "epropnp_v2_r101_12e_nuscenes.py"
+CPU = torch.device("cpu")
+
+
+class Model(nn.Module):
+    """Takes no generator, as the detectors of mmdet3d."""
+
+    def train_step(self, data: dict, optimizer: object) -> dict:
+        return {}
+
+
+class ModelWithGenerator(nn.Module):
+    def train_step(self, data: dict, optimizer: object, generator: torch.Generator) -> dict:
+        return dict(loss=torch.rand((), generator=generator))
+
+
+def test_missing_data_ends_a_training_before_weights_are_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def download(model: nn.Module) -> None:
+        raise AssertionError("weights before data")
+
+    monkeypatch.setattr(training, "init_weights", download)
+    config = move_data_root(load_config(FULL), tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"nowhere/nuscenes_infos_train_mono3d\.coco\.json"):
+        training.train(config, training.TrainingOptions(tmp_path, CPU))
+
+
+@pytest.mark.parametrize("evaluation", [None, dict(interval=None)])
+def test_a_config_without_evaluation_loads_no_validation_set(evaluation: dict | None) -> None:
+    config = load_config(FULL)
+    config.evaluation = evaluation
+    assert training._validation_set(config) is None
+
+
+def test_the_random_numbers_of_a_step_follow_from_the_seed() -> None:
+    model = ModelWithGenerator()
+    first, again, other = (
+        model.train_step({}, None, **training._step_arguments(model, CPU, seed))["loss"]
+        for seed in (3, 3, 4)
+    )
+    assert first == again != other
+
+
+def test_a_model_without_a_generator_is_called_without_one() -> None:
+    assert training._step_arguments(Model(), CPU, 3) == {}
