@@ -311,9 +311,9 @@ def main() -> None:
     args = parse_args()
     if args.repeats < 1:
         raise UserError(f"--repeats {args.repeats}: give at least 1")
+    device = find_device(args.device)
     args.folder.mkdir(parents=True, exist_ok=True)
     root = make_images(args.folder)
-    device = find_device(args.device)
     torch.set_num_threads(1)
     results = {name: measured(PAIRS[name], root, args.repeats, device) for name in args.pairs}
     (args.folder / "model.json").write_text(json.dumps(results, indent=1))

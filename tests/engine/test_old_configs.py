@@ -106,6 +106,17 @@ def test_old_keys_of_the_object_head_are_the_new_settings(old: dict, new: dict) 
     assert settings == ObjectSettings.from_config(common | new)
 
 
+def test_old_numbers_of_classes_and_attributes_make_the_same_head() -> None:
+    config = load_config(CONFIGS / "detection" / "synthetic" / "epropnp_r18_synthetic.py")
+    expected = build_model(config).bbox_head.state_dict()
+    del config.model.bbox_head["classes"]
+    config.model.bbox_head.update(num_classes=10, num_attributes=9)
+    found = build_model(config).bbox_head.state_dict()
+    assert {key: value.shape for key, value in found.items()} == {
+        key: value.shape for key, value in expected.items()
+    }
+
+
 def test_never_evaluating_by_a_huge_interval_still_builds() -> None:
     config = load_config(
         CONFIGS / "detection" / "synthetic" / "quickstart.py", {"evaluation.interval": 1000000}
