@@ -19,6 +19,7 @@ mmdet and mmdet3d that use them (indoor datasets, instance segmentation) are not
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import datetime
 import functools
@@ -154,7 +155,15 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
     dist.init_process_group(
         backend="nccl" if chosen.type == "cuda" else "gloo", timeout=DISTRIBUTED_TIMEOUT
     )
+    # A process that ends with the threads of gloo running may abort (exit code -6).
+    atexit.register(leave_process_group)
     return chosen
+
+
+def leave_process_group() -> None:
+    """Leaves the process group, where there is one."""
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _resolve_links(file2dict: Callable[..., tuple[dict, str]]) -> Callable[..., tuple[dict, str]]:
