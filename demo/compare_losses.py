@@ -1,6 +1,6 @@
 #!/usr/bin/env python
-"""Table 3 of the paper on a small scale: training a network for 3D points, image points and weights
-with three losses, from poses alone or with coordinates as well.
+"""Table 3 of the paper on a small scale: three losses train a network for 3D points, image points
+and weights, from poses alone or with coordinates as well.
 
 The same small network (`_seen_points.py`) is trained with the Monte Carlo loss, Eq. (5), with the
 distance of the pose differentiated implicitly, and with the reprojection error at the true pose;
@@ -341,8 +341,9 @@ def train(
 
 
 def line(run: Run) -> str:
-    errors = f"{run.test.degrees:6.1f} degrees {run.test.metres:8.2f} m  ADD-0.1d {run.test.add:6.1%}  {run.skipped} skipped"
-    return f"{run.cell!s:38s} rate {run.learning_rate:<7g} seed {run.seed} {errors}"
+    errors = f"{run.test.degrees:6.1f} degrees {run.test.metres:8.2f} m"
+    add = f"ADD-0.1d {run.test.add:6.1%}  {run.skipped} skipped"
+    return f"{run.cell!s:38s} rate {run.learning_rate:<7g} seed {run.seed} {errors}  {add}"
 
 
 def best_rate(runs: list[Run]) -> float:
@@ -366,7 +367,10 @@ def present(runs: list[Run]) -> list[Cell]:
 
 def table(runs: list[Run]) -> str:
     """Markdown: mean over the seeds, and the range."""
-    head = "| loss | coordinates | rate | orientation [°] | translation [m] | ADD-0.1d | skipped steps |"
+    head = (
+        "| loss | coordinates | rate | orientation [°] | translation [m] | ADD-0.1d "
+        "| skipped steps |"
+    )
     rows = [head, "|---|---|---|---|---|---|---|"]
     for cell in present(runs):
         best = chosen(runs, cell)
@@ -430,8 +434,8 @@ def wanted(args: argparse.Namespace) -> list[Cell]:
     ]
 
 
-def earlier(file: Path, anew: list[Cell]) -> list[Run]:
-    """The runs that a file holds, without those of cells that are trained again."""
+def earlier(file: Path, trained: list[Cell]) -> list[Run]:
+    """The runs in a file, without those of cells that are trained now."""
     if not file.exists():
         return []
     try:
@@ -448,9 +452,9 @@ def earlier(file: Path, anew: list[Cell]) -> list[Run]:
         ]
     except (ValueError, TypeError, KeyError) as error:
         raise UserError(
-            f"{file} is not of this program's making ({error}); remove it or choose another --out"
+            f"{file} was not written by this program ({error}); remove it or choose another --out"
         ) from error
-    return [run for run in runs if run.cell not in anew]
+    return [run for run in runs if run.cell not in trained]
 
 
 def compare(args: argparse.Namespace) -> list[Run]:

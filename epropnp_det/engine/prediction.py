@@ -32,7 +32,7 @@ def predict_dataset(
 
     Args:
         workers: processes that load images.
-        seed: seed of the random numbers of each image.
+        seed: start of the random numbers of each image.
     """
     rank, world_size = get_dist_info()
     indices = range(rank, len(dataset), world_size)
@@ -56,7 +56,8 @@ def _loader(dataset: Any, indices: range, workers: int) -> DataLoader:
         sampler=indices,
         num_workers=workers,
         collate_fn=functools.partial(collate, samples_per_gpu=1),
-        generator=torch.Generator(),  # else a seed for the workers is taken from the generator of the training
+        # Otherwise a seed for the workers is drawn from the global generator.
+        generator=torch.Generator(),
     )
 
 
@@ -75,7 +76,7 @@ def gather_results(results: dict[int, Any], size: int) -> list[Any] | None:
     """Puts the results of all processes in order on the first one; the others get None.
 
     Args:
-        results: results of this process, by the index of the image.
+        results: those of this process, by the index of the image.
         size: number of images of all processes.
     """
     rank, world_size = get_dist_info()
@@ -91,8 +92,8 @@ def gather_results(results: dict[int, Any], size: int) -> list[Any] | None:
 
 @functools.cache
 def _cpu_group() -> dist.ProcessGroup | None:
-    """Processes joined through the CPU, whatever the training uses: detections are few, and of
-    another number in every image.
+    """Group of all processes on the CPU, whatever the training uses: detections are few, and their
+    number differs from image to image.
     """
     return (
         None

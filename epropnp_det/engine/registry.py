@@ -1,4 +1,4 @@
-"""Models that are no detectors of mmdet3d: `build_model` looks a type up here first."""
+"""Registry of models that are no detectors of mmdet3d; `build_model` searches it first."""
 
 from mmcv.utils import Registry
 

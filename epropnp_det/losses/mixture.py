@@ -26,7 +26,7 @@ class MixtureNLLLoss(RunningScale):
         delta: threshold of the Huber loss, in standard deviations; infinite for a Gaussian.
         sigma: initial value of one learnt standard deviation, in the unit of the error, for
             predictions that come without; None: `forward` is given log_std.
-        momentum: momentum of the running mean.
+        momentum: share of the newest value in the running mean.
     """
 
     def __init__(
@@ -82,8 +82,7 @@ class MixtureNLLLoss(RunningScale):
 
 
 class MixtureSmoothL1Loss(nn.Module):
-    """Smooth L1 of the norm of each component's error, weighed by the mixture: the expected loss of
-    a component drawn from it.
+    """Expected smooth L1 of the error norm under the mixture weights.
 
     Args:
         beta: where the loss turns from quadratic to linear, in the unit of the error.
@@ -133,8 +132,9 @@ def add_overlapping(log_density: Tensor, rois: Tensor) -> Tensor:
     """Adds the densities of the other objects of the image to those cells of a RoI that lie
     strictly inside their RoIs.
 
-    Where RoIs overlap, the object of a cell is unknown; the object that explains it best gets the
-    gradient. Log densities are interpolated bilinearly, held beyond the outermost cell centres.
+    Where RoIs overlap it is unknown which object a cell shows; the object that explains it best
+    gets the gradient. Log densities are interpolated bilinearly and constant beyond the outermost
+    cell centres.
 
     Args:
         log_density: (M, H, W).

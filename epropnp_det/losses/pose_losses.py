@@ -1,5 +1,5 @@
-"""Losses on the pose of an object, for both 4DoF and 6DoF poses: KL divergence, Eq. (5), and
-derivative regularisation, Eq. (9)-(10).
+"""Losses on the pose of an object, for 4DoF and 6DoF poses: KL divergence, Eq. (5), and derivative
+regularisation, Eq. (9)-(10).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class MonteCarloPoseLoss(RunningScale):
 
     Args:
         loss_weight: factor of the loss.
-        momentum: momentum of the running mean of the scale.
+        momentum: share of the newest value in the running mean of the scale.
     """
 
     def __init__(self, loss_weight: float = 0.5, momentum: float = 0.01):

@@ -13,7 +13,7 @@ class RunningScale(nn.Module):
     A loss divided by it keeps the size of its gradient while the scale rises through training.
 
     Args:
-        momentum: weight of the newest value, in [0, 1].
+        momentum: share of the newest value, in [0, 1].
     """
 
     scale: Tensor

@@ -37,11 +37,9 @@ def auxiliary_config(recorded: dict) -> dict:
 
 def head_config(recorded: dict, released_mask: bool = True) -> dict:
     """Our config of the small head of a recording, without its auxiliary losses."""
-    dense, attention, points = (
-        recorded["detector"],
-        recorded["attention_sampler"],
-        recorded["pts_trans"],
-    )
+    dense = recorded["detector"]
+    attention = recorded["attention_sampler"]
+    points = recorded["pts_trans"]
     v1 = is_v1(recorded)
     return dict(
         type="EProPnPHead",
@@ -139,8 +137,10 @@ def gts_of_recording(recorded: dict) -> list[GroundTruth]:
     gts = []
     for i, meta in enumerate(recorded["metas"]):
         box = recorded["boxes_3d_lhw_xyz_yaw"][i]
-        pose, velocity = box[:, 3:], recorded["velocities"][i]
-        pose, velocity = mirrored(pose, velocity) if meta["flip"] else (pose, velocity)
+        pose = box[:, 3:]
+        velocity = recorded["velocities"][i]
+        if meta["flip"]:
+            pose, velocity = mirrored(pose, velocity)
         gts.append(
             GroundTruth(
                 recorded["labels"][i],
@@ -162,7 +162,8 @@ def lidar_of_recording(recorded: dict) -> LidarPoints:
     first_pixel = 0.0 if is_v1(recorded["cfg"]) else 0.5
     parts = []
     for i, (meta, transform) in enumerate(zip(recorded["metas"], recorded["img_transform"])):
-        x3d, x2d = recorded["object_points_x3d"][i], recorded["object_points_x2d"][i]
+        x3d = recorded["object_points_x3d"][i]
+        x2d = recorded["object_points_x2d"][i]
         owner = torch.cat([torch.full((len(points),), index) for index, points in enumerate(x3d)])
         u, v, depth = recorded["image_points_uvz"][i].unbind(1)
         everywhere = ImagePoints(
@@ -177,8 +178,8 @@ def lidar_of_recording(recorded: dict) -> LidarPoints:
 
 
 class FacingCamera(EProPnP4DoF):
-    """Starts every object ten metres away behind the middle of its points, heading for the camera:
-    a start that has no preferred side.
+    """Starts every object ten metres away behind the middle of its points, facing the camera: the
+    mirrored problem has the mirrored start.
     """
 
     def solve(self, problem: PnPProblem, start=None, generator=None):

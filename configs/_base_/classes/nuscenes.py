@@ -1,5 +1,6 @@
 # The ten classes of the nuScenes detection task: mean and standard deviation of length, height and
-# width in metres over the training set, and the attributes that each class admits.
+# width in metres over the training set, the attributes that each class admits, and the greatest
+# distance in metres from the vehicle that the evaluation counts.
 cycle = ("cycle.with_rider", "cycle.without_rider")
 pedestrian = ("pedestrian.moving", "pedestrian.standing", "pedestrian.sitting_lying_down")
 vehicle = ("vehicle.moving", "vehicle.parked", "vehicle.stopped")
@@ -50,6 +51,18 @@ classes = dict(
         bicycle=cycle,
         motorcycle=cycle,
         pedestrian=pedestrian,
+    ),
+    detection_range=dict(
+        car=50.0,
+        truck=50.0,
+        trailer=50.0,
+        bus=50.0,
+        construction_vehicle=50.0,
+        bicycle=40.0,
+        motorcycle=40.0,
+        pedestrian=40.0,
+        traffic_cone=30.0,
+        barrier=30.0,
     ),
 )
 del cycle, pedestrian, vehicle

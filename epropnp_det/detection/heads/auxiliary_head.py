@@ -85,7 +85,7 @@ class AuxiliaryHead(nn.Module):
     Args:
         heads: attention heads.
         width: channels of a head.
-        stride: stride of the dense maps, px.
+        stride: px between the cells of the dense maps.
         settings: cells of a region and unit of the coordinate errors.
         depth: add the branch that predicts the depth of single pixels.
     """

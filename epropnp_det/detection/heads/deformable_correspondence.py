@@ -75,7 +75,7 @@ class DeformableSampler(nn.Module):
         embed_dims: E.
         heads: number of heads.
         points: number of points per head.
-        stride: stride of the key and value maps, px.
+        stride: px between the cells of the key and value maps.
         ffn_channels: hidden width of the feed-forward layer.
         dropout: in the feed-forward layer.
         legacy: "v2" or "v1" reproduces the image mask of the released models, None is ours. The
@@ -178,7 +178,7 @@ class PointBranch(nn.Module):
     all points of an object.
 
     Args:
-        width: width of a point's feature, E / heads.
+        width: channels of a point's feature, E / heads.
         heads: number of heads; each has its own output layer.
         ffn_channels: hidden width of the transformer layer.
         dropout: in its feed-forward layer.
@@ -215,7 +215,7 @@ class SelfAttention(nn.Module):
     batch; mmcv's does not.
 
     Args:
-        width: width of the tokens.
+        width: channels of a token.
     """
 
     def __init__(self, width: int):
@@ -254,7 +254,7 @@ def sample_heads(feature: Tensor, location: Tensor, image: Tensor, stride: int) 
         feature: (B, heads x C, H, W).
         location: (M, heads, points, 2), px.
         image: (M,) index of the image.
-        stride: stride of the map, px.
+        stride: px between the cells of the map.
 
     Returns:
         (M, heads, points, C).
@@ -285,7 +285,7 @@ def inside_image(location: Tensor, image_size: Tensor, stride: int, shrunk: bool
     Args:
         location: (..., 2), px.
         image_size: (..., 2) width and height of the unpadded image, px.
-        stride: stride of the dense maps, px.
+        stride: px between the cells of the dense maps.
         shrunk: the released v2 models' ramp at the left and top border, one cell further inside
             than the mirrored ramp at the right and bottom border.
 
@@ -305,7 +305,7 @@ def inside_cells(location: Tensor, image_size: Tensor, stride: int) -> Tensor:
     Args:
         location: (..., 2), px.
         image_size: (..., 2) width and height of the unpadded image, px.
-        stride: stride of the dense maps, px.
+        stride: px between the cells of the dense maps.
 
     Returns:
         (...,) in [0, 1].

@@ -1,8 +1,8 @@
 """Dense object queries: the FCOS3D head with another predictor.
 
-FCOS3D regresses a pose at every point of the feature pyramid. Here every point gives a class score,
-a centreness, a reference point, an embedding that later layers turn into correspondences, and (for
-training) a 2D box.
+FCOS3D regresses a pose at every point of the feature pyramid. Here every point predicts a class
+score, a centreness, a reference point, an embedding that later layers turn into correspondences,
+and (for training) a 2D box.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class EProPnPDenseHead(FCOSMono3DHead):
         embedding_channels: width E of the query embedding.
         centerness_branch, offset_branch, embedding_branch, bbox_branch: channels of the 3x3
             convolutions before each prediction; `bbox_branch=None` leaves the 2D box out.
-        class_wise_offset: one reference point a class, or one for all.
-        other arguments: as of `FCOSMono3DHead`.
+        class_wise_offset: one reference point per class, or one for all.
+        other arguments: see `FCOSMono3DHead`.
     """
 
     def __init__(
@@ -44,11 +44,9 @@ class EProPnPDenseHead(FCOSMono3DHead):
         **kwargs,
     ):
         self.embedding_channels = embedding_channels
-        self.offset_branch, self.embedding_branch, self.bbox_branch = (
-            offset_branch,
-            embedding_branch,
-            bbox_branch,
-        )
+        self.offset_branch = offset_branch
+        self.embedding_branch = embedding_branch
+        self.bbox_branch = bbox_branch
         self.class_wise_offset = class_wise_offset
         super().__init__(
             *args,
@@ -69,18 +67,13 @@ class EProPnPDenseHead(FCOSMono3DHead):
         def branch(channels):
             return self._init_branch(conv_channels=channels, conv_strides=(1,) * len(channels))
 
-        self.conv_cls_prev, self.conv_cls = (
-            branch(self.cls_branch),
-            nn.Conv2d(self.cls_branch[-1], self.num_classes, 1),
-        )
-        self.conv_centerness_prev, self.conv_centerness = (
-            branch(self.centerness_branch),
-            nn.Conv2d(self.centerness_branch[-1], 1, 1),
-        )
+        self.conv_cls_prev = branch(self.cls_branch)
+        self.conv_cls = nn.Conv2d(self.cls_branch[-1], self.num_classes, 1)
+        self.conv_centerness_prev = branch(self.centerness_branch)
+        self.conv_centerness = nn.Conv2d(self.centerness_branch[-1], 1, 1)
         self.conv_offset_prev = branch(self.offset_branch)
-        self.conv_offset = nn.Conv2d(
-            self.offset_branch[-1], 2 * (self.num_classes if self.class_wise_offset else 1), 1
-        )
+        offsets = self.num_classes if self.class_wise_offset else 1
+        self.conv_offset = nn.Conv2d(self.offset_branch[-1], 2 * offsets, 1)
         self.conv_emb_prev = branch(self.embedding_branch)
         self.conv_emb = ConvModule(
             self.embedding_branch[-1],
@@ -90,14 +83,12 @@ class EProPnPDenseHead(FCOSMono3DHead):
             bias=self.conv_bias,
         )
         if self.bbox_branch is not None:
-            self.conv_bbox_prev, self.conv_bbox = (
-                branch(self.bbox_branch),
-                nn.Conv2d(self.bbox_branch[-1], 4, 1),
-            )
+            self.conv_bbox_prev = branch(self.bbox_branch)
+            self.conv_bbox = nn.Conv2d(self.bbox_branch[-1], 4, 1)
 
     def init_weights(self):
-        # The offset convolutions of DCNv2 keep their own zero start, so only plain convolutions are
-        # drawn.
+        # The offset convolutions of DCNv2 keep their own start at zero, so only plain convolutions
+        # get random weights.
         for module in self.modules():
             if isinstance(module, ConvModule) and type(module.conv) is nn.Conv2d:
                 normal_init(module.conv, std=0.01)
@@ -127,39 +118,32 @@ class EProPnPDenseHead(FCOSMono3DHead):
         embedding = self.conv_emb(_chain(self.conv_emb_prev, reg_feat))
         shift = self.conv_offset(_chain(self.conv_offset_prev, reg_feat)) * stride
         offset = shift + grid_points(shift, stride).repeat(shift.shape[1] // 2, 1, 1)
-        bbox = (
-            self.conv_bbox(_chain(self.conv_bbox_prev, reg_feat)).relu() * stride
-            if self.bbox_branch is not None
-            else None
-        )
+        bbox = None
+        if self.bbox_branch is not None:
+            bbox = self.conv_bbox(_chain(self.conv_bbox_prev, reg_feat)).relu() * stride
         return cls_score, centerness, offset, embedding, bbox
 
     def flatten(self, outputs: DenseOutputs) -> DensePoints:
         """The outputs of all levels as one list of points: image-major, then level, row, column."""
-        cls_score = _points_of(outputs.cls_score)
-        batch, points = cls_score.shape[:2]
-        grid = torch.cat(
-            [grid_points(m, s).flatten(1) for m, s in zip(outputs.cls_score, self.strides)], 1
-        ).T
-        stride = torch.cat(
-            [m.new_full(m.shape[-2:], s).flatten() for m, s in zip(outputs.cls_score, self.strides)]
-        )
-        image = torch.arange(batch, device=grid.device).repeat_interleave(points)
+        levels = list(zip(outputs.cls_score, self.strides))
+        batch = len(outputs.cls_score[0])
+        grid = torch.cat([grid_points(m, s).flatten(1) for m, s in levels], 1).T
+        stride = torch.cat([m.new_full(m.shape[-2:], s).flatten() for m, s in levels])
         return DensePoints(
-            image,
-            grid.repeat(batch, 1),
-            stride.repeat(batch),
-            cls_score.flatten(0, 1),
-            _points_of(outputs.centerness).flatten(),
-            _points_of(outputs.offset).flatten(0, 1).unflatten(1, (-1, 2)),
-            _points_of(outputs.embedding).flatten(0, 1),
-            None if outputs.bbox is None else _points_of(outputs.bbox).flatten(0, 1),
+            image=torch.arange(batch, device=grid.device).repeat_interleave(len(grid)),
+            grid=grid.repeat(batch, 1),
+            stride=stride.repeat(batch),
+            cls_score=_flattened(outputs.cls_score),
+            centerness=_flattened(outputs.centerness)[:, 0],
+            offset=_flattened(outputs.offset).unflatten(1, (-1, 2)),
+            embedding=_flattened(outputs.embedding),
+            bbox=None if outputs.bbox is None else _flattened(outputs.bbox),
         )
 
 
-def _points_of(maps: list[Tensor]) -> Tensor:
-    """(B, C, H, W) of each level -> (B, points of all levels, C)."""
-    return torch.cat([m.flatten(2) for m in maps], 2).transpose(1, 2)
+def _flattened(maps: list[Tensor]) -> Tensor:
+    """(B, C, H, W) of each level -> (B x points of all levels, C), image-major."""
+    return torch.cat([m.flatten(2) for m in maps], 2).transpose(1, 2).flatten(0, 1)
 
 
 def grid_points(feature: Tensor, stride: int) -> Tensor:

@@ -40,7 +40,7 @@ class ObjectSettings:
         embed_dims: E.
         heads: attention heads.
         points: points per head.
-        stride: stride of the dense maps, px.
+        stride: px between the cells of the dense maps.
         levels: pyramid levels fused into the dense maps.
         level_channels, dense_channels: see `DenseFeatures`.
         ffn_channels, point_ffn_channels: hidden widths of the two feed-forward layers.
@@ -159,7 +159,7 @@ class ObjectHead(nn.Module):
 
         Args:
             queries: M queries.
-            geometry: geometry of the images of the batch.
+            geometry: the images of the batch.
         """
         if self.settings.ray_encoding:
             position = self._encoded_rays(self._rays(queries, geometry))
@@ -175,7 +175,7 @@ class ObjectHead(nn.Module):
         Args:
             queries: M queries.
             maps: keys and values of `dense_maps`.
-            geometry: geometry of the images of the batch.
+            geometry: the images of the batch.
         """
         embedding = self.embed(queries)
         query = self.attention_query(queries, geometry)

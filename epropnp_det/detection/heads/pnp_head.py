@@ -117,9 +117,9 @@ class EProPnPHead(BaseModule):
 
         Args:
             feats: (B, C, H, W) of each level.
-            geometry: geometry of B images.
+            geometry: B images.
             gts: boxes of each image, possibly none.
-            generator: source of the query sample, the random start and the pose samples; None means
+            generator: draws the query sample, the random start and the pose samples; None means
                 the global one of torch.
             lidar: points of the batch, owners counted through its boxes; None where no loss needs
                 them.
@@ -177,7 +177,7 @@ class EProPnPHead(BaseModule):
             gt: boxes of the whole batch.
             index: (M,) index of the box of each query.
             weight: (M,) of each query.
-            geometry: geometry of the images of the batch.
+            geometry: the images of the batch.
 
         Returns:
             G regions, and which of the boxes they are, bool.
@@ -223,7 +223,7 @@ class EProPnPHead(BaseModule):
 
         Args:
             maps: keys and values (B, E, H, W).
-            geometry: geometry of B images.
+            geometry: B images.
             queries: M queries.
         """
         predictions = self.objects(queries, maps, geometry)
@@ -244,10 +244,10 @@ class EProPnPHead(BaseModule):
 
         Args:
             feats: (B, C, H, W) of each level.
-            geometry: geometry of B images.
-            generators: one per image, source of the random start and of the pose samples, so that a
-                result does not depend on the other images of the batch; None means the global one
-                of torch.
+            geometry: B images.
+            generators: one per image, for the random start and the pose samples, so that a result
+                does not depend on the other images of the batch; None means the global one of
+                torch.
             mirrored: features of the mirrored images, see `flip_tta`; None uses the images alone.
             mc_samples: number of weighted samples of every pose in the detections, see `sampler`;
                 None for none.
@@ -282,8 +282,8 @@ class EProPnPHead(BaseModule):
 
         Args:
             queries, class_score, predictions: M queries of the image.
-            geometry: geometry of the image, unbatched.
-            generator: source of the random start, and of the pose samples that score them.
+            geometry: the image, unbatched.
+            generator: draws the random start, and the pose samples that score the objects.
 
         Returns:
             n detections, best first, their problems and their solutions.
@@ -367,7 +367,7 @@ def build_problem(
     """The PnP problems (M,) of the correspondences of M objects.
 
     Args:
-        predictions: predictions of M objects.
+        predictions: M objects.
         camera: batch of M.
         through_x2d: whether gradients flow through the Huber threshold into the image points.
     """

@@ -116,7 +116,7 @@ def best_of(
 
     Args:
         found, valid: M detections of the image.
-        geometry: geometry of the image, unbatched.
+        geometry: the image, unbatched.
     """
     index = valid.nonzero()[:, 0]
     solved = found[index]

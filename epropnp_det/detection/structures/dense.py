@@ -11,22 +11,21 @@ from .tensor_record import TensorRecord, select_class
 
 @dataclass(frozen=True)
 class DenseOutputs:
-    """What the dense head predicts on each level of the feature pyramid: lists with one (B, C, H,
-    W) tensor a level.
+    """Predictions of the dense head: lists with one (B, C, H, W) tensor per level of the feature
+    pyramid.
     """
 
     cls_score: list[Tensor]  # C = number of classes, logits
     centerness: list[Tensor]  # C = 1, logits
     offset: list[Tensor]  # C = 2 x classes (or 2): reference points, network-input px
     embedding: list[Tensor]  # C = E
-    bbox: (
-        list[Tensor] | None
-    )  # C = 4: distances left, top, right, bottom from the grid point, px; None where there is no box branch
+    # C = 4: distances left, top, right, bottom from the grid point, px; None without box branch.
+    bbox: list[Tensor] | None
 
 
 @dataclass(frozen=True)
 class DensePoints(TensorRecord):
-    """The dense outputs as one list of points, image-major, then level, row, column; Q points a
+    """The dense outputs as one list of points, image-major, then level, row, column; Q points per
     batch.
     """
 

@@ -1,5 +1,5 @@
-"""LiDAR returns seen by a camera: supervision of the dense features during training. Torch only;
-datasets and models share it.
+"""LiDAR returns in the image of a camera: supervision of the dense features during training. Torch
+only; datasets and models share it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class ImagePoints(Record):
 
 @dataclass(frozen=True)
 class LidarPoints:
-    """Returns in one image, or in a batch of them. The pixels follow every change of the image, as
-    the camera does.
+    """Returns in one image, or in a batch of them. Crop, resize and flip move the pixels as they
+    move the camera.
     """
 
     objects: ObjectPoints
@@ -48,7 +48,7 @@ class LidarPoints:
         """Joins images to a batch.
 
         Args:
-            parts: one an image.
+            parts: one per image.
             objects: how many objects each image has; owners are counted through the batch.
         """
         first = [sum(objects[:i]) for i in range(len(parts))]

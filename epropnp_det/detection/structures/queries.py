@@ -33,7 +33,7 @@ def gather_queries(points: DensePoints, index: Tensor, label: Tensor) -> Queries
 
 @dataclass(frozen=True)
 class SampledFeatures(TensorRecord):
-    """What deformable attention finds around the reference point of each query."""
+    """Features sampled by deformable attention around the reference point of each query."""
 
     location: Tensor  # (M, P, 2) network-input px
     value: Tensor  # (M, P, E / heads) features of the points

@@ -28,8 +28,8 @@ class TensorRecord(Record):
 
 
 def select_class(per_class: Tensor, label: Tensor) -> Tensor:
-    """(M, classes or 1, ...) and (M,) -> (M, ...), the entry of each object's class (the only one,
-    where there is one).
+    """(M, classes or 1, ...) and (M,) -> (M, ...), the entry of each object's class, or the only
+    one.
     """
     index = torch.zeros_like(label) if per_class.shape[1] == 1 else label
     return per_class[torch.arange(len(label), device=label.device), index]

@@ -17,7 +17,7 @@ OPTIONAL = ("bbox", *AUXILIARY)
 # Factors of the derivative regularisation, which are numbers.
 WEIGHTS = ("position", "orientation")
 
-# The types that configs name, in addition to those of mmdet.
+# Configs name these types as well as those of mmdet.
 for function in (MixtureNLLLoss, MixtureSmoothL1Loss, MonteCarloPoseLoss, ReprojectionLoss):
     LOSSES.register_module(module=function)
 

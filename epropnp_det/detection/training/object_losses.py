@@ -97,8 +97,8 @@ def object_losses(
             cross-entropy; `attribute`, cross-entropy.
         training: settings of the pose losses.
         predicted, problem: of the M queries.
-        targets: targets of the same queries.
-        generator: source of the random start and of the pose samples.
+        targets: the same queries.
+        generator: draws the random start and the pose samples.
     """
     # Without the true pose: the regularisation and the 3D score are about the solution of a test.
     estimate = training.layer.solve(problem, generator=generator)

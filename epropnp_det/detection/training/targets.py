@@ -15,14 +15,14 @@ from ..structures.tensor_record import TensorRecord
 
 @dataclass(frozen=True)
 class AssignmentSettings:
-    """How dense points are matched to boxes, as in FCOS.
+    """Settings of the matching of dense points to boxes, as in FCOS.
 
     Args:
         ranges: for each level, the least and greatest distance (px) from a point to the farthest
             side of its box.
-        radius: radius of centre sampling, in strides.
-        sharpness: sharpness of the centreness target, exp(-sharpness * distance / (1.414 * radius *
-            stride)).
+        radius: reach of centre sampling, in strides.
+        sharpness: slope of the centreness target,
+            exp(-sharpness * distance / (1.414 * radius * stride)).
     """
 
     ranges: tuple[tuple[float, float], ...] = (
@@ -89,7 +89,7 @@ def sample_queries(
     with replacement, by centreness.
 
     Args:
-        assignment: assignment of all points of a batch, box indices unique in the batch.
+        assignment: all points of a batch, box indices unique in the batch.
         count: number of queries M; without any foreground there are none.
     """
     foreground = (assignment.gt_index >= 0).nonzero()[:, 0]

@@ -41,14 +41,14 @@ def precise(head_of_recording) -> EProPnPHead:
 
 @pytest.fixture(scope="module")
 def inputs(recorded_head) -> tuple[list[torch.Tensor], ImageGeometry]:
-    view = geometry_of_recording(recorded_head)
+    geometry = geometry_of_recording(recorded_head)
     return [feature.double() for feature in recorded_head["feats"]], ImageGeometry(
-        view.camera.to(torch.float64), view.image_size.double()
+        geometry.camera.to(torch.float64), geometry.image_size.double()
     )
 
 
 def chosen(head: EProPnPHead, feats: list[torch.Tensor], image: int) -> list[tuple[float, Queries]]:
-    """Class scores and queries of an image: a loop over every point and class."""
+    """Class scores and queries of an image: point by point and class by class."""
     points = head.dense_head.flatten(head.dense(feats))
     found = []
     for row in (points.image == image).nonzero()[:, 0].tolist():
@@ -75,12 +75,12 @@ def one_query(points, row: int, label: int) -> Queries:
 
 
 def detections(
-    head: EProPnPHead, feats: list[torch.Tensor], view: ImageGeometry, image: int, solver: str
+    head: EProPnPHead, feats: list[torch.Tensor], geometry: ImageGeometry, image: int, solver: str
 ) -> list[tuple[float, int, np.ndarray]]:
     """Score, class and pose of each box, best first."""
-    maps, camera, found = head.objects.dense_maps(feats, view), view.camera[image], []
+    maps, camera, found = head.objects.dense_maps(feats, geometry), geometry.camera[image], []
     for class_score, query in chosen(head, feats, image):
-        seen = head.objects(query, maps, view)
+        seen = head.objects(query, maps, geometry)
         points = seen.correspondences()
         x3d, x2d, w2d = (value[0].numpy() for value in (points.x3d, points.x2d, points.w2d))
         ray = np.linalg.solve(camera.matrix.numpy(), np.append(x2d.mean(axis=0), 1.0))
@@ -90,7 +90,7 @@ def detections(
         if camera.matrix.numpy()[2] @ middle[:3] > camera.z_min:
             found.append((class_score * sigmoid(seen.score.item()), query.label.item(), pose, size))
     scores, labels = [entry[0] for entry in found], [entry[1] for entry in found]
-    image_size = view.image_size[image].numpy()
+    image_size = geometry.image_size[image].numpy()
     rectangles = [plain.rectangle(camera, pose, size, image_size) for *_, pose, size in found]
     kept = plain.suppress(rectangles, scores, labels, head.postprocess.nms_2d)
     found, scores, labels = ([values[i] for i in kept] for values in (found, scores, labels))
@@ -106,12 +106,12 @@ def detections(
 @pytest.mark.parametrize("solver", ["lm", "gauss_newton"])
 @torch.no_grad()
 def test_detections_are_those_of_the_plain_loops(precise, inputs, solver: str):
-    feats, view = inputs
+    feats, geometry = inputs
     precise.test_pnp = FacingCamera(init=None, lm_iterations=5, solver=solver)
-    results = precise.detect(feats, view)
+    results = precise.detect(feats, geometry)
     assert 4 < sum(map(len, results)) < len(results) * QUERIES  # some boxes, and some suppressed
     for image, found in enumerate(results):
-        expected = detections(precise, feats, view, image, solver)
+        expected = detections(precise, feats, geometry, image, solver)
         assert len(found) == len(expected)
         assert found.label.tolist() == [label for _, label, _ in expected]
         np.testing.assert_allclose(found.score, [score for score, *_ in expected], rtol=EXACT)

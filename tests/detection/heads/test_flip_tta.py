@@ -69,8 +69,8 @@ def test_images_are_mirrored_within_their_own_width():
 
 @pytest.mark.parametrize("width", [64.0, 56.0, 60.0, 50.0])
 def test_dense_outputs_come_back_to_their_place(width):
-    """Maps that hold the pixel x of their cells hold width - x after they are brought back, also
-    between columns.
+    """Maps of the pixel x of their cells are maps of width - x after they are brought back, between
+    columns too.
     """
     maps = {
         name: [_pixels(8, 64), _pixels(16, 64)]

@@ -38,15 +38,15 @@ def test_dense_outputs(head_of_recording, recorded_head, ours, theirs):
 
 @torch.no_grad()
 def test_dense_maps(head_of_recording, recorded_head):
-    view = geometry_of_recording(recorded_head)
-    key, value = head_of_recording.objects.dense_maps(recorded_head["feats"], view)
+    geometry = geometry_of_recording(recorded_head)
+    key, value = head_of_recording.objects.dense_maps(recorded_head["feats"], geometry)
     close(key, recorded_head["key"])
     close(value, recorded_head["value"])
 
 
 @pytest.fixture(scope="module")
 def predictions(head_of_recording, recorded_head):
-    h, objects, view = (
+    h, objects, geometry = (
         recorded_head,
         head_of_recording.objects,
         geometry_of_recording(recorded_head),
@@ -56,7 +56,7 @@ def predictions(head_of_recording, recorded_head):
         h["query_img"], h["query_label"], reference, h["query_stride"], h["query_emb"]
     )
     with torch.no_grad():
-        return objects(queries, objects.dense_maps(h["feats"], view), view)
+        return objects(queries, objects.dense_maps(h["feats"], geometry), geometry)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_object_properties(predictions, recorded_head, mirror):
 
 @torch.no_grad()
 def test_the_camera_sees_what_the_recorded_transform_says(recorded_head):
-    view, matrix = geometry_of_recording(recorded_head), recorded_head["cam_intrinsic"].clone()
+    geometry, matrix = geometry_of_recording(recorded_head), recorded_head["cam_intrinsic"].clone()
     matrix[:, :2, 2] += 0.5 if is_v1(recorded_head["cfg"]) else 0
     point = torch.tensor([0.7, -0.3, 9.0])
     for image, meta in enumerate(recorded_head["metas"]):
@@ -101,4 +101,4 @@ def test_the_camera_sees_what_the_recorded_transform_says(recorded_head):
             ((matrix[image] @ point)[:2] / 9, torch.ones(1))
         )
         seen = point * torch.tensor([-1.0 if meta["flip"] else 1.0, 1.0, 1.0])
-        close(view.camera[image].project(seen), original[:2])
+        close(geometry.camera[image].project(seen), original[:2])

@@ -21,12 +21,14 @@ def detect(recorded_step):
     torch.manual_seed(0)
     head = build(recorded_step["cfg"], released_mask=False)
     head.init_weights()
-    view = ImageGeometry(Camera.stack([CAMERA] * 2), torch.tensor([[224.0, 128.0]]).expand(2, 2))
+    geometry = ImageGeometry(
+        Camera.stack([CAMERA] * 2), torch.tensor([[224.0, 128.0]]).expand(2, 2)
+    )
 
     def run(mc_samples: int | None) -> list[Detections]:
         return head.eval().detect(
             recorded_step["feats"],
-            view,
+            geometry,
             [torch.Generator().manual_seed(0) for _ in range(2)],
             mc_samples=mc_samples,
         )

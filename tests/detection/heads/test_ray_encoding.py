@@ -1,5 +1,5 @@
-"""Positions and velocities relative to the viewing rays: a window of an image gives the same as the
-image.
+"""Positions and velocities relative to the viewing rays: a window cut out of an image gives the
+predictions of the image.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def objects() -> ObjectHead:
     return ObjectHead(class_set(), 16, settings).double().eval()
 
 
-def view() -> ImageGeometry:
+def geometry() -> ImageGeometry:
     return ImageGeometry(
         CAMERA[None].to(torch.float64), torch.tensor([[224.0, 128.0]], dtype=torch.float64)
     )
@@ -50,14 +50,14 @@ def view() -> ImageGeometry:
 def window() -> ImageGeometry:
     x0, y0, width, height = WINDOW
     return ImageGeometry(
-        view().camera.crop(x0, y0), torch.tensor([[width, height]], dtype=torch.float64)
+        geometry().camera.crop(x0, y0), torch.tensor([[width, height]], dtype=torch.float64)
     )
 
 
 def queries() -> Queries:
     generator = torch.Generator().manual_seed(1)
     x0, y0, width, height = WINDOW
-    margin = 16  # points are sampled up to 8 px away, and read from cells of 8 px
+    margin = 16  # points lie up to 8 px away, and are read from cells of 8 px
     room = torch.tensor([width - 2 * margin, height - 2 * margin])
     inside = torch.rand(COUNT, 2, generator=generator, dtype=torch.float64) * room + torch.tensor(
         [x0 + margin, y0 + margin]
@@ -77,9 +77,9 @@ def in_window(found: Queries) -> Queries:
 
 
 @torch.no_grad()
-def test_a_query_looks_for_the_same_in_a_window(objects: ObjectHead):
+def test_attention_queries_are_the_same_in_a_window(objects: ObjectHead):
     whole, part = (
-        objects.attention_query(queries(), view()),
+        objects.attention_query(queries(), geometry()),
         objects.attention_query(in_window(queries()), window()),
     )
     torch.testing.assert_close(part, whole, rtol=EXACT, atol=EXACT)
@@ -89,7 +89,7 @@ def test_a_query_looks_for_the_same_in_a_window(objects: ObjectHead):
 def test_keys_of_a_window_are_those_of_the_image(objects: ObjectHead):
     """Features are the same everywhere, so that the positions alone make keys differ."""
     x0, y0, width, height = (value // STRIDE for value in WINDOW)
-    whole, _ = objects.dense_maps([torch.zeros(1, 16, 16, 28).double()], view())
+    whole, _ = objects.dense_maps([torch.zeros(1, 16, 16, 28).double()], geometry())
     part, _ = objects.dense_maps([torch.zeros(1, 16, height, width).double()], window())
     torch.testing.assert_close(
         part, whole[..., y0 : y0 + height, x0 : x0 + width], rtol=EXACT, atol=EXACT
@@ -138,7 +138,7 @@ def test_velocities_turn_with_the_camera():
     angle = torch.tensor(0.4, dtype=torch.float64)
     turn = YawPose.rotation(torch.cat((torch.zeros(3).double(), angle[None])))
     straight, velocity = (
-        view().camera[0].each_point(),
+        geometry().camera[0].each_point(),
         torch.tensor([1.0, 2.0]).expand(COUNT, 2).double(),
     )
     turned = straight.rotate(turn)
@@ -154,7 +154,7 @@ def test_velocities_turn_with_the_camera():
 def test_predictions_of_a_window_are_those_of_the_image(objects: ObjectHead):
     """Features are the same everywhere; all that a window changes is where its pixels begin."""
     whole = objects(
-        queries(), objects.dense_maps([torch.zeros(1, 16, 16, 28).double()], view()), view()
+        queries(), objects.dense_maps([torch.zeros(1, 16, 16, 28).double()], geometry()), geometry()
     )
     part = objects(
         in_window(queries()),

@@ -66,13 +66,13 @@ def settled(head, **settings):
 
 
 def test_settings_say_what_a_score_is(head_of_recording, recorded_head, monkeypatch):
-    view = geometry_of_recording(recorded_head)
+    geometry = geometry_of_recording(recorded_head)
     monkeypatch.setattr(head_of_recording, "postprocess", head_of_recording.postprocess)
 
     def scores(**settings) -> torch.Tensor:
         head = settled(head_of_recording, **settings)
-        generators = [torch.Generator().manual_seed(0) for _ in view.image_size]
-        found = head.detect(recorded_head["feats"], view, generators)
+        generators = [torch.Generator().manual_seed(0) for _ in geometry.image_size]
+        found = head.detect(recorded_head["feats"], geometry, generators)
         order = [one.pose[:, 0].argsort() for one in found]
         return torch.cat([one.score[index] for one, index in zip(found, order)])
 
