@@ -29,7 +29,7 @@ MARKDOWN_COLUMNS = 120
 PER = "byte|box|call|camera|class|frame|head|image|job|keyframe|line|object|point|pose|process"
 PER += "|query|sample|scene|second|step|time"
 COUNTED = "boxes|bytes|calls|GB|GiB|hours|images|jobs|kB|lines|MB|MiB|minutes|ms|numbers|objects"
-COUNTED += "|once|operations|pixels|points|poses|px|queries|samples|seconds|steps|threads|times"
+COUNTED += "|once|operations|pixels|points|poses|px|queries|samples|seconds|steps|threads"
 
 # Pattern -> remedy. A space matches any white space, also a line break. Case does not matter.
 WORDS = {

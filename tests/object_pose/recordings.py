@@ -54,7 +54,7 @@ def narrow_network(state: Mapping[str, Tensor]) -> nn.ModuleDict:
 
 
 def maps_of(network: nn.ModuleDict, features: Tensor) -> CorrespondenceMaps:
-    """What the network makes of the backbone's features (B, 8, 8, 8)."""
+    """Output of the network for features (B, 8, 8, 8) of the backbone."""
     index = torch.zeros(len(features), dtype=torch.long)
     return network["head"](network["neck"]([features]), index)
 

@@ -1,4 +1,4 @@
-"""A small object-pose network on patches of 64 px, and patches with their truth."""
+"""A small object-pose network on patches of 64 px, and patches with their ground truth."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def test_chosen_symmetry_loss_and_gradient_of_the_released_layer(case: dict[str,
 
 
 def random_truth(objects: int = 3, symmetries: int = 4) -> tuple[Tensor, ObjectTruth, Tensor]:
-    """Predicted coordinates, truth with motions at random in place of symmetries, half extents."""
+    """Predicted coordinates, ground truth with random motions as symmetries, half extents."""
     generator = torch.Generator().manual_seed(0)
     like = torch.zeros((), dtype=torch.float64)
 
