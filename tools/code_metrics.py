@@ -200,9 +200,13 @@ def structure(modules: list[Module]) -> dict[str, str]:
         "body lines p50 / p90 / max": describe(lengths),
         f"lines over {COLUMNS} columns": f"{long_line_share(modules):.1%}",
         "tuple assignments": str(count_tuple_assignments(modules)),
-        "loose modules at the root": f"{len(loose)}: {', '.join(loose)}",
-        "representations of a box": f"{len(boxes)}: {', '.join(boxes)}",
+        "loose modules at the root": count_and_names(loose),
+        "representations of a box": count_and_names(boxes),
     }
+
+
+def count_and_names(names: list[str]) -> str:
+    return f"{len(names)}: {', '.join(f'`{name}`' for name in names)}"
 
 
 def describe(lengths: list[int]) -> str:

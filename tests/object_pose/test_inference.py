@@ -1,4 +1,4 @@
-"""Patches show what their geometry says, and an image gives poses in one call."""
+"""Patches show what their geometry states, and an image gives poses in one call."""
 
 from __future__ import annotations
 

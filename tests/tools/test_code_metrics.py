@@ -67,8 +67,8 @@ def test_measures_of_a_small_tree(tree: Path) -> None:
     assert table["functions"] == 2 * ["3"]
     assert table["body lines p50 / p90 / max"] == 2 * ["2 / 3 / 3"]
     assert table["tuple assignments"] == 2 * ["1"]
-    assert table["loose modules at the root"] == 2 * ["1: errors"]
-    assert table["representations of a box"] == 2 * ["2: Boxes3D, CameraInstance3DBoxes"]
+    assert table["loose modules at the root"] == 2 * ["1: `errors`"]
+    assert table["representations of a box"] == 2 * ["2: `Boxes3D`, `CameraInstance3DBoxes`"]
 
 
 def test_rows_of_the_rooms(tree: Path) -> None:
