@@ -16,8 +16,12 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, main_guard
+
+if TYPE_CHECKING:
+    from epropnp_det.detection.data.class_set import ClassSet
 
 
 def parse_args() -> argparse.Namespace:
@@ -43,10 +47,10 @@ def parse_args() -> argparse.Namespace:
         help="to draw, spread over the file (default: %(default)s)",
     )
     parser.add_argument(
-        "--classes",
-        nargs="+",
-        metavar="NAME",
-        help="class names of a dataset of your own (default: the ten of nuScenes)",
+        "--config",
+        type=Path,
+        metavar="CONFIG",
+        help="the config whose classes and attributes the file has (default: those of nuScenes)",
     )
     return parser.parse_args()
 
@@ -56,10 +60,9 @@ def main() -> int:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.data import annotation_check, annotation_file
-    from epropnp_det.detection.data.class_set import class_set
     from epropnp_det.engine.file_checks import summarize
 
-    classes = class_set(args.classes)
+    classes = read_classes(args.config)
     data = annotation_file.read_annotations(args.annotations)
     mistakes = summarize(
         annotation_check.find_faults(annotation_file.upgrade(data), args.data_root, classes)
@@ -73,6 +76,15 @@ def main() -> int:
             f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} boxes"
         )
     return USER_ERROR_EXIT_CODE if mistakes else 0
+
+
+def read_classes(config: Path | None) -> ClassSet:
+    """Classes of a config's test set, those of nuScenes without a config."""
+    from epropnp_det.detection.data.class_set import NUSCENES
+    from epropnp_det.detection.data.nuscenes_dataset import read_class_set
+    from epropnp_det.engine.config import load_config
+
+    return NUSCENES if config is None else read_class_set(load_config(config))
 
 
 def draw(data: dict, class_names: tuple[str, ...], args: argparse.Namespace) -> None:

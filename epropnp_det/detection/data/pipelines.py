@@ -50,6 +50,7 @@ def make_train_pipeline(
     class_names: Sequence[str],
     *,
     load: Settings = LOAD,
+    crop: Settings | None = CROP,
     lidar: bool = False,
     canonical_yaw: bool = False,
     window: tuple[int, int] | None = None,
@@ -62,6 +63,7 @@ def make_train_pipeline(
     Args:
         class_names: in the order of the labels.
         load: the step that reads the image.
+        crop: the step that cuts the same part out of every image; None keeps whole images.
         lidar: load LiDAR points for the auxiliary losses.
         canonical_yaw: one yaw for classes that a half turn does not change.
         window: (width, height) [px] of a crop around a random object, before resizing.
@@ -78,7 +80,7 @@ def make_train_pipeline(
         ANNOTATE,
         *[LOAD_LIDAR] * lidar,
         *[dict(type="CanonicalizeSymmetricYaw")] * canonical_yaw,
-        CROP,
+        *([] if crop is None else [crop]),
         *keep,
         *_resize(scale),
         *[FLIP] * flip,
@@ -91,11 +93,13 @@ def make_test_pipeline(
     class_names: Sequence[str],
     *,
     load: Settings = LOAD,
+    crop: Settings | None = CROP,
     scale: float = 1.0,
     fcos3d: bool = False,
 ) -> list[Settings]:
-    """The steps from a nuScenes image to a test sample; arguments as in `make_train_pipeline`."""
-    steps = [load, CROP, *_resize(scale), *_to_network(class_names, (), fcos3d)]
+    """The steps from an image to a test sample; arguments as in `make_train_pipeline`."""
+    crops = [] if crop is None else [crop]
+    steps = [load, *crops, *_resize(scale), *_to_network(class_names, (), fcos3d)]
     return copy.deepcopy(steps)
 
 

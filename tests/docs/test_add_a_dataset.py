@@ -1,0 +1,102 @@
+"""docs/how-to/add-a-dataset.md is followed to the letter: three own classes, from outside the package."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "how-to" / "add-a-dataset.md"
+BLOCK = re.compile(r'^```(python|bash)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+NAMES = ("sedan", "walker", "rider")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder like the repository's root, in which every block of the page has run in order."""
+    root = tmp_path_factory.mktemp("root")
+    (root / "configs" / "detection").mkdir(parents=True)
+    (root / "configs" / "_base_").symlink_to(ROOT / "configs" / "_base_")
+    for name in ("tools", "demo"):
+        (root / name).symlink_to(ROOT / name)
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for language, title, code in BLOCK.findall(PAGE.read_text()):
+        if language == "python":
+            (root / title).write_text(code)
+        else:
+            script = code.replace("PYTHONPATH=$PWD", f"PYTHONPATH=$PWD:{ROOT}")
+            export = f"export PYTHONPATH={root}:{ROOT}\n"
+            done = subprocess.run(
+                ["bash", "-e", "-c", export + script],
+                cwd=root,
+                env=os.environ | dict(PATH=path),
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    return root
+
+
+def test_the_page_says_all_that_is_needed(folder: Path):
+    assert (folder / "work_dirs" / "my_street" / "latest.pth").exists()
+    assert len(list((folder / "my_labels").glob("*.png"))) == 6
+
+
+def test_detections_have_the_names_of_the_classes(folder: Path):
+    """The names in the file are those of the labels that the model predicts for the image."""
+    script = """
+import json, sys
+from epropnp_det.apis import detect, init_model
+model = init_model("configs/detection/my_street.py", "work_dirs/my_street/latest.pth")
+(image,) = [i for i in json.load(open("my_data/val.json"))["images"] if i["id"] == "val_00"]
+found = detect(model, "my_data/val_00.png", image["cam_intrinsic"])
+print(json.dumps(dict(label=found.label.tolist(), score=found.score.tolist())))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=folder,
+        env=os.environ | dict(PYTHONPATH=f"{folder}:{ROOT}"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    expected = json.loads(done.stdout.splitlines()[-1])
+    found = json.loads((folder / "my_found" / "val_00.json").read_text())["detections"]
+    assert [each["category"] for each in found] == [NAMES[label] for label in expected["label"]]
+    assert [each["score"] for each in found] == pytest.approx(expected["score"])
+    assert found and all(each["attribute"] == "" for each in found)
+
+
+def test_labels_are_matched_by_the_names_of_the_categories(folder: Path):
+    """The ids of the file are in another order than the classes of the config."""
+    data = json.loads((folder / "my_data" / "train.json").read_text())
+    names = {category["id"]: category["name"] for category in data["categories"]}
+    script = """
+import json
+from epropnp_det.engine.config import build_dataset, load_config
+config = load_config("configs/detection/my_street.py")
+dataset = build_dataset(config.data.train, test_mode=True, config=config)
+labels = [dataset.get_ann_info(index)["labels"].tolist() for index in range(len(dataset))]
+print(json.dumps(dict(classes=list(dataset.CLASSES), labels=labels)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script],
+        cwd=folder,
+        env=os.environ | dict(PYTHONPATH=f"{folder}:{ROOT}"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    read = json.loads(done.stdout.splitlines()[-1])
+    assert read["classes"] == list(NAMES) and len(read["labels"]) == 20
+    in_file = [names[annotation["category_id"]] for annotation in data["annotations"]]
+    assert [NAMES[label] for labels in read["labels"] for label in labels] == in_file
