@@ -43,7 +43,8 @@ def parse_args() -> argparse.Namespace:
         "--intrinsics",
         required=True,
         metavar="FX,FY,CX,CY|FILE",
-        help="in pixels; a file holds these 4 numbers, a 3x3 matrix, or is an annotation file that names the images (mono3d.coco.json)",
+        help="in pixels; a file holds these 4 numbers, a 3x3 matrix, or is an annotation file that "
+        "names the images (mono3d.coco.json)",
     )
     parser.add_argument(
         "--config", type=Path, default=CONFIG, help="default: the full nuScenes model"
@@ -148,7 +149,8 @@ def process(
 
 
 FRAME = (
-    "camera: x right, y down, z forward; pose = x, y, z of the gravity centre [m], yaw about y [rad]; size = length, height, width [m]; "
+    "camera: x right, y down, z forward; pose = x, y, z of the gravity centre [m], yaw about y "
+    "[rad]; size = length, height, width [m]; "
     "velocity = vx, vz [m/s]; covariance of the pose, 4x4"
 )
 

@@ -14,7 +14,7 @@ MATRIX = np.array([[1266.0, 0.0, 816.0], [0.0, 1266.0, 491.0], [0.0, 0.0, 1.0]])
 SPREAD = torch.tensor([0.1, 0.05, 0.8, 0.15])  # of x, y, z [m] and yaw [rad]
 
 
-def made_up_result(objects: int, seed: int = 0, samples: int = 128) -> ImageResult:
+def synthetic_result(objects: int, seed: int = 0, samples: int = 128) -> ImageResult:
     """Every true box is found once, off by a draw of its own distribution: so the samples around it
     are calibrated.
     """

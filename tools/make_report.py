@@ -85,8 +85,10 @@ def main() -> None:
         for result in predict_distributions(model, dataset, settings, indices)
     )
     lead = (
-        f"{len(images)} of the {len(dataset)} test images of {args.config}, predicted by {args.checkpoint}. For every object the model "
-        "finds a distribution of poses, not one pose alone: how far away it may be, and where it may be heading."
+        f"{len(images)} of the {len(dataset)} test images of {args.config}, predicted by "
+        f"{args.checkpoint}. For every object the model "
+        "finds a distribution of poses, not one pose alone: how far away it may be, and where it "
+        "may be heading."
     )
     page = Page(
         "Objects and how certain they are",

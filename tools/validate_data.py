@@ -73,7 +73,8 @@ def main() -> int:
         draw(data, classes.class_names, args)
     if not mistakes:
         print(
-            f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} boxes"
+            f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} "
+            "boxes"
         )
     return USER_ERROR_EXIT_CODE if mistakes else 0
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 
 BACKGROUNDS = ("image", "blur", "none")
-_BLUR_WIDTH = 40  # px that are left of the image's width: shapes of the scene stay, no face or number plate does
+# Px that are left of the image's width: shapes of the scene stay, no face or number plate does
+_BLUR_WIDTH = 40
 _PLAIN = 56  # grey level of the empty background
 
 

@@ -75,7 +75,8 @@ def _clip_to(segments: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     clipping).
     """
     height, width = shape[:2]
-    start, direction = segments[:, 0], segments[:, 1] - segments[:, 0]
+    start = segments[:, 0]
+    direction = segments[:, 1] - segments[:, 0]
     limits = np.array([width, height], dtype=np.float64)
     moving = np.abs(direction) > 1e-12
     safe = np.where(moving, direction, 1.0)

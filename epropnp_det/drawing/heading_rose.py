@@ -38,7 +38,8 @@ def draw_yaw_density(
     """
     figure = Figure(figsize=(size / 100, size / 100), dpi=100, facecolor="white")
     axes = figure.add_axes((0.13, 0.13, 0.74, 0.74), projection="polar")
-    color, density = unit_rgb(class_rgb(label)), yaw_density(yaw, weight, _ANGLES)
+    color = unit_rgb(class_rgb(label))
+    density = yaw_density(yaw, weight, _ANGLES)
     # A heading (cos yaw, -sin yaw) in x to the right and z away from the camera: angles run the
     # other way round.
     axes.fill(

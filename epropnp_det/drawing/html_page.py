@@ -49,7 +49,7 @@ class ImagePanel:
 
 @dataclass(frozen=True)
 class Page:
-    """The content of the page; `class_names` are those of the legend, in the order of the labels."""
+    """The content of the page; the legend has `class_names` in the order of the labels."""
 
     title: str
     lead: str

@@ -78,7 +78,8 @@ def _draw_curves(axes: Axes, levels: Mapping[str, np.ndarray]) -> None:
 
 def _draw_histogram(axes: Axes, levels: Mapping[str, np.ndarray]) -> None:
     count = min(map(len, levels.values()))
-    share, band = 1 / _BINS, _SIGMAS * binomial_error(1 / _BINS, count)
+    share = 1 / _BINS
+    band = _SIGMAS * binomial_error(1 / _BINS, count)
     axes.axhspan((share - band) * _BINS, (share + band) * _BINS, color="0.9")
     axes.axhline(1, color="0.5", linewidth=0.9, linestyle="--")
     for color, (name, values) in zip(_COLORS, levels.items()):

@@ -25,7 +25,8 @@ def project_segments(segments: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     A segment that crosses the near plane is cut there; one wholly behind it is left out.
     """
     visible = segments[(segments[:, :, 2] > NEAR).any(axis=1)]
-    start, end = visible[:, 0], visible[:, 1]
+    start = visible[:, 0]
+    end = visible[:, 1]
     ends = np.stack([_cut_at_near(start, end), _cut_at_near(end, start)], axis=1)
     projected = ends @ np.asarray(matrix, dtype=np.float64).T
     return projected[..., :2] / projected[..., 2:]

@@ -42,7 +42,8 @@ def position_hpd_level(position: np.ndarray, weight: np.ndarray, truth: np.ndarr
     # across.
     scale, axes = np.linalg.eigh((weight * centred.T) @ centred)
     whiten = axes / np.sqrt(np.clip(scale, np.finfo(float).tiny, None))
-    samples, place = centred @ whiten, (truth - weight @ position) @ whiten
+    samples = centred @ whiten
+    place = (truth - weight @ position) @ whiten
     return _level(distances(samples, samples), distances(place[None], samples), weight)
 
 

@@ -11,7 +11,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import i0e
 
-_SMOOTHING = 4.0  # kernel widths in radii that hold 1 / sqrt(effective samples) of the weight: no ripples at 512 samples
+# Kernel widths in radii that hold 1 / sqrt(effective samples) of the weight: no ripples at 512
+# samples
+_SMOOTHING = 4.0
 _SHARPEST = 1e-4  # rad, the smallest radius
 
 

@@ -27,7 +27,7 @@ from epropnp_det.detection.reports.panels import (
 )
 from epropnp_det.drawing.html_page import Page, write_page
 from epropnp_det.errors import UserError
-from tests.example_results import MATRIX, SPREAD, made_up_result
+from tests.example_results import MATRIX, SPREAD, synthetic_result
 
 METRICS = dict(NDS=0.41234, mAP=0.3, mATE=0.5, mASE=0.2, mAOE=0.7, mAVE=0.9, mAAE=None)
 
@@ -63,7 +63,7 @@ def read(path: Path) -> Reader:
 
 @pytest.fixture(scope="module")
 def panel():
-    return image_panel(made_up_result(8), CLASSES)
+    return image_panel(synthetic_result(8), CLASSES)
 
 
 def test_everything_is_inside_the_page(panel, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_everything_is_inside_the_page(panel, tmp_path: Path) -> None:
 
 def test_names_of_the_classes_are_an_argument(tmp_path: Path) -> None:
     names = tuple(f"kind_{index}" for index in range(10))
-    panel = image_panel(made_up_result(3), names)
+    panel = image_panel(synthetic_result(3), names)
     assert [each.title.split(",")[0] for each in panel.objects] == ["kind 0", "kind 1", "kind 2"]
     write_page(tmp_path / "page.html", Page("Title", "Lead.", (panel,), names))
     words = read(tmp_path / "page.html").words
@@ -104,14 +104,14 @@ def test_names_of_the_classes_are_an_argument(tmp_path: Path) -> None:
 def test_a_page_without_objects_says_so(tmp_path: Path) -> None:
     write_page(
         tmp_path / "page.html",
-        Page("Title", "Lead.", (image_panel(made_up_result(0), CLASSES),), CLASSES),
+        Page("Title", "Lead.", (image_panel(synthetic_result(0), CLASSES),), CLASSES),
     )
     page = read(tmp_path / "page.html")
     assert "Nothing found above the score threshold." in page.words and len(page.pictures) == 2
 
 
 def test_an_object_without_a_distribution_is_drawn_but_not_shown_close_up() -> None:
-    result = made_up_result(3)
+    result = synthetic_result(3)
     weight = result.detections.sample_weight.clone()
     weight[0] = torch.nan
     panel = image_panel(
@@ -137,7 +137,7 @@ def test_poster_has_the_image_the_scene_from_above_and_the_objects(panel) -> Non
         picture[: panel.picture.shape[0], : panel.picture.shape[1]], panel.picture
     )
     assert picture.shape[0] > panel.picture.shape[0] and picture.shape[1] > panel.picture.shape[1]
-    empty = image_panel(made_up_result(0), CLASSES)
+    empty = image_panel(synthetic_result(0), CLASSES)
     assert poster(empty).shape[0] == empty.picture.shape[0]
 
 

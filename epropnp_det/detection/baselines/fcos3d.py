@@ -24,6 +24,6 @@ class FCOS3DBaseline(FCOSMono3D):
         )
 
     def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[Boxes3D]:
-        """Detections per image on the CPU, camera frame of the network input, without covariances."""
+        """Detections per image on the CPU, frame of the camera, without covariances."""
         results = super().simple_test(img, img_metas, **kwargs)
         return [from_mmdet3d_result(result["img_bbox"]).to("cpu") for result in results]

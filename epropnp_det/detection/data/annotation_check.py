@@ -1,5 +1,5 @@
-"""Checks of an annotation file beyond its schema: values that are possible, and that agree with each
-other and with the images.
+"""Checks of an annotation file beyond its schema: possible values, in agreement with each other and
+with the images.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def find_faults(
     for name in names.values():
         if name not in class_set.class_names:
             yield Fault(
-                f"categories are among {', '.join(class_set.class_names)}; others are not trained on",
+                f"categories are among {', '.join(class_set.class_names)}; others are not trained "
+                "on",
                 "categories",
                 repr(name),
             )
@@ -108,7 +109,10 @@ def _box_faults(
         min(annotation["bbox"][2:]) >= _SLIVER
         and (overlap := _overlap(box, annotation["bbox"], image)) < MIN_OVERLAP
     ):
-        rule = "bbox is what the image shows of bbox_cam3d (is y the middle of the box, the yaw that of conventions.md, the size l, h, w?)"
+        rule = (
+            "bbox is what the image shows of bbox_cam3d (is y the middle of the box, the yaw that "
+            "of conventions.md, the size l, h, w?)"
+        )
         yield rule, f"they overlap by {overlap:.2f}"
 
 
@@ -129,6 +133,7 @@ def _overlap(box: np.ndarray, xywh: list[float], image: Mapping[str, Any]) -> fl
     if shown is None:
         return 0.0
     given = np.array([xywh[0], xywh[1], xywh[0] + xywh[2], xywh[1] + xywh[3]])
-    low, high = np.maximum(shown[:2], given[:2]), np.minimum(shown[2:], given[2:])
+    low = np.maximum(shown[:2], given[:2])
+    high = np.minimum(shown[2:], given[2:])
     common = float(np.prod(np.clip(high - low, 0, None)))
     return common / max(float(areas(shown) + areas(given)) - common, 1e-9)

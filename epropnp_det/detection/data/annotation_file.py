@@ -141,7 +141,8 @@ def check_inside_root(name: str) -> None:
     parts = PurePosixPath(name.replace("\\", "/"))
     if not name or parts.is_absolute() or ".." in parts.parts:
         raise UserError(
-            f"file name {name!r} leaves the data root; names must be relative to it and free of '..'"
+            f"file name {name!r} leaves the data root; names must be relative to it and free of "
+            "'..'"
         )
 
 
@@ -163,7 +164,8 @@ def _check_top(data: Any, path: str | Path) -> None:
             raise UserError(f"annotation file {path} has another schema: no list '{key}'; {REMEDY}")
     if is_ours(data) and data["info"]["schema"] != SCHEMA:
         raise UserError(
-            f"annotation file {path} has schema {data['info']['schema']!r}, this program reads {SCHEMA!r}; {REMEDY}"
+            f"annotation file {path} has schema {data['info']['schema']!r}, this program reads "
+            f"{SCHEMA!r}; {REMEDY}"
         )
     if not data["images"]:
         raise UserError(f"annotation file {path} lists no image; {REMEDY}")
@@ -174,7 +176,8 @@ def _check_entries(entries: list, name: str, keys: tuple[str, ...], path: str | 
         for key in keys:
             if not isinstance(entry, dict) or key not in entry:
                 raise UserError(
-                    f"annotation file {path} has another schema: {name}[{index}] has no key '{key}'; {REMEDY}"
+                    f"annotation file {path} has another schema: {name}[{index}] has no key "
+                    f"'{key}'; {REMEDY}"
                 )
 
 
@@ -196,5 +199,6 @@ def _check_links(data: dict, path: str | Path) -> None:
         for key, known in (("image_id", images), ("category_id", categories)):
             if annotation[key] not in known:
                 raise UserError(
-                    f"annotation file {path}: annotations[{index}] has {key} {annotation[key]!r}, which the file does not list"
+                    f"annotation file {path}: annotations[{index}] has {key} {annotation[key]!r}, "
+                    "which the file does not list"
                 )

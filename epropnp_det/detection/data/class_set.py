@@ -1,6 +1,4 @@
-"""The classes of a detection task: names, size priors, attributes and ranges, as models and datasets
-take them.
-"""
+"""The classes of a detection task: names, size priors, attributes and ranges."""
 
 from __future__ import annotations
 

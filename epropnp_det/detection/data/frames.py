@@ -65,7 +65,10 @@ def rotation_from_yaw(yaw: np.ndarray) -> np.ndarray:
     """Devkit box rotations (..., 3, 3) in the camera frame of boxes with yaw (...,): R_y(yaw) [e_x,
     e_z, -e_y].
     """
-    cos, sin, zero, one = np.cos(yaw), np.sin(yaw), np.zeros_like(yaw), np.ones_like(yaw)
+    cos = np.cos(yaw)
+    sin = np.sin(yaw)
+    zero = np.zeros_like(yaw)
+    one = np.ones_like(yaw)
     rows = np.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], axis=-1)
     return rows.reshape(*np.shape(yaw), 3, 3) @ BOX_AXES_IN_OBJECT_AXES
 

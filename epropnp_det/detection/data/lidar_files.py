@@ -40,7 +40,9 @@ class StoredPoints:
     depth: np.ndarray  # (m,) float32, z in the camera frame, m
     point: np.ndarray  # (n,) int32, index of the point
     owner: np.ndarray  # (n,) int32, index of the object
-    x3d: np.ndarray  # (n, 3) float32, object coordinates, m: R_y(yaw) x3d + (x, y, z) is the point in the camera frame
+    # (n, 3) float32, object coordinates, m: R_y(yaw) x3d + (x, y, z) is the point in the camera
+    # frame
+    x3d: np.ndarray
     instance: np.ndarray  # (k,) text, instance token of each object
 
 
@@ -102,7 +104,8 @@ def points_of_image(points: np.ndarray, image: dict, annotations: Sequence[dict]
     seen = seen[seen[:, 2] >= MIN_DEPTH]
     x2d = project(seen, np.array(image["cam_intrinsic"]))
     inside = ((x2d >= 0) & (x2d < (image["width"], image["height"]))).all(axis=1)
-    seen, x2d = seen[inside], x2d[inside]
+    seen = seen[inside]
+    x2d = x2d[inside]
     boxes = np.array(
         [annotation["bbox_cam3d"] for annotation in annotations], dtype=np.float64
     ).reshape(-1, 7)
@@ -171,7 +174,8 @@ def read_sweep(path: Path) -> np.ndarray:
         values = np.fromfile(path, dtype=np.float32)
     except OSError as error:
         raise UserError(
-            f"LiDAR sweep {path} cannot be read: {error.strerror}; unpack its archive or leave --lidar out"
+            f"LiDAR sweep {path} cannot be read: {error.strerror}; unpack its archive or leave "
+            "--lidar out"
         ) from error
     if len(values) % _FLOATS_PER_POINT:
         raise UserError(f"LiDAR sweep {path} is truncated ({4 * len(values)} bytes); copy it again")
@@ -179,7 +183,8 @@ def read_sweep(path: Path) -> np.ndarray:
 
 
 def _is_sound(stored: StoredPoints) -> bool:
-    points, owned = len(stored.x2d), len(stored.owner)
+    points = len(stored.x2d)
+    owned = len(stored.owner)
     shapes = stored.x2d.shape, stored.depth.shape, stored.point.shape, stored.x3d.shape
     indices = ((stored.point >= 0) & (stored.point < points)).all() and (
         (stored.owner >= 0) & (stored.owner < len(stored.instance))

@@ -37,10 +37,12 @@ class LoadLidarPoints:
         self.folder = folder
 
     def __call__(self, results: dict) -> dict:
-        info, instances = results["img_info"], results["ann_info"]["instance_tokens"]
+        info = results["img_info"]
+        instances = results["ann_info"]["instance_tokens"]
         if len(instances) != len(results["gt_labels_3d"]) or results["flip"]:
             raise UserError(
-                "LoadLidarPoints must come before steps that drop boxes or flip: put it right after LoadCameraAnnotations"
+                "LoadLidarPoints must come before steps that drop boxes or flip: put it right "
+                "after LoadCameraAnnotations"
             )
         stored = lidar_files.read_points(
             Path(results["img_prefix"] or "", self.folder, f"{info['id']}.npz")
@@ -74,7 +76,8 @@ def lidar_points(stored: StoredPoints, x2d: Tensor, instances: list[str]) -> Lid
     numbers = {token: index for index, token in enumerate(instances)}
     box = np.array([numbers.get(token, -1) for token in stored.instance.tolist()], dtype=np.int64)
     owner = torch.from_numpy(box[stored.owner])
-    mine, point = owner >= 0, torch.from_numpy(stored.point).long()
+    mine = owner >= 0
+    point = torch.from_numpy(stored.point).long()
     objects = ObjectPoints(owner[mine], torch.from_numpy(stored.x3d)[mine], x2d[point][mine])
     return LidarPoints(
         objects,

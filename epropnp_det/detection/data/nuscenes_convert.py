@@ -95,7 +95,8 @@ def write_annotation_files(
             read, or a folder that cannot be written.
     """
     nusc = open_database(data_root, version)
-    folder, written = Path(out or data_root), []
+    folder = Path(out or data_root)
+    written = []
     for split, devkit_split in SPLITS[version].items():
         samples = samples_of_split(nusc, devkit_split)
         if not samples:
@@ -112,11 +113,13 @@ def write_annotation_files(
                 nusc, data, folder / lidar_files.FOLDER, lidar_workers
             )
             print(
-                f"{folder / lidar_files.FOLDER}: {number} files written, {len(data['images']) - number} were there"
+                f"{folder / lidar_files.FOLDER}: {number} files written, "
+                f"{len(data['images']) - number} were there"
             )
     if not written:
         raise UserError(
-            f"{data_root}/{version} has no scene that a split of the devkit names; nothing was written"
+            f"{data_root}/{version} has no scene that a split of the devkit names; nothing was "
+            "written"
         )
     return written
 
@@ -132,17 +135,20 @@ def open_database(data_root: str | Path, version: str) -> NuScenes:
     root = Path(data_root)
     if not root.is_dir():
         raise UserError(
-            f"data root {root} is not a folder; give the folder that holds samples/, maps/ and {version}/"
+            f"data root {root} is not a folder; give the folder that holds samples/, maps/ and "
+            f"{version}/"
         )
     if not (root / version).is_dir():
         found = sorted(path.parent.name for path in root.glob("v*/scene.json"))
         raise UserError(
-            f"{root} has no folder {version} (found: {', '.join(found) or 'no version at all'}); check data root and --version"
+            f"{root} has no folder {version} (found: {', '.join(found) or 'no version at all'}); "
+            "check data root and --version"
         )
     for table in TABLES:
         if not (root / version / f"{table}.json").is_file():
             raise UserError(
-                f"table {root / version / table}.json is missing; unpack the metadata archive of {version} again"
+                f"table {root / version / table}.json is missing; unpack the metadata archive of "
+                f"{version} again"
             )
     try:
         return NuScenes(version=version, dataroot=str(root), verbose=False)
@@ -240,7 +246,8 @@ def _annotation_record(annotation: GlobalAnnotation, view: CameraView) -> dict |
         return None
     rotation = to_camera.rotation @ annotation.box.rotation_matrix
     corners = corners_in_camera(center, annotation.box.wlh, rotation)
-    width, height = view.image["width"], view.image["height"]
+    width = view.image["width"]
+    height = view.image["height"]
     rectangle = box_in_image(corners, view.intrinsic, width, height)
     if rectangle is None:
         return None

@@ -1,4 +1,4 @@
-"""Camera images with 3D boxes from annotation files, and the official nuScenes score of detections."""
+"""Camera images with 3D boxes from annotation files, and the official nuScenes score."""
 
 from __future__ import annotations
 
@@ -98,7 +98,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         data = annotation_file.read_annotations(ann_file)
         if not annotation_file.is_ours(data):
             warnings.warn(
-                f"{ann_file} was not written by tools/create_data.py: images carry the LiDAR's ego pose instead of the camera's own "
+                f"{ann_file} was not written by tools/create_data.py: images carry the LiDAR's "
+                "ego pose instead of the camera's own "
                 "(up to half a metre off at speed), boxes have no visibility and count as visible",
                 stacklevel=2,
             )
@@ -126,7 +127,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
 
         Returns:
             dict with `bboxes` (n, 4) x1, y1, x2, y2; `gt_bboxes_3d` mmdet3d's boxes
-            (see `boxes.from_mmdet3d`), unknown velocity NaN; `labels`, `gt_labels_3d`, `attr_labels`, `visibility` (n,) int64;
+            (see `boxes.from_mmdet3d`), unknown velocity NaN; `labels`, `gt_labels_3d`,
+            `attr_labels`, `visibility` (n,) int64;
             `truncation` (n,); `centers2d` (n, 2); `depths` (n,); `instance_tokens`, n.
         """
         records = self._annotations[self.data_infos[idx]["id"]]
@@ -187,7 +189,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             if item is not None:
                 return item
         raise UserError(
-            f"no image of {self.ann_file} has a box left after the training pipeline; loosen its filters or its crop"
+            f"no image of {self.ann_file} has a box left after the training pipeline; loosen its "
+            "filters or its crop"
         )
 
     def prepare_train_img(self, idx: int) -> dict | None:
@@ -215,7 +218,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         """
         if len(results) != len(self):
             raise UserError(
-                f"{len(results)} results for the {len(self)} images of {self.ann_file}: each image needs one"
+                f"{len(results)} results for the {len(self)} images of {self.ann_file}: each "
+                "image needs one"
             )
         scratch = None
         if jsonfile_prefix is None:
@@ -259,7 +263,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         path, scratch = self.format_results(results, jsonfile_prefix)
         metrics = nuscenes_metrics.evaluate_submission(nusc, path, eval_set)
         print_log(
-            f"\nnuScenes {self.version}, {eval_set}\n{nuscenes_metrics.format_metrics_table(metrics)}",
+            f"\nnuScenes {self.version}, "
+            f"{eval_set}\n{nuscenes_metrics.format_metrics_table(metrics)}",
             logger=logger,
         )
         if scratch is not None:
@@ -285,7 +290,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
     def _keep_images(self, indices: list[int]) -> None:
         if not indices:
             raise UserError(
-                f"no image of {self.ann_file} has a box that the training pipeline keeps; is it a file of the test split?"
+                f"no image of {self.ann_file} has a box that the training pipeline keeps; is it a "
+                "file of the test split?"
             )
         self.data_infos = [self.data_infos[index] for index in indices]
         self.img_ids = [info["id"] for info in self.data_infos]
@@ -305,7 +311,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         dropped = sum(int((~mask).sum()) for mask in masks.values())
         if dropped:
             warnings.warn(
-                f"{dropped} boxes are not finite or have no extent; they are left out of the submission",
+                f"{dropped} boxes are not finite or have no extent; they are left out of the "
+                "submission",
                 stacklevel=2,
             )
         return {

@@ -41,9 +41,11 @@ def visible_outline(corners: np.ndarray, near: float = NEAR_PLANE) -> np.ndarray
     """Points (n, 3) whose convex hull is the part of the box (8, 3) in front of z = near; n = 0 if
     it lies behind.
     """
-    start, end = corners[_EDGES[:, 0]], corners[_EDGES[:, 1]]
+    start = corners[_EDGES[:, 0]]
+    end = corners[_EDGES[:, 1]]
     crossing = (start[:, 2] < near) != (end[:, 2] < near)
-    start, end = start[crossing], end[crossing]
+    start = start[crossing]
+    end = end[crossing]
     share = (near - start[:, 2]) / (end[:, 2] - start[:, 2])
     return np.concatenate([corners[corners[:, 2] >= near], start + share[:, None] * (end - start)])
 

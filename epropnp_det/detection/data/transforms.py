@@ -72,7 +72,8 @@ class LoadCameraImage:
         height, width = image.shape[:2]
         if "width" in info and (info["width"], info["height"]) != (width, height):
             raise UserError(
-                f"image {filename} is {width}x{height}, its annotation says {info['width']}x{info['height']}"
+                f"image {filename} is {width}x{height}, its annotation says "
+                f"{info['width']}x{info['height']}"
             )
         return dict(
             results,
@@ -137,7 +138,8 @@ class CropImage:
         x0, y0, x1, y1 = clip_boxes(np.array(self.box), width, height).tolist()
         if x1 <= x0 or y1 <= y0:
             raise UserError(
-                f"crop {self.box} leaves nothing of the {width}x{height} image {results['filename']}"
+                f"crop {self.box} leaves nothing of the {width}x{height} image "
+                f"{results['filename']}"
             )
         moved = _with_image(results, results["img"][y0:y1, x0:x1])
         moved["camera"] = results["camera"].crop(x0, y0)
@@ -202,11 +204,10 @@ class ResizeImage:
 
     def __call__(self, results: dict) -> dict:
         height, width = results["img"].shape[:2]
-        new_width, new_height = (
-            max(1, round(width * self.scale)),
-            max(1, round(height * self.scale)),
-        )
-        sx, sy = new_width / width, new_height / height
+        new_width = max(1, round(width * self.scale))
+        new_height = max(1, round(height * self.scale))
+        sx = new_width / width
+        sy = new_height / height
         # INTER_AREA averages all pixels under a smaller one; OpenCV too takes pixel centres at (j +
         # 0.5, i + 0.5).
         method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR

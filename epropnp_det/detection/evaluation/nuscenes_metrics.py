@@ -95,7 +95,8 @@ def classes_in_range(nusc: NuScenes, config: DetectionConfig, eval_set: str) -> 
     """
     if not _has_boxes(nusc, eval_set):
         raise UserError(
-            f"{eval_set} of {nusc.version} has no annotated box: there is nothing to evaluate against"
+            f"{eval_set} of {nusc.version} has no annotated box: there is nothing to evaluate "
+            "against"
         )
     boxes = add_center_dist(nusc, load_gt(nusc, eval_set, DetectionBox))
     counted = filter_eval_boxes(nusc, boxes, config.class_range)
@@ -109,7 +110,10 @@ def format_metrics_table(metrics: dict[str, float]) -> str:
     means = "  ".join(
         f"{name} {metrics[name]:.4f}" for name in ("NDS", "mAP", *MEAN_ERROR_NAMES.values())
     )
-    present = f"classes with ground truth in range: mAP {metrics['mAP_present']:.4f}  mATE {metrics['mATE_present']:.4f}"
+    present = (
+        f"classes with ground truth in range: mAP {metrics['mAP_present']:.4f}  "
+        f"mATE {metrics['mATE_present']:.4f}"
+    )
     head = f"{'class':<22}" + "".join(
         f"{title:>8}" for title in ("AP", "ATE", "ASE", "AOE", "AVE", "AAE")
     )
@@ -138,7 +142,8 @@ def check_split(nusc: NuScenes, eval_set: str, splits: Collection[str]) -> None:
     """Raises UserError for a split that is not one of `splits`."""
     if eval_set not in splits:
         raise UserError(
-            f"eval_set '{eval_set}' does not exist in {nusc.version}; choose from {', '.join(splits) or 'none'}"
+            f"eval_set '{eval_set}' does not exist in {nusc.version}; choose from "
+            f"{', '.join(splits) or 'none'}"
         )
 
 
@@ -162,8 +167,12 @@ def _mismatch(
 ) -> str:
     nearest = eval_set or nearest_split(tokens, splits)
     if nearest is None:
-        return f"{nusc.version} has no ground truth: write the submission only (--format-only) and upload it"
-    missing, extra = sorted(splits[nearest] - tokens), sorted(tokens - splits[nearest])
+        return (
+            f"{nusc.version} has no ground truth: write the submission only (--format-only) and "
+            "upload it"
+        )
+    missing = sorted(splits[nearest] - tokens)
+    extra = sorted(tokens - splits[nearest])
     parts = [
         _counted(group, what)
         for group, what in ((missing, "missing"), (extra, "too many"))
@@ -174,7 +183,10 @@ def _mismatch(
         if fitting
         else "no eval_set fits: write the annotation file anew with tools/create_data.py"
     )
-    return f"the annotation file has not the samples of {nearest} in {nusc.version}: {' and '.join(parts)}; {remedy}"
+    return (
+        f"the annotation file has not the samples of {nearest} in {nusc.version}: "
+        f"{' and '.join(parts)}; {remedy}"
+    )
 
 
 def _counted(tokens: list[str], what: str) -> str:

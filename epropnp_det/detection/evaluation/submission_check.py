@@ -1,6 +1,6 @@
 """Checks of a submission to the nuScenes detection benchmark, before it is uploaded.
 
-The devkit stops at the first mistake, with an assertion; here all are found, one line for each kind.
+The devkit stops at the first mistake, with an assertion; here all are found, a line for each kind.
 """
 
 from __future__ import annotations
@@ -58,7 +58,8 @@ def read_submission(path: str | Path) -> dict[str, Any]:
         and isinstance(content.get("results"), dict)
     ):
         raise UserError(
-            f"{path} is no submission: it needs 'meta' and 'results', with a list of boxes for every sample token"
+            f"{path} is no submission: it needs 'meta' and 'results', with a list of boxes for "
+            "every sample token"
         )
     return content
 
@@ -117,7 +118,10 @@ def summary(content: Mapping[str, Any], class_set: ClassSet, split: Split | None
         or "nothing"
     )
     most = max(map(len, samples), default=0)
-    head = f"valid: {len(samples)} samples ({which}), {classes.total()} boxes, at most {most} a sample; uses {used}"
+    head = (
+        f"valid: {len(samples)} samples ({which}), {classes.total()} boxes, "
+        f"at most {most} per sample; uses {used}"
+    )
     return f"{head}\n{', '.join(f'{name} {classes[name]}' for name in class_set.class_names)}"
 
 

@@ -37,10 +37,8 @@ class HeadingClassifier(BaseModule):
     ):
         super().__init__(init_cfg)
         self.backbone = build_backbone(backbone)
-        self.label, self.heading = (
-            nn.Linear(sum(channels), num_classes),
-            nn.Linear(sum(channels), bins),
-        )
+        self.label = nn.Linear(sum(channels), num_classes)
+        self.heading = nn.Linear(sum(channels), bins)
 
     def forward(
         self, img: Tensor, label: Tensor | None = None, heading: Tensor | None = None

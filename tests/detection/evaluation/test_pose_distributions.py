@@ -14,7 +14,7 @@ from epropnp_det.detection.evaluation.matching import match_boxes
 from epropnp_det.detection.evaluation.pose_distributions import match_detections
 from epropnp_det.detection.evaluation.reliability import hpd_levels, reliability_table
 from epropnp_det.posterior.credible_regions import NOMINAL, binomial_error
-from tests.example_results import MATRIX, made_up_result
+from tests.example_results import MATRIX, synthetic_result
 from tests.tolerances import SIGMAS
 
 SIZE = (1600, 900)
@@ -47,7 +47,7 @@ def test_nothing_found_or_nothing_there(found: int, there: int) -> None:
 
 
 def test_wrong_headings_and_depths_do_not_part_a_pair() -> None:
-    result = made_up_result(10)
+    result = synthetic_result(10)
     truth = result.truth
     along_the_ray = torch.cat([truth.pose[:, :3] * 1.15, truth.pose[:, 3:]], dim=1)
     turned = truth.pose + torch.tensor([0.0, 0.0, 0.0, torch.pi])
@@ -66,7 +66,7 @@ def test_wrong_headings_and_depths_do_not_part_a_pair() -> None:
 
 
 def test_calibrated_detections_have_nominal_coverage() -> None:
-    result = made_up_result(300)
+    result = synthetic_result(300)
     numbers = reliability_table(list(hpd_levels(result)), CLASSES)
     assert numbers["objects"] == 300 and numbers["median_effective_samples"] == pytest.approx(128)
     for shares in numbers["coverage"].values():
@@ -80,7 +80,7 @@ def test_calibrated_detections_have_nominal_coverage() -> None:
 
 
 def test_objects_without_true_box_or_distribution_do_not_count() -> None:
-    result = made_up_result(6)
+    result = synthetic_result(6)
     weight = result.detections.sample_weight.clone()
     weight[4] = torch.nan
     found = replace(result.detections, sample_weight=weight)
@@ -89,7 +89,7 @@ def test_objects_without_true_box_or_distribution_do_not_count() -> None:
 
 
 def test_a_truth_far_from_the_prediction_is_outside_every_region() -> None:
-    result = made_up_result(3)
+    result = synthetic_result(3)
     away = replace(result.truth, pose=result.truth.pose + torch.tensor([0.0, 0.0, 20.0, 3.0]))
     for each in hpd_levels(replace(result, truth=away)):
         assert (each.yaw, each.position, each.depth) == (
