@@ -90,7 +90,7 @@ def test_densities_and_pictures_import_no_models(name: str):
 
 
 def test_pose_losses_import_the_layer_alone():
-    assert rooms_imported_by("losses") <= {"pnp", "compat"}  # compat: before mmdet's registry
+    assert rooms_imported_by("losses") <= {"pnp"}
 
 
 def test_the_engine_imports_no_family():
@@ -110,12 +110,10 @@ def test_rooms_form_no_circle():
     TopologicalSorter(graph).prepare()  # raises CycleError, which lists the circle
 
 
-@pytest.mark.xfail(strict=False, reason="pnp.problem and pnp.ops.torch_impl import each other")
 def test_files_form_no_circle():
     TopologicalSorter(without_packages(ARROWS)).prepare()
 
 
-@pytest.mark.xfail(strict=False, reason="heads have the classes of nuScenes as default")
 def test_the_classes_of_nuscenes_are_imported_by_the_data_alone():
     """The synthetic world is a nuScenes database, so it has the classes of nuScenes too."""
     allowed = (f"{PACKAGE}.detection.data", f"{PACKAGE}.synthetic")
