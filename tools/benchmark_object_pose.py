@@ -1,6 +1,6 @@
 #!/usr/bin/env python
-"""Times an object-pose network on random patches: a training step, a test, and the share of both
-that the PnP layer has.
+"""Measures the time of an object-pose network on random patches: a training step, a test, and the
+PnP layer's share of both.
 
 Weights are random, which changes no time. Run it where nothing else runs, with
 OMP_WAIT_POLICY=passive.
@@ -101,14 +101,14 @@ def training_calls(model, batch) -> tuple[Callable[[], object], Callable[[], obj
     """A training step without the optimizer, and its part behind the maps."""
     import torch
 
-    from epropnp_det.object_pose.structures import ObjectTruth
+    from epropnp_det.object_pose.structures import GroundTruth
 
     img, geometry, pose = batch
     maps = model.maps(img, geometry).detach()
-    truth = ObjectTruth(pose, torch.zeros_like(maps.noc), torch.ones_like(maps.noc[:, :1]))
+    gt = GroundTruth(pose, torch.zeros_like(maps.noc), torch.ones_like(maps.noc[:, :1]))
 
     def behind(seen) -> None:
-        losses = model.losses(seen, geometry, truth)
+        losses = model.losses(seen, geometry, gt)
         sum(value for name, value in losses.items() if "loss" in name).backward()
 
     return (

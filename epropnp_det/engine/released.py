@@ -47,15 +47,15 @@ class ReleasedFamily:
     """The released architectures of one family of models.
 
     Args:
-        title: of the released programs.
-        folder: of the configs, below the folder of all configs.
-        architectures: of the family.
+        title: name of the released programs.
+        folder: where the configs are, below the folder of all configs.
+        architectures: all that are known.
         our_name: from a released weight of the whole model to our name, None where it is dropped;
             a name that no released model has stays as it is.
         released_head: prefix of the head's weights in released checkpoints.
         our_head: prefix of weights that our models alone have.
-        head_modules: of our model, what a conversion of the head alone keeps.
-        first_pixel: of a config, where its data put the centre of pixel (0, 0); None where that
+        head_modules: modules of our model that a conversion of the head alone keeps.
+        first_pixel: where the data of a config put the centre of pixel (0, 0); None where that
             does not depend on the config.
     """
 
@@ -139,8 +139,7 @@ def recognise(
     of.
 
     Raises:
-        UserError: none of them; the message says what the weights are instead, as far as their
-            names show.
+        UserError: none of them; the message describes the weights by their names.
     """
     for family in families:
         for architecture in family.architectures:

@@ -19,8 +19,8 @@ from .problem import PointSettings, problem_of_all_cells
 from .released.epnp import epnp_start
 from .structures import (
     CorrespondenceMaps,
+    GroundTruth,
     ObjectPoses,
-    ObjectTruth,
     PatchGeometry,
     rotation_vector_covariance,
 )
@@ -89,7 +89,7 @@ class ObjectPoseEstimator(BaseDetector):
             img: (B, 3, H, W).
             origin, side, matrix, half_extent, object_index: fields of `PatchGeometry`.
             rescale: ignored; poses are in the camera frame whatever the patch.
-            kwargs: of `forward_train` or `simple_test`.
+            kwargs: further arguments of `forward_train` or `simple_test`.
         """
         geometry = PatchGeometry(origin, side, matrix, half_extent, object_index)
         work = self.forward_train if return_loss else self.simple_test
@@ -125,9 +125,9 @@ class ObjectPoseEstimator(BaseDetector):
         symmetries: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """Losses of B patches; the truth is that of `ObjectTruth`."""
-        truth = ObjectTruth(gt_pose, gt_noc, gt_mask, symmetries)
-        return self.losses(self.maps(img, geometry), geometry, truth, generator)
+        """Losses of B patches; the other arguments are the fields of `GroundTruth`."""
+        gt = GroundTruth(gt_pose, gt_noc, gt_mask, symmetries)
+        return self.losses(self.maps(img, geometry), geometry, gt, generator)
 
     @torch.no_grad()
     def estimate(
@@ -141,8 +141,8 @@ class ObjectPoseEstimator(BaseDetector):
 
         Args:
             img: (B, 3, H, W).
-            generators: of the random start and the pose samples, one for each patch: the pose of a
-                patch then does not depend on the others of the batch. None: torch's own for all.
+            generators: one for each patch, for the random start and the pose samples. The pose of
+                a patch then does not depend on the rest of its batch. None: torch's own for all.
             mc_samples: number of weighted pose samples of each object; None for none.
         """
         problem = problem_of_all_cells(self.maps(img, geometry), geometry, self.points)

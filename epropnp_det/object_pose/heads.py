@@ -44,9 +44,7 @@ class CorrespondenceHead(BaseModule):
         self.log_scale = nn.Linear(in_channels, 2 * (objects or 1))
 
     def init_weights(self) -> None:
-        """Draws the weights as `initialization` says; biases that it leaves out stay as torch draws
-        them.
-        """
+        """Draws the weights by `initialization`; the other biases stay as torch draws them."""
         nn.init.normal_(self.output.weight, std=V1_STD)
         if self.initialization == "v1":
             nn.init.normal_(self.log_scale.weight, std=V1_STD)

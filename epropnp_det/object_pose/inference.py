@@ -27,14 +27,14 @@ def estimate_poses(
     """Poses of B objects of one image, on the CPU.
 
     Args:
-        model: of `init_model`, whose config says what the network's patches are.
+        model: made by `init_model`; its config has the settings of the patches, `patch`.
         image: (H, W, 3), blue first, 0..255.
         camera_matrix: (3, 3) intrinsics, pixel centres at half integers.
         boxes: (B, 4) x, y, w, h [px].
         half_extent: (B, 3) [m], half sizes of the objects about their origins.
         object_index: (B,) places in the model's list of objects.
         mc_samples: number of weighted pose samples of each object; None for none.
-        seed: of the random numbers of each object.
+        seed: seed of each object's random numbers.
 
     Raises:
         UserError: no boxes, a box without area or outside the image, or the config lacks `patch`.

@@ -59,7 +59,7 @@ class UpsamplingDecoder(BaseModule):
         self.features = nn.Sequential(*layers)
 
     def init_weights(self) -> None:
-        """Draws the weights of all convolutions as `initialization` says."""
+        """Draws the weights of all convolutions by `initialization`."""
         for layer in self.features:
             if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 continue
@@ -81,7 +81,7 @@ class FinestPyramidLevel(BaseModule):
     gradient.
 
     Args:
-        in_channels: of the backbone's levels, finest first.
+        in_channels: channels of the backbone's levels, finest first.
         out_channels: F.
     """
 
@@ -132,7 +132,7 @@ class EfficientNetLite(BaseModule):
         self.blocks = whole._blocks
 
     def init_weights(self) -> None:
-        """Loads the ImageNet weights where `pretrained` says so.
+        """Loads the ImageNet weights if `pretrained` is set.
 
         Raises:
             UserError: the package of the weights is not installed.

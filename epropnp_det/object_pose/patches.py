@@ -19,8 +19,8 @@ class PatchSettings:
 
     Args:
         size: side of the input [px].
-        mean: of each channel, subtracted first.
-        std: of each channel, divided by.
+        mean: number of each channel that is subtracted first.
+        std: number of each channel that divides the rest.
         to_rgb: turn OpenCV's channels, blue first, to red first.
         released: cut whole pixels as the released programs do, see `ReleasedWindow`.
     """

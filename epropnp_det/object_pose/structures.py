@@ -1,4 +1,5 @@
-"""Values of the object-pose family: where patches lie, what the network predicts, the truth."""
+"""Values of the object-pose family: where patches lie, the network's
+predictions, ground truth."""
 
 from __future__ import annotations
 
@@ -52,7 +53,7 @@ class CorrespondenceMaps(Record):
 
 
 @dataclass(frozen=True)
-class ObjectTruth(Record):
+class GroundTruth(Record):
     """Ground truth of B patches.
 
     Args:

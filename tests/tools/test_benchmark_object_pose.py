@@ -1,4 +1,4 @@
-"""The benchmark of the object-pose network times a step and a test."""
+"""The benchmark of the object-pose network measures a training step and a test."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from epropnp_det.pnp import SE3Pose
 
-from ..structures import ObjectTruth, compose
+from ..structures import GroundTruth, compose
 
 REDUCTIONS = ("masked", "all")
 
@@ -49,8 +49,8 @@ def coordinate_error(noc: Tensor, target: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def nearest_symmetric_truth(noc: Tensor, truth: ObjectTruth, half_extent: Tensor) -> ObjectTruth:
-    """The truth of that symmetric pose whose coordinates are nearest to the predicted ones.
+def nearest_symmetric_gt(noc: Tensor, gt: GroundTruth, half_extent: Tensor) -> GroundTruth:
+    """The ground truth of that symmetric pose whose coordinates are nearest to the predicted ones.
 
     One symmetry is chosen for each object: the first of least unweighted sum of the coordinate
     errors over the cells that show the object. Coordinates are moved in metres, so that symmetries
@@ -58,19 +58,19 @@ def nearest_symmetric_truth(noc: Tensor, truth: ObjectTruth, half_extent: Tensor
 
     Args:
         noc: (B, 3, h, w) predicted.
-        truth: of B objects; returned as it is where no object has symmetries.
+        gt: ground truth of B objects; returned as it is where no object has symmetries.
         half_extent: (B, 3) [m].
     """
-    if truth.symmetries is None or truth.noc is None:
-        return truth
-    points = truth.noc.flatten(2).mT * half_extent[:, None]
-    moved = SE3Pose.transform(truth.symmetries, points[:, None]) / half_extent[:, None, None]
-    shown = (truth.noc != 0).any(1).flatten(1)[:, None, :, None]
+    if gt.symmetries is None or gt.noc is None:
+        return gt
+    points = gt.noc.flatten(2).mT * half_extent[:, None]
+    moved = SE3Pose.transform(gt.symmetries, points[:, None]) / half_extent[:, None, None]
+    shown = (gt.noc != 0).any(1).flatten(1)[:, None, :, None]
     candidates = moved * shown  # (B, S, h w, 3)
     error = (noc.flatten(2).mT[:, None] - candidates).abs() * shown
     chosen = error.sum((-2, -1)).argmin(1)
     row = torch.arange(len(noc), device=noc.device)
-    target = candidates[row, chosen].mT.unflatten(2, truth.noc.shape[-2:])
+    target = candidates[row, chosen].mT.unflatten(2, gt.noc.shape[-2:])
     # The moved coordinates S X appear where X does if the pose is y S^-1.
-    pose = compose(truth.pose, SE3Pose.inverse(truth.symmetries[row, chosen]))
-    return ObjectTruth(pose, target, truth.mask)
+    pose = compose(gt.pose, SE3Pose.inverse(gt.symmetries[row, chosen]))
+    return GroundTruth(pose, target, gt.mask)

@@ -25,8 +25,8 @@ from epropnp_det.pnp import (
 )
 
 from ..problem import PointSettings, draw_cells, problem_of_drawn_cells
-from ..structures import CorrespondenceMaps, ObjectTruth, PatchGeometry
-from .coordinate_loss import CoordinateLoss, nearest_symmetric_truth
+from ..structures import CorrespondenceMaps, GroundTruth, PatchGeometry
+from .coordinate_loss import CoordinateLoss, nearest_symmetric_gt
 
 
 class LaplacePoseLoss(RunningScale):
@@ -101,10 +101,10 @@ class ObjectPoseLosses(nn.Module):
         pnp: settings of `EProPnP6DoF` in training.
         points: how cells become points.
         symmetric: compare with the symmetric pose whose coordinates are nearest to the predicted
-            ones, see `nearest_symmetric_truth`; the pose losses then use that pose too.
-        regularize_from_truth: let the true pose compete as a start of the solution that Eq. (9)
+            ones, see `nearest_symmetric_gt`; the pose losses then use that pose too.
+        regularize_from_gt: let the true pose compete as a start of the solution that Eq. (9)
             begins from, as the released programs do. Without it that solution has not seen the
-            truth.
+            gt.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class ObjectPoseLosses(nn.Module):
         points: PointSettings,
         beta: float = 0.05,
         symmetric: bool = True,
-        regularize_from_truth: bool = False,
+        regularize_from_gt: bool = False,
     ):
         super().__init__()
         self.pose = None if pose is None else build_pose_loss(pose)
@@ -127,7 +127,7 @@ class ObjectPoseLosses(nn.Module):
         self.beta = beta
         self.points = points
         self.symmetric = symmetric
-        self.regularize_from_truth = regularize_from_truth
+        self.regularize_from_gt = regularize_from_gt
         self.layer = EProPnP6DoF(**pnp)
         self.local_solver = EProPnP6DoF(**dict(pnp, init=None))
 
@@ -135,22 +135,22 @@ class ObjectPoseLosses(nn.Module):
         self,
         maps: CorrespondenceMaps,
         geometry: PatchGeometry,
-        truth: ObjectTruth,
+        gt: GroundTruth,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Losses (), by name, of B patches, and two numbers for the log."""
         if self.symmetric:
-            truth = nearest_symmetric_truth(maps.noc, truth, geometry.half_extent)
+            gt = nearest_symmetric_gt(maps.noc, gt, geometry.half_extent)
         drawn = draw_cells(maps, self.points.train_points, generator)
         problem = problem_of_drawn_cells(maps, geometry, self.points, drawn)
         estimate = self.layer.solve(
-            problem, truth.pose if self.regularize_from_truth else None, generator
+            problem, gt.pose if self.regularize_from_gt else None, generator
         )
-        samples = self.draw_samples(problem, truth.pose, estimate, generator)
+        samples = self.draw_samples(problem, gt.pose, estimate, generator)
         return (
-            self.coordinate_losses(maps, truth)
-            | self.pose_losses(problem, truth.pose, estimate, samples, maps.scale.mean())
-            | self.regularization(problem, truth.pose, estimate)
+            self.coordinate_losses(maps, gt)
+            | self.pose_losses(problem, gt.pose, estimate, samples, maps.scale.mean())
+            | self.regularization(problem, gt.pose, estimate)
             | dict(
                 invalid_objects=(~estimate.valid).sum().float(),
                 w2d_scale=maps.scale.detach().mean(),
@@ -169,15 +169,15 @@ class ObjectPoseLosses(nn.Module):
         """
         if type(self.pose) is not MonteCarloPoseLoss:
             return None
-        if not self.regularize_from_truth:
+        if not self.regularize_from_gt:
             estimate = estimate_from_gt(self.local_solver, problem, gt_pose, estimate)
         return self.layer.sample(problem, estimate, generator)
 
-    def coordinate_losses(self, maps: CorrespondenceMaps, truth: ObjectTruth) -> dict[str, Tensor]:
+    def coordinate_losses(self, maps: CorrespondenceMaps, gt: GroundTruth) -> dict[str, Tensor]:
         """The coordinate loss, where there is one."""
         if self.coordinate is None:
             return {}
-        return dict(loss_coordinate=self.coordinate(maps.noc, truth.noc, truth.mask))
+        return dict(loss_coordinate=self.coordinate(maps.noc, gt.noc, gt.mask))
 
     def pose_losses(
         self,

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.object_pose.structures import ObjectTruth, compose
+from epropnp_det.object_pose.structures import GroundTruth, compose
 from epropnp_det.object_pose.training.coordinate_loss import (
     CoordinateLoss,
     coordinate_error,
-    nearest_symmetric_truth,
+    nearest_symmetric_gt,
 )
 from epropnp_det.pnp import SE3Pose
 from tests.tolerances import EXACT, RECORDED_FLOAT64
@@ -36,26 +36,26 @@ def channels_first(maps: Tensor) -> Tensor:
     return maps.permute(0, 3, 1, 2)
 
 
-def truth_of(case: dict[str, Any]) -> ObjectTruth:
+def gt_of(case: dict[str, Any]) -> GroundTruth:
     """The recorded pool acts on normalised coordinates: half extents of one metre."""
     number = len(case["gt"])
     pool = pose_from_matrix(torch.nn.functional.pad(case["pool"], (0, 1)))
     pose = SE3Pose.identity(case["gt"]).expand(number, 7)
     symmetries = pool.expand(number, *pool.shape)
     mask = channels_first(case["mask"])
-    return ObjectTruth(pose, channels_first(case["gt"]), mask, symmetries)
+    return GroundTruth(pose, channels_first(case["gt"]), mask, symmetries)
 
 
 def test_chosen_symmetry_loss_and_gradient_of_the_released_layer(case: dict[str, Any]):
     """Its loss is mean (1 + 2 m) e + 0.5 (prob - min(e, 1))^2, its mask m is cut at a half."""
     noc = channels_first(case["pred"]).clone().requires_grad_()
-    truth = truth_of(case)
-    nearest = nearest_symmetric_truth(noc, truth, torch.ones(len(noc), 3, dtype=noc.dtype))
+    gt = gt_of(case)
+    nearest = nearest_symmetric_gt(noc, gt, torch.ones(len(noc), 3, dtype=noc.dtype))
     picked = case["pool"][case["chosen"]]
     expected = torch.einsum("bij,bhwj->bihw", picked, case["gt"])
     torch.testing.assert_close(nearest.noc, expected, rtol=EXACT, atol=EXACT)
     error = coordinate_error(noc, nearest.noc)
-    mask = (truth.mask > 0.5).double()
+    mask = (gt.mask > 0.5).double()
     l1_part = ((1 + 2 * mask) * error).mean((1, 2, 3))
     clipped = channels_first(case["prob"]) - error.clamp(max=1)
     loss = l1_part + 0.5 * clipped.square().mean((1, 2, 3))
@@ -66,7 +66,7 @@ def test_chosen_symmetry_loss_and_gradient_of_the_released_layer(case: dict[str,
     torch.testing.assert_close(noc.grad, channels_first(case["grad_pred"]), **close)
 
 
-def random_truth(objects: int = 3, symmetries: int = 4) -> tuple[Tensor, ObjectTruth, Tensor]:
+def random_gt(objects: int = 3, symmetries: int = 4) -> tuple[Tensor, GroundTruth, Tensor]:
     """Predicted coordinates, ground truth with random motions as symmetries, half extents."""
     generator = torch.Generator().manual_seed(0)
     like = torch.zeros((), dtype=torch.float64)
@@ -83,8 +83,8 @@ def random_truth(objects: int = 3, symmetries: int = 4) -> tuple[Tensor, ObjectT
     noc, predicted = torch.randn(2, objects, 3, 8, 8, generator=generator, dtype=like.dtype)
     shown = torch.rand(objects, 1, 8, 8, generator=generator) > 0.4
     half_extent = 0.05 + torch.rand(objects, 3, generator=generator, dtype=like.dtype)
-    truth = ObjectTruth(poses(objects), noc * shown, shown.double(), pool)
-    return predicted, truth, half_extent
+    gt = GroundTruth(poses(objects), noc * shown, shown.double(), pool)
+    return predicted, gt, half_extent
 
 
 def points(noc: Tensor, half_extent: Tensor) -> Tensor:
@@ -93,67 +93,67 @@ def points(noc: Tensor, half_extent: Tensor) -> Tensor:
 
 def test_pose_and_coordinates_of_the_chosen_symmetry_go_together():
     """Wherever the coordinates are moved to, the camera sees the same points."""
-    _, truth, half_extent = random_truth()
+    _, gt, half_extent = random_gt()
     chosen = torch.tensor([1, 3, 0])
-    symmetry = truth.symmetries[torch.arange(3), chosen]
-    seen = SE3Pose.transform(symmetry, points(truth.noc, half_extent)) / half_extent[:, None]
+    symmetry = gt.symmetries[torch.arange(3), chosen]
+    seen = SE3Pose.transform(symmetry, points(gt.noc, half_extent)) / half_extent[:, None]
     noc = seen.mT.unflatten(2, (8, 8))
-    nearest = nearest_symmetric_truth(noc, truth, half_extent)
-    shown = truth.mask.flatten(1) > 0
-    before = SE3Pose.transform(truth.pose, points(truth.noc, half_extent))
+    nearest = nearest_symmetric_gt(noc, gt, half_extent)
+    shown = gt.mask.flatten(1) > 0
+    before = SE3Pose.transform(gt.pose, points(gt.noc, half_extent))
     after = SE3Pose.transform(nearest.pose, points(nearest.noc, half_extent))
     torch.testing.assert_close(after[shown], before[shown], rtol=EXACT, atol=EXACT)
-    torch.testing.assert_close(nearest.noc * truth.mask, noc * truth.mask, rtol=EXACT, atol=EXACT)
-    assert not (nearest.noc * (1 - truth.mask)).any()
+    torch.testing.assert_close(nearest.noc * gt.mask, noc * gt.mask, rtol=EXACT, atol=EXACT)
+    assert not (nearest.noc * (1 - gt.mask)).any()
 
 
 def test_padding_with_the_identity_and_repeated_members_change_nothing():
-    noc, truth, half_extent = random_truth()
-    expected = nearest_symmetric_truth(noc, truth, half_extent)
-    repeated = torch.cat((truth.symmetries, truth.symmetries, truth.symmetries[:, :1]), 1)
-    got = nearest_symmetric_truth(noc, replace(truth, symmetries=repeated), half_extent)
+    noc, gt, half_extent = random_gt()
+    expected = nearest_symmetric_gt(noc, gt, half_extent)
+    repeated = torch.cat((gt.symmetries, gt.symmetries, gt.symmetries[:, :1]), 1)
+    got = nearest_symmetric_gt(noc, replace(gt, symmetries=repeated), half_extent)
     assert torch.equal(got.noc, expected.noc) and torch.equal(got.pose, expected.pose)
 
 
-def test_objects_without_symmetry_keep_their_truth():
-    noc, truth, half_extent = random_truth()
-    plain = replace(truth, symmetries=None)
-    assert nearest_symmetric_truth(noc, plain, half_extent) is plain
-    identity = replace(truth, symmetries=truth.symmetries[:, :1])
-    nearest = nearest_symmetric_truth(noc, identity, half_extent)
-    torch.testing.assert_close(nearest.noc, truth.noc, rtol=EXACT, atol=EXACT)
-    torch.testing.assert_close(nearest.pose, truth.pose, rtol=EXACT, atol=EXACT)
+def test_objects_without_symmetry_keep_their_gt():
+    noc, gt, half_extent = random_gt()
+    plain = replace(gt, symmetries=None)
+    assert nearest_symmetric_gt(noc, plain, half_extent) is plain
+    identity = replace(gt, symmetries=gt.symmetries[:, :1])
+    nearest = nearest_symmetric_gt(noc, identity, half_extent)
+    torch.testing.assert_close(nearest.noc, gt.noc, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(nearest.pose, gt.pose, rtol=EXACT, atol=EXACT)
 
 
 def test_composed_motions_act_one_after_the_other():
-    _, truth, half_extent = random_truth()
-    first = truth.symmetries[:, 1]
-    x = points(truth.noc, half_extent)
+    _, gt, half_extent = random_gt()
+    first = gt.symmetries[:, 1]
+    x = points(gt.noc, half_extent)
     torch.testing.assert_close(
-        SE3Pose.transform(compose(truth.pose, first), x),
-        SE3Pose.transform(truth.pose, SE3Pose.transform(first, x)),
+        SE3Pose.transform(compose(gt.pose, first), x),
+        SE3Pose.transform(gt.pose, SE3Pose.transform(first, x)),
         rtol=EXACT,
         atol=EXACT,
     )
 
 
 def test_masked_mean_does_not_depend_on_the_share_of_background():
-    noc, truth, _ = random_truth()
+    noc, gt, _ = random_gt()
     loss = CoordinateLoss(loss_weight=2.0)
-    wide = [torch.nn.functional.pad(maps, (0, 24)) for maps in (noc, truth.noc, truth.mask)]
-    expected = loss(noc, truth.noc, truth.mask)
+    wide = [torch.nn.functional.pad(maps, (0, 24)) for maps in (noc, gt.noc, gt.mask)]
+    expected = loss(noc, gt.noc, gt.mask)
     torch.testing.assert_close(loss(*wide), expected, rtol=EXACT, atol=EXACT)
     # Of four columns of cells three are background now.
     ratio = CoordinateLoss(reduction="all")(*wide) / CoordinateLoss(reduction="all")(
-        noc, truth.noc, truth.mask
+        noc, gt.noc, gt.mask
     )
     torch.testing.assert_close(ratio, torch.tensor(0.25).double(), rtol=EXACT, atol=EXACT)
 
 
 def test_empty_mask_gives_zero_with_a_finite_gradient():
-    noc, truth, _ = random_truth()
+    noc, gt, _ = random_gt()
     noc.requires_grad_()
-    CoordinateLoss()(noc, truth.noc, torch.zeros_like(truth.mask)).backward()
+    CoordinateLoss()(noc, gt.noc, torch.zeros_like(gt.mask)).backward()
     assert not noc.grad.any()
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from epropnp_det.object_pose.problem import problem_of_drawn_cells
 from epropnp_det.object_pose.released.key_names import our_name
-from epropnp_det.object_pose.structures import CorrespondenceMaps, ObjectTruth
+from epropnp_det.object_pose.structures import CorrespondenceMaps, GroundTruth
 from epropnp_det.object_pose.training.losses import ObjectPoseLosses
 from epropnp_det.pnp import PnPProblem, PoseSamples
 from epropnp_det.pnp.proposals.angular_central_gaussian import AngularCentralGaussian
@@ -67,10 +67,10 @@ def step(request, reference_folder: Path) -> Step:
     criterion = losses_of(run["loss_weights"].tolist(), points)
     pose = pose_from_matrix(recorded["pose_gt"])
     mask = recorded["mask"].double()
-    truth = ObjectTruth(pose, recorded["noc_target"].double(), mask)
+    gt = GroundTruth(pose, recorded["noc_target"].double(), mask)
     estimate = estimate_at(problem, run["pose_opt"])
     losses = (
-        criterion.coordinate_losses(maps, truth)
+        criterion.coordinate_losses(maps, gt)
         | criterion.pose_losses(problem, pose, estimate, samples, maps.scale.mean())
         | criterion.regularization(problem, pose, estimate)
     )
@@ -100,7 +100,7 @@ def losses_of(weights: list[float], points) -> ObjectPoseLosses:
         orientation=orientation,
         pnp=dict(mc_samples=512, lm_iterations=5),
         points=points,
-        regularize_from_truth=True,
+        regularize_from_gt=True,
     ).double()
 
 

@@ -32,7 +32,7 @@ model = dict(
         orientation=1.0,
         beta=0.05,
         symmetric=False,
-        regularize_from_truth=True,
+        regularize_from_gt=True,
     ),
     train_cfg=dict(
         pnp=dict(
