@@ -43,10 +43,11 @@ test-layer:    ## the tests of the layer, in .venv-layer
 	OMP_NUM_THREADS=1 $(LAYER_PYTHON) -m pytest $(EXAMPLES)
 	OMP_NUM_THREADS=1 $(LAYER_PYTHON) -m pytest tests/pnp $(ARGS)
 
-check: $(STAMP)    ## ruff (rules and form), spelling, types
+check: $(STAMP)    ## ruff (rules and form), spelling, words, types
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m codespell_lib
+	$(PYTHON) tools/check_words.py
 	$(PYTHON) -m mypy
 
 docs: $(STAMP)    ## the documentation site in output/site; a warning is an error

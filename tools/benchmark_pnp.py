@@ -54,7 +54,7 @@ class Case:
     """One call of the layer.
 
     Args:
-        name: of the case.
+        name: name of the case.
         objects, points, samples: how many; no samples: inference.
         dof: 4 or 6.
     """
@@ -159,7 +159,7 @@ def call_of(case: Case, device: str = "cpu") -> Callable[[], object]:
         view().to(device),
     )
     layer = {4: EProPnP4DoF, 6: EProPnP6DoF}[case.dof]
-    # On a GPU torch's own generator, which a CUDA graph knows.
+    # On a GPU torch's own generator, which a CUDA graph registers.
     generator = torch.Generator().manual_seed(1) if device == "cpu" else None
     if not case.samples:
         test = layer(lm_iterations=5)
@@ -212,9 +212,7 @@ def _timed(call: Callable[[], object], clock: Callable[[], float]) -> float:
 
 
 def operations(call: Callable[[], object]) -> int:
-    """Torch operations that the call asks for; those that an operation is made of are not
-    counted.
-    """
+    """Torch operations of the call, without those inside another operation."""
     with profile(activities=[ProfilerActivity.CPU]) as told:
         call()
     ours = (event for event in told.events() if event.name.startswith("aten::"))
@@ -230,9 +228,7 @@ def resident(field: str) -> int:
 
 
 def extra_memory(case: Case) -> int:
-    """Bytes that a call adds to what the process holds, at its peak. To be asked in a fresh
-    process.
-    """
+    """Bytes that a call adds to what the process holds, at its peak. Call it in a fresh process."""
     with on_threads(1):
         call_of(replace(case, objects=1))()
         call = call_of(case)
@@ -337,7 +333,7 @@ def _lines(path: str) -> list[str]:
     return Path(path).read_text().splitlines() if Path(path).exists() else []
 
 
-# --- how it is told ---
+# --- report ---
 
 
 def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:

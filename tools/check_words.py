@@ -198,7 +198,10 @@ PROSE = {
 def check(file: Path) -> list[tuple[int, str, str]]:
     """Line number, words found and remedy, in the order of the lines."""
     text = file.read_text()
-    prose = PROSE[file.suffix or file.name](text)
+    try:
+        prose = PROSE[file.suffix or file.name](text)
+    except SyntaxError as error:
+        return [(error.lineno or 1, "a syntax error", "make the file valid Python first")]
     prose = blank(prose, CODE_IN_PROSE)
     found = [
         (

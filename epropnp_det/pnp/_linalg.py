@@ -1,4 +1,4 @@
-"""Small symmetric systems that may be broken: nothing here raises, looks at a value on the host, or
+"""Small symmetric systems that may be singular: nothing here raises, reads a value on the host, or
 spreads a NaN.
 """
 

@@ -135,7 +135,8 @@ def real_tensors(**given: Any) -> dict[str, Tensor]:
     """Tensors, arrays and nested sequences of numbers as tensors of one device and one dtype.
 
     Half precision and integers become float32; a single float64 among them makes all of them
-    float64. What is no tensor goes to the device of the tensors beside it.
+    float64. Other values move to the device of the
+    tensors.
 
     Raises:
         ValueError: a value that is no array of real numbers, or tensors on several devices; the

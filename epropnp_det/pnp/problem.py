@@ -87,8 +87,8 @@ class PnPProblem(InputRecord):
         """The problem with the threshold of `adaptive_threshold`.
 
         Args:
-            points: of the problem.
-            camera: of the problem.
+            points: points of the problem.
+            camera: camera of the problem.
             robust: kernel of the problem.
             relative_delta: factor of the threshold.
             through_x2d: whether gradients flow through the threshold into x2d; they always flow

@@ -37,7 +37,7 @@ class PoseSamples(Record):
             exp(-cost(y)) dy.
         valid: (...) bool, False where the estimate or a proposal broke.
 
-    Indexing and `shape` speak of the object dims `...`; the sample dim stays in front.
+    Indexing and `shape` refer to the object dims `...`; the sample dim stays in front.
     """
 
     pose: Tensor
@@ -60,8 +60,8 @@ class PoseSamples(Record):
 
     @property
     def effective_sample_size(self) -> Tensor:
-        """1 / sum of squared normalised weights (...), between 1 and S: near 1 the samples tell
-        nothing.
+        """1 / sum of squared normalised weights (...), between 1 and S: near 1 the samples hold no
+        information.
         """
         return self.weights.detach().square().sum(0).reciprocal()
 
@@ -78,8 +78,8 @@ class PoseSamples(Record):
 
         Args:
             levels: Q numbers between 0 and 1.
-            values: (S, ..., V), numbers told of each sample, as distances; None for the tangents
-                from the mean to the samples (metres, and radians of yaw or the vector d of
+            values: (S, ..., V), numbers of each sample, for example distances; None for the
+                tangents from the mean to the samples (metres, and radians of yaw or the vector d of
                 `SE3Pose`).
 
         Returns:

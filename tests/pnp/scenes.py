@@ -1,4 +1,4 @@
-"""Small made-up problems whose true pose is known."""
+"""Small synthetic problems with known true poses."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def poses(
     dtype: torch.dtype = torch.float64,
     space: type[PoseSpace] = YawPose,
 ) -> Tensor:
-    """Poses (*shape, D) of cars in view, turned anyhow."""
+    """Poses (*shape, D) of cars in view, randomly rotated."""
     z = uniform(shape, 10.0, 30.0, generator, dtype)
     x = z * uniform(shape, -0.4, 0.4, generator, dtype)
     y = uniform(shape, 0.5, 1.5, generator, dtype)

@@ -16,7 +16,7 @@ from .scenes import MATRIX, SIZE, camera, seeded, uniform
 
 @pytest.fixture
 def xyz() -> Tensor:
-    """Points in view, beside the view, nearer than the near plane and behind the camera."""
+    """Points in view, outside the view, nearer than the near plane and behind the camera."""
     generator = seeded(0)
     return torch.stack(
         [

@@ -159,8 +159,8 @@ def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
 
 
 class Launches(TorchDispatchMode):
-    """Names of the operations that were asked for, less those that only look at a tensor in another
-    way; refuses copies between devices.
+    """Names of the operations that ran, without those that only return a view of a tensor; refuses
+    copies between devices.
     """
 
     def __init__(self) -> None:
@@ -184,7 +184,7 @@ class Launches(TorchDispatchMode):
 def of_shapes_alone(
     call: type, space: type[PoseSpace], device: str, implementation: str
 ) -> tuple[tuple[Tensor, ...], list[str]]:
-    """What a call tells, and the operations it asks for, on tensors of shape, dtype and device
+    """The results of a call, and the operations it runs, on tensors of shape, dtype and device
     alone: reading a value raises.
     """
     step, given = call(space, SHORT), inputs(space, call=call)
@@ -213,7 +213,7 @@ def test_a_call_asks_a_gpu_for_no_value(
 def test_the_backward_pass_asks_for_no_value(
     space: type[PoseSpace], implementation: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a CPU of shapes alone: for tensors on a GPU, autograd wants to see its driver."""
+    """On a CPU of shapes alone: for tensors on a GPU, autograd needs its driver."""
     monkeypatch.setitem(ops.backend.BACKENDS, "cpu", "triton")
     told, _ = of_shapes_alone(Training, space, "cpu", implementation)
     assert [value.shape for value in told] == [
@@ -234,9 +234,9 @@ def test_triton_takes_over_what_it_has_kernels_for(
         name: asked["triton"].count(f"epropnp_det.{name}.default")
         for name in ("cost", "cost_gradient", "linearize", "solve")
     }
-    # Costs: of the proposals of the start, of the start against the true pose, of two rounds of samples and of the true pose. Solutions:
-    # of the proposals, and of all points. Normal equations: at the solution, for its covariance;
-    # and for the first proposal.
+    # Costs: of the proposals of the start, of the start against the true pose, of two rounds of
+    # samples and of the true pose. Solutions: of the proposals, and of all points. Normal
+    # equations: at the solution, for its covariance; and for the first proposal.
     assert counts == {"cost": 5, "cost_gradient": 3, "linearize": 2, "solve": 2}
 
 

@@ -41,7 +41,7 @@ ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
 
 @pytest.fixture(autouse=True)
 def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test says itself which implementation it asks."""
+    """Each test chooses its implementation."""
     monkeypatch.setattr(ops.backend, "_chosen", [])
 
 
@@ -171,7 +171,7 @@ def test_results_do_not_depend_on_the_number_of_threads(space: type[PoseSpace]) 
 def gradients_of(
     name: str, problem: PnPProblem, call: Callable[[PnPProblem], list[Tensor]], dtype: torch.dtype
 ) -> list[Tensor]:
-    """What `call` makes of the problem, and the gradients in x3d, x2d, w2d and delta of a sum with
+    """Results of `call` on the problem, and the gradients in x3d, x2d, w2d and delta of a sum with
     uneven weights.
     """
     again, leaves = of_inputs(problem, dtype)
@@ -570,8 +570,8 @@ def test_losses_of_a_thousand_runs_are_those_of_plain_torch(
 
 
 def test_log_density_of_von_mises_over_all_concentrations() -> None:
-    """In a single round the weights tell the density of the first proposal, whose concentration the
-    weights of the points tell.
+    """In a single round the weights give the density of the first proposal, whose concentration
+    follows from the weights of the points.
     """
     problem, pose = scenes.problem(())
     problem, pose = problem.map(lambda tensor: tensor.expand(61, *tensor.shape)), pose.expand(61, 4)

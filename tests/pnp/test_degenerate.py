@@ -71,7 +71,7 @@ def behind(values: Values) -> Values:
     )
 
 
-# No pose can be told from these, whatever the pose space ...
+# These determine no pose, whatever the pose space ...
 HOPELESS: dict[str, Callable[[Values], Values]] = {
     "all object points equal": change("x3d", lambda x: x[:, :1].expand_as(x)),
     "all image points equal": change("x2d", lambda x: x[:, :1].expand_as(x)),

@@ -20,7 +20,7 @@ TILT = math.radians(5.0)
 
 
 def pitch(angle: float) -> Tensor:
-    """Rotation about the camera's x axis: level coordinates to those of a camera that looks down by
+    """Rotation about the camera's x axis: level coordinates to those of a camera pitched down by
     `angle`.
     """
     cos, sin = math.cos(angle), math.sin(angle)

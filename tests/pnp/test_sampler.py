@@ -139,7 +139,7 @@ def test_bias_of_adaptation_falls_with_the_number_of_samples(runs: Runs, seed: i
 
 
 def test_gradient_is_hardly_biased_by_adaptation() -> None:
-    """Weights that are too low together share out the expectation of Eq. (7) just the same."""
+    """A common factor of the weights cancels in the self-normalised gradient of Eq. (7)."""
     problem, estimate = few_points(0)
 
     def gradients(number: int, rounds: int, runs: int) -> Tensor:
@@ -163,8 +163,8 @@ def test_quadrature_knows_the_integral_of_a_gaussian() -> None:
 
 
 def test_volume_of_the_tangent_of_quaternions() -> None:
-    """Uniform quaternions seen in the tangent have the density that `log_volume` says, over the
-    area 2 pi^2 of the sphere.
+    """Uniform quaternions in the tangent have the density of `log_volume`, over the area 2 pi^2 of
+    the sphere.
     """
     drawn = SE3Pose.random_rotation((20000,), torch.zeros((), dtype=torch.float64), seeded(3))
     radius = SE3Pose.difference(SE3Pose.identity(drawn).expand_as(drawn), drawn)[:, 3:].norm(dim=-1)

@@ -200,7 +200,7 @@ def test_matrix_of_the_inverse_is_the_inverse_matrix(space: type[PoseSpace]) -> 
 
 @SPACES
 def test_covariance_of_the_inverse_is_that_of_inverted_poses(space: type[PoseSpace]) -> None:
-    """The cost as a function of the inverse pose has the Hessian that the inverse estimate says."""
+    """The cost as a function of the inverse pose has the Hessian of the inverse estimate."""
     problem, pose = scenes.problem((), noise=0.0, space=space)
     inverse = levenberg_marquardt(problem, pose).inverse()
 

@@ -1,7 +1,7 @@
 """The Triton kernels against the plain torch implementation: on the GPU, or without one in Triton's
 interpreter.
 
-The interpreter has to be asked for before Triton is imported: TRITON_INTERPRET=1 python -m pytest
+The interpreter must be chosen before Triton is imported: TRITON_INTERPRET=1 python -m pytest
     tests/pnp/test_triton.py. Without it
 `test_triton_without_gpu.py` runs this file so.
 """
@@ -50,7 +50,7 @@ DTYPE = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test says itself which implementation it asks."""
+    """Each test chooses its implementation."""
     monkeypatch.setattr(ops.backend, "_chosen", [])
 
 
@@ -335,7 +335,7 @@ def test_second_derivatives_are_those_of_plain_torch() -> None:
 
 @SPACES
 def test_operators_keep_what_they_promise_to_torch(space: type[PoseSpace]) -> None:
-    """Shapes told without computing are those computed, no input is changed, and the derivative is
+    """Shapes given without computing are those computed, no input is changed, and the derivative is
     registered as it should be.
     """
     problem, pose = here(*scenes.problem((2,), number=5, space=space))

@@ -28,7 +28,7 @@ SIZES = ("objects", "points", "samples", "iterations")
 
 @pytest.mark.slow
 def test_kernels_compute_in_the_interpreter_what_plain_torch_does() -> None:
-    """In a process of its own, because Triton asks once, when it is imported, whether to
+    """In a process of its own, because Triton decides once, when it is imported, whether to
     interpret.
     """
     command = [

@@ -89,3 +89,9 @@ def test_a_file_without_prose_is_one_line(tmp_path: Path) -> None:
     result = run_check(tmp_path / "data.json")
     assert result.returncode == 2
     assert "data.json: not a file with prose" in result.stderr.splitlines()[-1]
+
+
+def test_a_file_that_is_not_python_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text("x = 1\n<<<<<<< HEAD\n")
+    result = run_check(tmp_path / "code.py")
+    assert (result.returncode, found_lines(result.stdout)) == (1, [2])

@@ -138,9 +138,8 @@ def reprojection_loss(problem: PnPProblem, target: Tensor) -> Tensor:
     """The first term of Eq. (5) alone: the cost (...) at the true pose (..., D); zero, without
     gradient, where it is not finite.
 
-    It never asks whether other poses would cost more. Points that all project to one place please
-    it as much as good ones, and
-    so do zero weights: it needs a loss of its own on points and weights beside it.
+    The cost of other poses does not enter. Coincident projections and zero weights minimise it too.
+    Use it only with direct supervision of points and weights.
     """
     cost = problem.cost(target)
     return cost.masked_fill(~cost.isfinite(), 0)

@@ -14,7 +14,7 @@ def monte_carlo_pose_loss(samples: PoseSamples, target_cost: Tensor) -> Tensor:
     negative values are normal, and mean that the posterior is sharp and right.
 
     Args:
-        samples: of the posterior, (...) objects.
+        samples: samples of the posterior, (...) objects.
         target_cost: (...), `problem.cost` at the true pose.
 
     Returns:

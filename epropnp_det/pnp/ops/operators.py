@@ -1,9 +1,9 @@
 """The expensive operations as torch operators, `torch.ops.epropnp_det.*`.
 
 Each has one schema, kernels for CPU (C++) and GPU (Triton) tensors, a function that gives shapes
-without values, and derivatives. `backend.has_kernel` says where they run; `torch_impl` computes the
-same in plain torch. All take the tensors of a problem first (`ProblemTensors`), and poses
-(S, ..., D) that have its batch dims and any number of sample dims in front.
+without values, and derivatives. `backend.has_kernel` decides where they run; `torch_impl` computes
+the same in plain torch. All take the tensors of a problem first (`ProblemTensors`), and poses (S,
+..., D) that have its batch dims and any number of sample dims in front.
 """
 
 from __future__ import annotations
@@ -219,7 +219,7 @@ def differentiate(
     """Registers the derivatives of an operator in its first arguments.
 
     Args:
-        name: of the operator.
+        name: name of the operator.
         differentiable: how many of the arguments have gradients.
         gradient: computes them.
         reference: is differentiated instead where second derivatives are wanted, or the backward
@@ -233,7 +233,7 @@ def differentiate(
             constant if tensor is None else tensor
             for tensor, constant in zip(ctx.saved_tensors, ctx.constants)
         ]
-        # Gradients are on where somebody wants to differentiate the result again.
+        # Gradients are on if the result will be differentiated again.
         if not torch.is_grad_enabled() and not transforms_active():
             return *gradient(kept, *by), *others[differentiable:]
         needed = [index for index in range(differentiable) if ctx.needs_input_grad[index]]

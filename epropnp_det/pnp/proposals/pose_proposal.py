@@ -20,7 +20,7 @@ class PoseProposal(Record):
 
     Args:
         translation: Student-t, df 3.
-        orientation: of the family that belongs to the pose space.
+        orientation: proposal of the family that belongs to the pose space.
         broken: (...) flags objects for which one of the two could not be made.
         space: the pose space.
     """

@@ -1,4 +1,4 @@
-"""What a pose space must know: the interface behind which 4DoF and 6DoF poses look alike."""
+"""The interface of a pose space, common to 4DoF and 6DoF poses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class PoseSpace(ABC):
     @staticmethod
     @abstractmethod
     def join(translation: Tensor, orientation: Tensor) -> Tensor:
-        """Poses (..., D) of what `split` makes of them."""
+        """Poses (..., D) from the results of `split`."""
 
     @staticmethod
     @abstractmethod

@@ -75,8 +75,8 @@ class SE3Pose(PoseSpace):
         """(-x, y, z, qy, qz, qw, qx): the pose in the mirrored world x -> -x. Object points mirror
         by z -> -z.
         """
-        # Mirroring x is a half turn about x and a point reflection, mirroring z alike: q becomes -i
-        # q k.
+        # Mirroring x is a half turn about x and a point reflection, and so is mirroring z: q
+        # becomes -i q k.
         x, y, z, qw, qx, qy, qz = pose.unbind(-1)
         return torch.stack((-x, y, z, qy, qz, qw, qx), dim=-1)
 

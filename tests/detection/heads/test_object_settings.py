@@ -92,7 +92,7 @@ def test_configs_without_classes_have_those_of_nuscenes(recorded_step):
 
 
 def test_the_config_of_nuscenes_is_the_default():
-    """The values stand in the config once more, so that they can be read and changed there."""
+    """The config repeats the values, so that they can be read and changed there."""
     config = class_set(V2.model.bbox_head.classes)
     default = class_set()
     for name in ("class_names", "size_mean", "size_std", "attributes", "admitted"):

@@ -20,7 +20,7 @@ struct Weighted {
     const double *pose, *weight;
     int64_t number, stride;
 
-    // Sums of what `value(weight, coordinates of poses)` makes of it, over all samples.
+    // Sums of `value(weight, coordinates of poses)` over all samples.
     template <int NUMBER, class Value>
     INLINE void sums(double* total, Value value) const {
         Doubles lanes[NUMBER] = {};

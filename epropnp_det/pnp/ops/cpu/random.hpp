@@ -1,4 +1,4 @@
-// Random numbers that are told by a key and by what they are for, not by who asks first: results do not depend on threads.
+// Random numbers determined by a key and by their purpose, not by the order of calls: results do not depend on threads.
 #pragma once
 
 #include "functions.hpp"

@@ -140,7 +140,7 @@ class Sampler {
         Doubles drawn[D], told[3], p[12], fine = {}, older = {};
         auto random = to.given ? Random<Doubles>(to.given + index * to.number * GIVEN, GIVEN, s, to.number) : Random<Doubles>(key, index, s);
         proposals.back().draw(random, drawn);
-        // What is weighted is what is told: the pose of the object as it is, rounded.
+        // The weighted pose is the returned pose, rounded.
         for (int i = 3; i < D; ++i) drawn[i] = rounded<T>(drawn[i]);
         Placed<Doubles> placed;
         Space::rotation(drawn, placed.r);

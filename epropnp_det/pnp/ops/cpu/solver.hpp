@@ -158,7 +158,7 @@ INLINE void solve(const V (&hessian)[D][D], const V (&damping)[D], const V (&vec
     for (int i = 0; i < D; ++i) solution[i] = fine ? solution[i] * scale[i] : V{};
 }
 
-// What the quadratic model says that a step gains: -(g s + s H s / 2).
+// Decrease of the cost that the quadratic model predicts for a step: -(g s + s H s / 2).
 template <class V, int D>
 INLINE V promised_decrease(const Normal<V, D>& at, const V (&step)[D]) {
     V gain = {};

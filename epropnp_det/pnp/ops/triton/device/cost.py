@@ -16,8 +16,8 @@ from .geometry import loaded, projected, projection, robust, see
 
 @triton.jit
 def seen(camera, columns, point, delta, HUBER: tl.constexpr, Z_MIN: tl.constexpr):
-    """For a tile: image point, 1/z, free and clamped pixel, error before the weights, and what
-    `robust` tells.
+    """For a tile: image point, 1/z, free and clamped pixel, unweighted error, and the results of
+    `robust`.
     """
     image = projected(columns, point)
     nearness, free, pixel = see(camera, image, Z_MIN)

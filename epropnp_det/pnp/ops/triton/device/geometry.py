@@ -1,7 +1,7 @@
 """What runs on the GPU for one point at one pose: poses as matrices, projection and the robust
 kernel.
 
-A name in capitals is known when a kernel is compiled. `DIM` is how many numbers a pose has, 4 or 7.
+A name in capitals is known when a kernel is compiled. `DIM` is the length of a pose, 4 or 7.
 Tuples hold the numbers of a vector or the rows of a matrix; each may be a number or a block, as the
 pose is.
 """

@@ -51,7 +51,7 @@ def chosen(condition, yes, no, NUMBER: tl.constexpr):
 
 @triton.jit
 def split(told, T: tl.constexpr):
-    """Minus the gradient, and the Hessian, of what `normal_equations` tells."""
+    """Minus the gradient, and the Hessian, of the results of `normal_equations`."""
     downhill, hessian = (), ()
     for i in tl.static_range(T):
         downhill = downhill + (-told[1 + i],)
@@ -62,7 +62,7 @@ def split(told, T: tl.constexpr):
 
 @triton.jit
 def lm_step(told, radius, T: tl.constexpr):
-    """The damped step, and how much the quadratic model says that it gains."""
+    """The damped step, and the decrease of the cost that the quadratic model predicts."""
     downhill, hessian = split(told, T)
     diagonal, damping = clamped_diagonal(hessian, T), ()
     for i in tl.static_range(T):
