@@ -42,6 +42,7 @@ class Step:
 
     run: dict[str, Any]
     problem: PnPProblem
+    gt_pose: Tensor
     maps: CorrespondenceMaps
     samples: PoseSamples
     losses: dict[str, Tensor]
@@ -81,6 +82,7 @@ def step(request, reference_folder: Path) -> Step:
     return Step(
         run,
         problem,
+        pose,
         maps,
         samples,
         losses,
@@ -131,13 +133,9 @@ def test_problem(step: Step):
     assert step.problem.camera.z_min == float(step.run["z_min"])
 
 
-def test_true_pose(step: Step, reference_folder: Path):
-    close_pose(pose_from_matrix(pose_matrix(step, reference_folder)), step.run["pose_target"])
+def test_true_pose(step: Step):
+    close_pose(step.gt_pose, step.run["pose_target"])
     close(step.problem.cost(step.run["pose_target"]), step.run["cost_target"])
-
-
-def pose_matrix(step: Step, folder: Path) -> Tensor:
-    return recording(folder, "six_dof_step_v1")["pose_gt"]
 
 
 def test_log_weights_of_the_recorded_samples(step: Step):
