@@ -8,7 +8,7 @@ import pytest
 import trimesh
 
 from epropnp_det.object_pose.data.mesh_measures import diameter_of
-from epropnp_det.object_pose.data.object_models import ObjectModel
+from epropnp_det.object_pose.data.object_models import MeshColors, ObjectModel
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +24,7 @@ def model_of(mesh: trimesh.Trimesh, object_id: int = 1, **info: object) -> Objec
     """A model of a mesh in metres, grey; `info` are symmetries in mm."""
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
     low = vertices.min(axis=0)
-    colors = np.full((len(vertices), 3), 160, np.uint8)
+    colors = MeshColors.of_mesh(mesh)
     size = np.ptp(vertices, axis=0)
     diameter = diameter_of(vertices)
     return ObjectModel(

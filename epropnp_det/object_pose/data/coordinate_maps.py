@@ -81,6 +81,23 @@ def _silhouette(
     return coordinates, depth
 
 
+def whole_silhouette(
+    scenes: RayScenes, placed: PlacedObject, camera_matrix: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The silhouette of an object in front of the camera, also beyond the image's border.
+
+    Returns:
+        mask: (h, w) bool.
+        corner: (2,) x, y, the image's pixel at which the mask begins.
+    """
+    low, high = _projected_box(scenes, placed, camera_matrix)
+    corner = np.floor(low).astype(int)
+    width, height = np.ceil(high).astype(int) - corner
+    pixels = corner + pixel_centers(width, height)
+    hits = scenes.cast(placed, camera_matrix, pixels.reshape(-1, 2))
+    return hits.mask.reshape(height, width), corner
+
+
 def near_object(
     scenes: RayScenes, placed: PlacedObject, camera_matrix: np.ndarray, pixels: np.ndarray
 ) -> np.ndarray:
@@ -88,12 +105,20 @@ def near_object(
 
     All of them where a part of the box is not in front of the camera.
     """
+    low, high = _projected_box(scenes, placed, camera_matrix)
+    return ((pixels >= low) & (pixels <= high)).all(axis=-1)
+
+
+def _projected_box(
+    scenes: RayScenes, placed: PlacedObject, camera_matrix: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lowest and highest pixel (2,) of the model's projected box; infinite where a part of the box
+    is not in front of the camera.
+    """
     model = scenes.models[placed.object_id]
     units = np.stack(np.meshgrid(*[[0, 1]] * 3), axis=-1).reshape(-1, 3)
     corners = placed.pose.apply(model.box_min + units * model.box_size)
     if corners[:, 2].min() <= 0:
-        return np.ones(pixels.shape[:-1], bool)
+        return np.full(2, -np.inf), np.full(2, np.inf)
     image = project(corners, camera_matrix)
-    low = image.min(axis=0) - _MARGIN
-    high = image.max(axis=0) + _MARGIN
-    return ((pixels >= low) & (pixels <= high)).all(axis=-1)
+    return image.min(axis=0) - _MARGIN, image.max(axis=0) + _MARGIN

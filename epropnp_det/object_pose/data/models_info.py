@@ -15,7 +15,7 @@ from epropnp_det.errors import UserError
 
 from .bop_check import open_fault
 from .mesh_measures import diameter_of
-from .object_models import INFO_FILE, read_mesh, unit_fault, vertex_colors
+from .object_models import INFO_FILE, MeshColors, read_mesh, unit_fault
 from .symmetry_search import SymmetrySettings, find_symmetries
 
 
@@ -74,4 +74,4 @@ def describe(mesh: trimesh.Trimesh, settings: SymmetrySettings) -> dict[str, Any
     info: dict[str, Any] = {"diameter": diameter_of(vertices)}
     info |= {f"min_{axis}": float(value) for axis, value in zip("xyz", low)}
     info |= {f"size_{axis}": float(value) for axis, value in zip("xyz", size)}
-    return info | find_symmetries(mesh, vertex_colors(mesh), settings).to_info()
+    return info | find_symmetries(mesh, MeshColors.of_mesh(mesh), settings).to_info()

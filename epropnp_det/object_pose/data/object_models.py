@@ -30,6 +30,40 @@ _INFO_KEYS = ("diameter", "min_x", "min_y", "min_z", "size_x", "size_y", "size_z
 
 
 @dataclass(frozen=True)
+class MeshColors:
+    """Colours of a mesh: of its corners, or of a texture where it has one.
+
+    Args:
+        corners: (F, 3, 3) uint8 RGB of the faces' corners; grey where the mesh has no colours.
+        texture: (H, W, 3) uint8 RGB, or None.
+        cells: (F, 3, 2) u, and v upwards, of the faces' corners in the texture, in [0, 1].
+    """
+
+    corners: np.ndarray
+    texture: np.ndarray | None = None
+    cells: np.ndarray | None = None
+
+    @classmethod
+    def of_mesh(cls, mesh: trimesh.Trimesh) -> MeshColors:
+        """The colours of the vertices, the texture's, or grey for none."""
+        visual: Any = mesh.visual
+        grey = np.full((len(mesh.faces), 3, 3), GREY, np.uint8)
+        if visual.kind == "vertex":
+            return cls(np.asarray(visual.vertex_colors)[mesh.faces, :3])
+        image = getattr(getattr(visual, "material", None), "image", None)
+        if visual.kind != "texture" or image is None or visual.uv is None:
+            return cls(grey)
+        cells = np.asarray(visual.uv, dtype=np.float32)[mesh.faces]
+        return cls(grey, np.asarray(image.convert("RGB")), cells)
+
+    def at(self, faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Colours (M, 3) in [0, 255] of points by face (M,) and barycentric weights (M, 3)."""
+        if self.texture is None or self.cells is None:
+            return np.einsum("mk,mkc->mc", weights, self.corners[faces])
+        return look_up(self.texture, np.einsum("mk,mkc->mc", weights, self.cells[faces]))
+
+
+@dataclass(frozen=True)
 class ObjectModel:
     """A model in its own frame, in metres.
 
@@ -37,25 +71,21 @@ class ObjectModel:
         object_id: BOP's number of the object.
         vertices: (V, 3) [m].
         faces: (F, 3) vertex numbers.
-        colors: (V, 3) uint8 RGB.
+        colors: colours of the faces.
         diameter: [m].
         box_min: (3,) [m], lower corner of the box around the model.
         box_size: (3,) [m].
         info: the object's entry of `models_info.json` [mm].
-        texture: (H, W, 3) uint8 RGB with `texture_cells` (F, 3, 2), u and v of the faces' corners
-            in [0, 1], v upwards; None where the vertices carry the colours.
     """
 
     object_id: int
     vertices: np.ndarray
     faces: np.ndarray
-    colors: np.ndarray
+    colors: MeshColors
     diameter: float
     box_min: np.ndarray
     box_size: np.ndarray
     info: Mapping[str, Any]
-    texture: np.ndarray | None = None
-    texture_cells: np.ndarray | None = None
 
     @cached_property
     def symmetries(self) -> RigidPose:
@@ -101,18 +131,15 @@ def load_model(folder: Path, object_id: int, info: Mapping[str, Any]) -> ObjectM
     fault = unit_fault(mesh) or diameter_fault(mesh, info)
     if fault:
         raise UserError(f"{path}: {fault}")
-    texture, cells = _texture(mesh)
     return ObjectModel(
         object_id,
         vertices * METRES,
         np.asarray(mesh.faces),
-        vertex_colors(mesh),
+        MeshColors.of_mesh(mesh),
         info["diameter"] * METRES,
         np.array([info[f"min_{axis}"] for axis in "xyz"]) * METRES,
         np.array([info[f"size_{axis}"] for axis in "xyz"]) * METRES,
         info,
-        texture,
-        cells,
     )
 
 
@@ -201,30 +228,9 @@ def diameter_fault(mesh: trimesh.Trimesh, info: Mapping[str, Any]) -> str | None
     )
 
 
-def vertex_colors(mesh: trimesh.Trimesh) -> np.ndarray:
-    """Colours (V, 3) uint8 RGB of the vertices: their own, the texture's, or grey for none."""
-    visual: Any = mesh.visual
-    if visual.kind == "vertex":
-        return np.asarray(visual.vertex_colors)[:, :3]
-    texture, cells = _texture(mesh)
-    if texture is None or cells is None:
-        return np.full((len(mesh.vertices), 3), GREY, np.uint8)
-    colors = np.empty((len(mesh.vertices), 3), np.uint8)
-    colors[mesh.faces] = look_up(texture, cells)
-    return colors
-
-
 def look_up(texture: np.ndarray, cells: np.ndarray) -> np.ndarray:
     """Colours (..., 3) of a texture (H, W, 3) at (..., 2): u, and v upwards, in [0, 1]."""
     height, width = texture.shape[:2]
     column = np.clip(cells[..., 0] * width, 0, width - 1).astype(int)
     row = np.clip((1 - cells[..., 1]) * height, 0, height - 1).astype(int)
     return texture[row, column]
-
-
-def _texture(mesh: trimesh.Trimesh) -> tuple[np.ndarray | None, np.ndarray | None]:
-    visual: Any = mesh.visual
-    image = getattr(getattr(visual, "material", None), "image", None)
-    if visual.kind != "texture" or image is None or visual.uv is None:
-        return None, None
-    return np.asarray(image.convert("RGB")), np.asarray(visual.uv, dtype=np.float32)[mesh.faces]

@@ -20,6 +20,7 @@ from scipy.spatial.transform import Rotation
 
 from ..rigid_pose import RigidPose
 from .mesh_measures import diameter_of
+from .object_models import MeshColors
 
 LARGEST_ORDER = 12
 _LARGEST_GROUP = 60
@@ -71,7 +72,8 @@ class Symmetries:
             info["symmetries_discrete"] = [_matrix(pose) for pose in self.discrete]
         if self.continuous:
             info["symmetries_continuous"] = [
-                dict(axis=_rounded(axis), offset=_rounded(point)) for point, axis in self.continuous
+                dict(axis=_rounded(axis), offset=_rounded(point - (point @ axis) * axis))
+                for point, axis in self.continuous
             ]
         return info
 
@@ -80,22 +82,23 @@ class SurfaceSamples:
     """Points of a mesh's surface with normals and colours, against which rotations are tried.
 
     Args:
-        colors: (V, 3) of the vertices, of 255.
+        colors: colours of the mesh.
     """
 
-    def __init__(self, mesh: trimesh.Trimesh, colors: np.ndarray, settings: SymmetrySettings):
+    def __init__(self, mesh: trimesh.Trimesh, colors: MeshColors, settings: SymmetrySettings):
         points, faces = trimesh.sample.sample_surface(mesh, _SAMPLES, seed=0)
         triangles = mesh.triangles[faces]
         weights = trimesh.triangles.points_to_barycentric(triangles, points)
-        corner_colors = colors[mesh.faces[faces]] / 255
         self.points = np.asarray(points)
         self.normals = mesh.face_normals[faces]
-        self.colors = np.einsum("nk,nkc->nc", weights, corner_colors)
+        self.colors = colors.at(faces, weights) / 255
         self.diameter = diameter_of(np.asarray(mesh.vertices))
         self.center, self.moments = _surface_moments(mesh)
         self.hull = mesh.convex_hull
         self.settings = settings
         self._tree = cKDTree(self.points)
+        around, _ = self._tree.query(self.points[:_PROBES], k=_NEIGHBOURS)
+        self._spacing = float(np.median(around[:, -1]))
 
     def matches(self, pose: RigidPose) -> bool:
         """Whether the turned surface is the surface."""
@@ -138,16 +141,15 @@ class SurfaceSamples:
         plane = np.abs(
             np.einsum("nkd,nkd->nk", turned[:, None] - self.points[nearest], self.normals[nearest])
         )
-        spacing = np.median(self._tree.query(self.points[:_PROBES], k=_NEIGHBOURS)[0][:, -1])
-        distance = np.maximum(plane.min(axis=1), away[:, 0] - 2 * spacing)
+        distance = np.maximum(plane.min(axis=1), away[:, 0] - 2 * self._spacing)
         color = np.abs(self.colors[:_PROBES] - self.colors[nearest[:, 0]]).mean()
         return float(distance.max()), float(color)
 
 
 def find_symmetries(
-    mesh: trimesh.Trimesh, colors: np.ndarray, settings: SymmetrySettings
+    mesh: trimesh.Trimesh, colors: MeshColors, settings: SymmetrySettings
 ) -> Symmetries:
-    """The symmetries of a mesh with vertex colours (V, 3) of 255."""
+    """The symmetries of a mesh and its colours."""
     surface = SurfaceSamples(mesh, colors, settings)
     axes, equal = _principal_axes(surface)
     continuous = [

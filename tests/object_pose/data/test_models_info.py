@@ -12,7 +12,7 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from epropnp_det.object_pose.data.models_info import describe
-from epropnp_det.object_pose.data.object_models import load_models
+from epropnp_det.object_pose.data.object_models import MeshColors, load_models
 from epropnp_det.object_pose.data.symmetry_search import SymmetrySettings, find_symmetries
 from tests import tolerances
 from tests.object_pose import bop_factory
@@ -44,7 +44,7 @@ def test_symmetries_of_bodies(mesh: trimesh.Trimesh, discrete: int, continuous: 
     motion[:3, :3] = Rotation.from_euler("xyz", (20, 50, -70), degrees=True).as_matrix()
     motion[:3, 3] = (3, -8, 5)
     moved.apply_transform(motion)
-    found = find_symmetries(moved, np.full((len(mesh.vertices), 3), 90), SETTINGS)
+    found = find_symmetries(moved, MeshColors.of_mesh(moved), SETTINGS)
     assert (len(found.discrete), len(found.continuous)) == (discrete, continuous)
     for pose in found.discrete:  # every one lays the corners of the body onto its surface
         turned = pose.apply(np.asarray(moved.vertices))
@@ -58,8 +58,8 @@ def test_symmetries_of_bodies(mesh: trimesh.Trimesh, discrete: int, continuous: 
 
 def test_colours_break_a_symmetry():
     mesh = trimesh.creation.cylinder(30, 80, sections=64)
-    plain = np.full((len(mesh.vertices), 3), 90)
-    striped = np.where(mesh.vertices[:, :1] > 0, 230, plain)
+    mesh.visual.vertex_colors = np.where(mesh.vertices[:, :1] > 0, 230, np.full((1, 4), 90))
+    striped = MeshColors.of_mesh(mesh)
     found = find_symmetries(mesh, striped, SETTINGS)
     assert not found.continuous
     shape = find_symmetries(mesh, striped, SymmetrySettings(color_tolerance=None))
