@@ -123,3 +123,6 @@ FIXED_POINT_PIXEL = 1 / 32
 FIXED_POINT_LEVELS = 4
 # Share of the cells of a released patch of coordinates that do not lie on the mask's border.
 UNBLURRED_CELLS = 0.9
+# Camera positions from object frames seven million metres away, metres: coordinates round at 1e-9
+# there, and the solver's last step is as small as that rounding lets it be.
+FAR_FRAME = 1e-5

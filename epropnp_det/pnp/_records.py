@@ -122,6 +122,21 @@ def full_precision(function: Callable[Concatenate[D, P], R]) -> Callable[Concate
     return inside
 
 
+def no_gradient(function: Callable[P, R]) -> Callable[P, R]:
+    """`torch.no_grad` as a decorator that does nothing where gradients are off already: torch.export
+    cannot save a program with an empty region.
+    """
+
+    @wraps(function)
+    def inside(*args: P.args, **kwargs: P.kwargs) -> R:
+        if not torch.is_grad_enabled():
+            return function(*args, **kwargs)
+        with torch.no_grad():
+            return function(*args, **kwargs)
+
+    return inside
+
+
 def at_least_float32(tensor: Tensor) -> Tensor:
     """Half and integer tensors as float32; float32 and float64 as they are."""
     return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.float()

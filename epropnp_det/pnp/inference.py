@@ -4,14 +4,12 @@ posterior; in one operator each, or made of the solver and the sampler.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from . import ops
 from ._linalg import damped_inverse
-from ._records import full_precision
+from ._records import full_precision, no_gradient
 from .amis import amis
 from .ops import operators
 from .problem import PnPProblem
@@ -24,7 +22,7 @@ from .solver import estimate_at, lowest, run_solver
 from .spaces.base import PoseSpace
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def estimate_in_one_operator(
     problem: PnPProblem,
@@ -71,14 +69,14 @@ def posterior_in_one_operator(
 
 def _key(like: Tensor, generator: torch.Generator | None) -> Tensor:
     """The key of a call's random streams: a tensor, whose value only the kernel reads."""
-    settings: dict[str, Any] = dict(dtype=torch.int64, device=like.device)
     if torch.compiler.is_compiling():
         # torch.compile does not take `random_`.
-        return torch.randint(2**63 - 1, (), generator=generator, **settings)
-    return torch.empty((), **settings).random_(generator=generator)
+        return torch.randint(2**63 - 1, (), generator=generator, device=like.device)
+    empty = torch.empty((), dtype=torch.int64, device=like.device)
+    return empty.random_(generator=generator)
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def estimate(
     problem: PnPProblem,
@@ -128,7 +126,7 @@ def posterior(
     return drawn.replace_unchecked(pose=space.translate_object_frame(drawn.pose, -mean))
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def first_proposal(
     problem: PnPProblem, estimate: PoseEstimate, mean: Tensor, space: type[PoseSpace]

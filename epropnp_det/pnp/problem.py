@@ -193,9 +193,7 @@ class PnPProblem(InputRecord):
         if ops.has_kernel_for("cost", tensors, pose):
             cost = operators.cost(*tensors, ops.each_sample(tensors, pose))
         else:
-            samples = pose.shape[: pose.ndim - 1 - len(self.shape)]
-            flat = pose.reshape(samples.numel(), *self.shape, pose.shape[-1])
-            cost = torch_impl.cost(tensors, flat).reshape(pose.shape[:-1])
+            cost = torch_impl.cost(tensors, pose)
         return cost.masked_fill(~valid, torch.inf)
 
     def residual(self, pose: Tensor) -> Tensor:
@@ -239,13 +237,16 @@ def _expanded(name: str, value: Tensor, shape: torch.Size) -> Tensor:
 
 def _sanitized(points: Correspondences, camera: Camera, delta: Tensor) -> dict[str, Any]:
     """Points, camera and threshold with stand-ins for broken cameras and thresholds, whose objects
-    lose their weights; laid out for kernels where nothing is broken.
+    lose their weights; laid out for kernels.
     """
+    names = ("matrix", "clip_min", "clip_max", "image_origin")
+    camera = camera.replace_unchecked(
+        **{name: getattr(camera, name).contiguous() for name in names}
+    )
+    delta = delta.contiguous()
     matrix = camera.matrix
     if ops.reads_values(matrix, delta) and library.cameras_usable(matrix, delta):
-        names = ("matrix", "clip_min", "clip_max", "image_origin")
-        together = {name: getattr(camera, name).contiguous() for name in names}
-        return dict(camera=camera.replace_unchecked(**together), delta=delta.contiguous())
+        return dict(camera=camera, delta=delta)
     usable = _invertible(matrix) & (delta > SMALLEST) & (delta < LARGEST * LARGEST)
     whole = usable[..., None, None]
     w2d = torch.where(whole, points.w2d, 0.0)

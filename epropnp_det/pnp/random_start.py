@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ._records import full_precision
+from ._records import full_precision, no_gradient
 from .problem import PnPProblem
 from .settings import DEFAULT_START, RandomSampleInit
 from .solver import lowest, run_solver
@@ -13,7 +13,7 @@ from .spaces.base import PoseSpace
 from .spaces.yaw import YawPose
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def random_sample_init(
     problem: PnPProblem,

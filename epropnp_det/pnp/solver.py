@@ -20,7 +20,7 @@ from ._constants import (
     ROUNDING,
 )
 from ._linalg import damped_inverse, identity, solve
-from ._records import full_precision
+from ._records import full_precision, no_gradient
 from .ops import operators, torch_impl
 from .problem import PnPProblem
 from .results import Linearization, PoseEstimate
@@ -63,7 +63,7 @@ def levenberg_marquardt(problem: PnPProblem, start: Tensor, iterations: int = 10
     return _estimate(problem, pose, at)
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def lm_steps(problem: PnPProblem, start: Tensor, iterations: int) -> tuple[Tensor, Linearization]:
     """The steps of `levenberg_marquardt`: where they end, and the linearization there."""
@@ -102,7 +102,7 @@ def gauss_newton(problem: PnPProblem, start: Tensor, iterations: int = 10) -> Po
     return _estimate(problem, pose, at)
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def gauss_newton_steps(
     problem: PnPProblem, start: Tensor, iterations: int
@@ -123,7 +123,7 @@ Steps = Callable[[PnPProblem, Tensor, int], tuple[Tensor, Linearization]]
 STEPS: dict[str, Steps] = {"lm": lm_steps, "gauss_newton": gauss_newton_steps}
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def estimate_at(problem: PnPProblem, pose: Tensor) -> PoseEstimate:
     """The estimate with its minimum at this pose (S, ..., D)."""
@@ -132,7 +132,7 @@ def estimate_at(problem: PnPProblem, pose: Tensor) -> PoseEstimate:
     return _estimate(problem, pose, problem.linearize(pose))
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def run_solver(problem: PnPProblem, start: Tensor, iterations: int, method: str) -> Tensor:
     """Poses (S, ..., D) after so many steps of a solver, 'lm' or 'gauss_newton', from a start (S,
@@ -168,7 +168,7 @@ def _promised_decrease(at: Linearization, step: Tensor) -> Tensor:
     return -(step * (at.gradient + 0.5 * (at.hessian @ step[..., None])[..., 0])).sum(-1)
 
 
-@torch.no_grad()
+@no_gradient
 @full_precision
 def _estimate(problem: PnPProblem, pose: Tensor, at: Linearization) -> PoseEstimate:
     space = pose_space(pose)

@@ -197,6 +197,39 @@ def test_a_crop_of_each_cameras_own() -> None:
         torch.testing.assert_close(together[index].clip_max, alone.clip_max)
 
 
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_factors_and_widths_of_each_cameras_own(number: int) -> None:
+    factors = uniform((2, number), 0.3, 2.0, seeded(4))
+    width = uniform((number,), 500.0, 900.0, seeded(5))
+    for cameras in (camera(), camera().expand(number)):
+        scaled = cameras.scale(*factors.unbind(0))
+        halved = cameras.scale(factors[0], 0.5)
+        flipped = cameras.crop(3.0, 4.0).flip(width)
+        for index in range(number):
+            first, second = (float(factor) for factor in factors[:, index])
+            pairs = (
+                (scaled, camera().scale(first, second)),
+                (halved, camera().scale(first, 0.5)),
+                (flipped, camera().crop(3.0, 4.0).flip(float(width[index]))),
+            )
+            for together, alone in pairs:
+                for name in ("matrix", "clip_min", "clip_max", "image_origin"):
+                    torch.testing.assert_close(getattr(together[index], name), getattr(alone, name))
+
+
+def test_the_former_name_of_the_image_origin_still_works_with_a_warning() -> None:
+    whole = camera()
+    with pytest.warns(DeprecationWarning, match="image_origin"):
+        view = Camera(whole.matrix, whole.clip_min, whole.clip_max, corner=torch.tensor([3.0, 4.0]))
+    with pytest.warns(DeprecationWarning, match="image_origin"):
+        assert view.corner.tolist() == view.image_origin.tolist() == [3.0, 4.0]
+
+
+def test_limits_that_do_not_fit_the_matrices_are_refused() -> None:
+    with pytest.raises(ValueError, match="do not broadcast"):
+        Camera(torch.eye(3).expand(2, 3, 3), torch.zeros(3, 2), torch.ones(3, 2))
+
+
 def test_pickles_and_casts() -> None:
     view = pickle.loads(pickle.dumps(camera().crop(1.0, 2.0)))
     torch.testing.assert_close(view.matrix, camera().crop(1.0, 2.0).matrix)

@@ -5,14 +5,18 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from epropnp_det.pnp import Camera, Correspondences, PnPProblem, SE3Pose, YawPose
+from epropnp_det.pnp import Camera, Correspondences, PnPProblem, SE3Pose, YawPose, ops
 from epropnp_det.pnp.spaces import pose_space
 from epropnp_det.pnp.spaces.base import PoseSpace
-from tests.tolerances import EXACT, FINITE_DIFFERENCE
+from tests.tolerances import EXACT, FAR_FRAME, FINITE_DIFFERENCE
 
 from . import scenes
 from .scenes import SPACES, seeded, uniform
+
+# Operations of one call of `solve` in plain torch.
+MOST_OPERATIONS = {YawPose: 3720, SE3Pose: 4850}
 
 
 @pytest.fixture(params=[YawPose, SE3Pose], ids=["4dof", "6dof"])
@@ -357,3 +361,116 @@ def test_one_camera_for_all_objects_or_one_for_each() -> None:
     problem, pose = scenes.problem((3,))
     each = PnPProblem(problem.points, Camera.stack([scenes.camera()] * 3), problem.delta)
     torch.testing.assert_close(each.cost(pose), problem.cost(pose))
+
+
+def test_inputs_of_any_kind_become_tensors_of_one_dtype() -> None:
+    """numpy and nested lists as well; a single float64 among them makes all of them float64."""
+    points = scenes.problem((2,), number=5, dtype=torch.float32)[0].points
+    whole = Correspondences(points.x3d, points.x2d, points.w2d)
+    values = {name: getattr(points, name) for name in ("x3d", "x2d", "w2d")}
+    for name in values:
+        mixed = Correspondences(**{**values, name: values[name].double()})
+        assert {mixed.x3d.dtype, mixed.x2d.dtype, mixed.w2d.dtype} == {torch.float64}
+        for convert in (Tensor.numpy, Tensor.tolist):
+            given = Correspondences(**{**values, name: convert(values[name])})
+            assert torch.equal(getattr(given, name), getattr(whole, name))
+    for dtype in (torch.float64, torch.uint8, torch.int64, torch.float16):
+        mask = (torch.arange(5) < torch.tensor([[3], [5]])).to(dtype)
+        given = Correspondences(**values, mask=mask)
+        assert given.mask is not None and given.mask.dtype == torch.bool
+        assert given.mask.sum(-1).tolist() == [3, 5]
+        assert Correspondences(**values, mask=mask.tolist()).mask.equal(given.mask)
+    assert PnPProblem(whole, scenes.camera(), [1.0, 2.0]).delta.tolist() == [1.0, 2.0]
+
+
+def test_values_that_are_no_numbers_are_refused_by_name() -> None:
+    points = scenes.problem((2,), number=5)[0].points
+    with pytest.raises(ValueError, match=r"x2d must be real numbers, not torch\.complex128"):
+        Correspondences(points.x3d, points.x2d.to(torch.complex128), points.w2d)
+    with pytest.raises(ValueError, match="w2d must be a tensor, an array or nested lists"):
+        Correspondences(points.x3d, points.x2d, "ones")
+
+
+def test_transposed_object_points_are_recognised() -> None:
+    points = scenes.problem((2,), number=5)[0].points
+    with pytest.raises(
+        ValueError, match=r"x3d has shape \(2, 3, 5\), which is transposed.*x3d\.mT"
+    ):
+        Correspondences(points.x3d.mT, points.x2d.mT, points.w2d.mT)
+
+
+def test_batch_dims_that_do_not_fit_are_named() -> None:
+    problem, _ = scenes.problem((2,), number=5)
+    with pytest.raises(ValueError, match=r"camera has batch dims \(3,\).*\(2,\)"):
+        PnPProblem(problem.points, scenes.camera().expand(3), problem.delta)
+    with pytest.raises(ValueError, match=r"delta has batch dims \(3,\).*\(2,\)"):
+        PnPProblem(problem.points, scenes.camera(), torch.ones(3))
+
+
+@SPACES
+@pytest.mark.parametrize("backend", ["torch", "cpp"])
+def test_object_frames_far_from_their_points_are_solved(
+    backend: str, space: type[PoseSpace]
+) -> None:
+    """Coordinates of maps: millions of metres, in float64."""
+    if backend not in ops.available():
+        pytest.skip("the compiled kernels were not built")
+    problem, _ = scenes.problem((3,), space=space)
+    offset = torch.tensor([4e5, 6.7e6, 800.0], dtype=torch.float64)
+    points = problem.points
+    with ops.use_backend(backend):
+        far = PnPProblem.adaptive(
+            Correspondences(points.x3d + offset, points.x2d, points.w2d), problem.camera
+        )
+        layer = scenes.layer(space)
+        near = layer.solve(problem, generator=seeded(0))
+        found = layer.solve(far, generator=seeded(0))
+    assert found.valid.all() and far.usable.all()
+    expected = space.camera_centre(near.pose)
+    actual = space.camera_centre(found.pose) - offset
+    torch.testing.assert_close(actual, expected, rtol=0, atol=FAR_FRAME)
+
+
+def test_absurd_magnitudes_are_flagged() -> None:
+    points = scenes.problem((3,), number=5)[0].points
+    x3d = points.x3d.clone()
+    x3d[1, 0] += 1e7  # a point far from the others
+    x3d[2] += 1e10  # a frame far from everything
+    problem = PnPProblem.adaptive(Correspondences(x3d, points.x2d, points.w2d), scenes.camera())
+    assert problem.usable.tolist() == [True, False, False]
+
+
+class Operations(TorchDispatchMode):
+    """Names of the operations that torch runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@SPACES
+def test_points_are_sanitized_once(space: type[PoseSpace]) -> None:
+    """Where they enter: what is derived from checked points is not checked again."""
+    problem, pose = scenes.problem((3,), space=space)
+    layer = scenes.layer(space)
+    with ops.use_backend("torch"):
+        with Operations() as entering:
+            entered = PnPProblem.adaptive(
+                Correspondences(problem.points.x3d, problem.points.x2d, problem.points.w2d),
+                problem.camera,
+            )
+        with Operations() as deriving:
+            entered[0], entered.detach(), entered.centre(), entered.crop_to_points()
+        with Operations() as solving:
+            layer.solve(entered, pose, seeded(0))
+        with Operations() as sampling:
+            layer.sample(entered, layer.solve(entered, pose, seeded(0)), seeded(0))
+    # A magnitude is compared with a limit where values are sanitized, and nowhere else.
+    assert entering.names.count("le") == 5
+    for derived in (deriving, solving, sampling):
+        assert derived.names.count("le") == 0
+    assert len(solving.names) <= MOST_OPERATIONS[space]

@@ -8,12 +8,14 @@ Monte Carlo loss.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from .._linalg import identity, safe_cholesky, scaled, solve, unit_scale
 from .._records import full_precision
+from ..ops import backend
 from ..problem import PnPProblem
 from ..results import PoseEstimate
 from ..spaces import PoseSpace, pose_space
@@ -30,17 +32,36 @@ def exact_hessian(problem: PnPProblem, pose: Tensor) -> Tensor:
     Huber kernel. Detached.
     """
     space = pose_space(pose)
-    problem, pose = problem.detach().crop_to_points(), pose.detach()
-    with torch.enable_grad():
-        # One copy of the tangent for each component of the gradient: a single backward pass gives
-        # all rows of the Hessian.
-        tangent = pose.new_zeros(
-            space.tangent_dim, *pose.shape[:-1], space.tangent_dim
-        ).requires_grad_()
-        gradient = problem.linearize(space.retract(pose, tangent)).gradient
-        (rows,) = torch.autograd.grad(gradient.diagonal(dim1=0, dim2=-1).sum(), tangent)
-    hessian = rows.movedim(0, -2)
+    problem = problem.detach().crop_to_points()
+    pose = pose.detach()
+
+    def gradient_at(tangent: Tensor) -> Tensor:
+        return problem.linearize(space.retract(pose, tangent)).gradient
+
+    if backend.transforms_active():
+        columns = _forward_derivatives(
+            gradient_at, pose.new_zeros(*pose.shape[:-1], space.tangent_dim)
+        )
+    else:
+        with torch.enable_grad():
+            # One copy of the tangent for each component of the gradient: a single backward pass
+            # gives all rows of the Hessian.
+            zeros = pose.new_zeros(space.tangent_dim, *pose.shape[:-1], space.tangent_dim)
+            tangent = zeros.requires_grad_()
+            total = gradient_at(tangent).diagonal(dim1=0, dim2=-1).sum()
+            (columns,) = torch.autograd.grad(total, tangent)
+    hessian = columns.movedim(0, -2)
     return (hessian + hessian.mT) / 2
+
+
+def _forward_derivatives(function: Callable[[Tensor], Tensor], at: Tensor) -> Tensor:
+    """d function / d at_i (T, ..., T) for all components i, one forward pass each: torch.func takes
+    no `requires_grad_` inside.
+    """
+    axes = identity(at.new_empty(at.shape[-1], at.shape[-1]))
+    return torch.stack(
+        [torch.func.jvp(function, (at,), (axis.expand_as(at),))[1] for axis in axes.unbind(0)]
+    )
 
 
 @full_precision

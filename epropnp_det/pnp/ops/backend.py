@@ -118,8 +118,11 @@ def reads_values(*tensors: Tensor) -> bool:
         and not tensor.is_neg()
         for tensor in tensors
     )
-    unseen = torch._C._len_torch_dispatch_stack() == 0
-    return plain and unseen and _covers_transforms() and library.library() is not None
+    # A dispatch mode, such as that of fake tensors, would see the copy of a tensor with strides.
+    readable = torch._C._len_torch_dispatch_stack() == 0 or all(
+        tensor.is_contiguous() for tensor in tensors
+    )
+    return plain and readable and _covers_transforms() and library.library() is not None
 
 
 def transforms_active() -> bool:

@@ -236,7 +236,7 @@ def differentiate(
         # Gradients are on if the result will be differentiated again.
         if not torch.is_grad_enabled() and not transforms_active():
             return *gradient(kept, *by), *others[differentiable:]
-        needed = [index for index in range(differentiable) if ctx.needs_input_grad[index]]
+        needed = [index for index in range(differentiable) if kept[index].requires_grad]
         again = torch.is_grad_enabled()
         with torch.enable_grad():
             values, weights = zip(*((v, w) for v, w in reference(kept, *by) if v.requires_grad))

@@ -19,9 +19,12 @@ from .tensors import ProblemTensors
 
 
 def cost(problem: ProblemTensors, pose: Tensor) -> Tensor:
-    """Robust cost (S, ...), Eq. (11), at poses (S, ..., D) with a single sample dim: one product
-    with the points for all samples.
+    """Robust cost (S, ...), Eq. (11), at poses (S, ..., D) with any number of sample dims, or none:
+    one product with the points for all samples.
     """
+    shape = pose.shape[:-1]
+    samples = shape[: len(shape) - problem.delta.ndim].numel()
+    pose = pose.reshape(samples, *problem.delta.shape, pose.shape[-1])
     # With pixel (0, 0) at the image origin, projecting is one division, near plane or not.
     problem = crop(problem, problem.image_origin)
     x3d = problem.x3d
@@ -32,7 +35,8 @@ def cost(problem: ProblemTensors, pose: Tensor) -> Tensor:
     nearness = z.clamp(min=problem.z_min).reciprocal()
     squared = _error(problem, u * nearness, 0).square() + _error(problem, v * nearness, 1).square()
     robust_cost = ROBUST[problem.robust].cost
-    return robust_cost(squared, problem.delta[..., None, None]).sum(-1).movedim(-1, 0)
+    total = robust_cost(squared, problem.delta[..., None, None]).sum(-1)
+    return total.movedim(-1, 0).reshape(shape)
 
 
 def _error(problem: ProblemTensors, pixel: Tensor, axis: int) -> Tensor:

@@ -109,14 +109,18 @@ def call_image_points(
 
 def cameras_usable(matrix: Tensor, delta: Tensor) -> bool:
     """Whether all camera matrices (..., 3, 3) can be inverted and all thresholds (...) used."""
-    held = matrix.detach().contiguous(), delta.detach().contiguous()
+    held = (_dense(matrix), _dense(delta))
     objects = Objects(matrix=pointer(held[0]), delta=pointer(held[1]), objects=delta.numel())
     return bool(function("sound", matrix.dtype)(ctypes.byref(objects)))
 
 
+def _dense(tensor: Tensor) -> Tensor:
+    return tensor if tensor.is_contiguous() else tensor.detach().contiguous()
+
+
 def within(values: Tensor, low: float, high: float) -> bool:
     """Whether all numbers are within limits, which a NaN is not."""
-    held = values.detach().contiguous()
+    held = _dense(values)
     return bool(
         function("within", values.dtype)(
             passed(held), passed(held.numel()), passed(float(low)), passed(float(high))
