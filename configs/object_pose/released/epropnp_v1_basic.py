@@ -1,5 +1,6 @@
 """EPro-PnP-6DoF v1 as released: coordinates and the Monte Carlo loss, from ImageNet weights.
 
+DATA      not part of this config yet: it has the model and the schedule, no `data`
 COMMAND   tools/train.py configs/object_pose/released/epropnp_v1_basic.py
 HARDWARE  1 GPU, 32 patches
 RESULT    not trained here. Published (paper, Table 1, LineMOD, mean of 13 objects): ADD(-S) 0.02d

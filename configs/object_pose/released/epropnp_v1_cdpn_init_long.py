@@ -1,5 +1,6 @@
 """EPro-PnP-6DoF v1 as released: epropnp_v1_cdpn_init.py for twice as many epochs.
 
+DATA      not part of this config yet: it has the model and the schedule, no `data`
 COMMAND   tools/convert_checkpoint.py cdpn_stage_1.pth checkpoints/cdpn_stage_1.pth, then
           tools/train.py configs/object_pose/released/epropnp_v1_cdpn_init_long.py
           --load-from checkpoints/cdpn_stage_1.pth

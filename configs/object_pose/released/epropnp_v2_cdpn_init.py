@@ -1,5 +1,6 @@
 """EPro-PnP-6DoF v2 as released, from the first stage of CDPN.
 
+DATA      not part of this config yet: it has the model and the schedule, no `data`
 COMMAND   tools/convert_checkpoint.py cdpn_stage_1.pth checkpoints/cdpn_stage_1.pth, then
           tools/train.py configs/object_pose/released/epropnp_v2_cdpn_init.py
           --load-from checkpoints/cdpn_stage_1.pth
