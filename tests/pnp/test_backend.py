@@ -51,7 +51,8 @@ def test_each_call_of_the_layer_is_one_operator(space: type[PoseSpace]) -> None:
         scenes.layer(space, mc_samples=8)(problem, pose, seeded(0))
         problem.cost(pose.expand(2, 5, 3, space.dim))
     assert [seen.count(name) for name in ("estimate", "posterior", "cost")] == [1, 1, 1]
-    assert len(seen.names) < 40
+    # Before 2.7, torch ran a few more.
+    assert len(seen.names) < (40 if torch.__version__ >= "2.7" else 45)
 
 
 @BUILT

@@ -33,6 +33,10 @@ TRITON = pytest.mark.skipif(
     not triton.INSTALLED or triton.INTERPRETED,
     reason="needs triton and a C compiler, and no interpreter",
 )
+FAKE_GPU = pytest.mark.skipif(
+    torch.version.cuda is None or torch.__version__ < "2.7",
+    reason="needs a torch that was built with CUDA and fakes GPU tensors without a driver",
+)
 IMPLEMENTATIONS = pytest.mark.parametrize(
     "implementation", ["torch", pytest.param("triton", marks=TRITON)]
 )
@@ -143,6 +147,9 @@ class Loss(Training):
 CALLS = pytest.mark.parametrize("call", [Inference, Training])
 
 
+@pytest.mark.skipif(
+    torch.__version__ < "2.7", reason="torch.compile of torch 2.4 does not trace frozen classes"
+)
 @SPACES
 def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
     torch._dynamo.reset()
@@ -197,6 +204,7 @@ def of_shapes_alone(
     return told, launches.names
 
 
+@FAKE_GPU
 @pytest.mark.filterwarnings("ignore:User provided device_type of 'cuda', but CUDA is not available")
 @IMPLEMENTATIONS
 @pytest.mark.parametrize("call", [Inference, Loss])
@@ -265,9 +273,10 @@ MISTAKES: dict[str, Callable[[Tensor], object]] = {
 }
 
 
+@FAKE_GPU
 @pytest.mark.parametrize("mistake", MISTAKES.values(), ids=MISTAKES)
 def test_mistakes_raise_on_a_gpu_without_values(mistake: Callable[[Tensor], object]) -> None:
-    with FakeTensorMode(), pytest.raises((RuntimeError, AssertionError), match="aten"):
+    with FakeTensorMode(), pytest.raises((RuntimeError, AssertionError), match=r"aten|same device"):
         value = torch.empty(3, device="cuda")
         with Launches():
             mistake(value)

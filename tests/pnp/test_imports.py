@@ -14,7 +14,7 @@ SCRIPT = """
 import importlib.abc, sys
 
 ALLOWED = {"epropnp_det", "torch", "torchgen", "functorch", "triton", "cuda", "nvidia", "sympy", "mpmath", "networkx", "jinja2"}
-ALLOWED |= {"markupsafe", "filelock", "fsspec", "typing_extensions", "setuptools", "_distutils_hack"} | set(sys.stdlib_module_names)
+ALLOWED |= {"markupsafe", "filelock", "fsspec", "typing_extensions", "setuptools", "_distutils_hack", "libtorchsplit"} | set(sys.stdlib_module_names)
 
 class Blocker(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
