@@ -32,6 +32,7 @@ _FEW_CORNERS = 30
 _TURNS = (0.0873, 0.2113, 0.3819, 0.6441)
 # A candidate this near, in tolerances, is worth aligning.
 _NEAR = 10.0
+_NEAR_COLOR = 2.0
 _ALIGNING_STEPS = 20
 _ALIGNED = 5000
 _STANDING = 1e-6
@@ -109,7 +110,10 @@ class SurfaceSamples:
 
     def nearly_matches(self, pose: RigidPose) -> bool:
         """Whether aligning the candidate is worth it."""
-        return self._differences(pose)[0] <= _NEAR * self.settings.tolerance * self.diameter
+        distance, color = self._differences(pose)
+        limit = self.settings.color_tolerance
+        near = distance <= _NEAR * self.settings.tolerance * self.diameter
+        return near and (limit is None or color <= _NEAR_COLOR * limit)
 
     def align(self, pose: RigidPose) -> RigidPose:
         """The pose nearby that lays the surface onto itself best: iterated closest points, with

@@ -12,7 +12,12 @@ import trimesh
 from scipy.spatial.transform import Rotation
 
 from epropnp_det.object_pose.data.models_info import describe
-from epropnp_det.object_pose.data.object_models import MeshColors, load_models
+from epropnp_det.object_pose.data.object_models import (
+    MeshColors,
+    load_models,
+    model_path,
+    read_mesh,
+)
 from epropnp_det.object_pose.data.symmetry_search import SymmetrySettings, find_symmetries
 from tests import tolerances
 from tests.object_pose import bop_factory
@@ -103,3 +108,13 @@ def test_a_wrong_mesh_is_one_line(call: Callable, tmp_path: Path, wrong: str):
         none="name the meshes obj_000001.ply",
     )
     assert code == 2 and lines[wrong] in err and err.strip().count("\n") == 0
+
+
+def test_symmetries_of_scanned_models(lmo_folder: Path):
+    """At a tolerance for scans, the symmetric models are those that the data set lists."""
+    settings = SymmetrySettings(tolerance=0.06)
+    for object_id, model in load_models(lmo_folder / "models").items():
+        mesh = read_mesh(model_path(lmo_folder / "models", object_id))
+        found = find_symmetries(mesh, model.colors, settings)
+        assert len(found.discrete) == len(model.info.get("symmetries_discrete", []))
+        assert not found.continuous
