@@ -48,7 +48,6 @@ check: $(STAMP)    ## ruff (rules and form), spelling, words, types
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m codespell_lib
 	$(PYTHON) tools/check_words.py
-	$(PYTHON) tools/check_words.py
 	$(PYTHON) -m mypy
 
 docs: $(STAMP)    ## the documentation site in output/site; a warning is an error
