@@ -44,6 +44,14 @@ def parse_args() -> argparse.Namespace:
         help="objects in any orientation, instead of upright on the ground",
     )
     parser.add_argument(
+        "--distance",
+        type=float,
+        nargs=2,
+        default=(2.5, 5.0),
+        metavar=("LOW", "HIGH"),
+        help="depth of the objects, in their diameters (default: 2.5 5)",
+    )
+    parser.add_argument(
         "--processes",
         type=int,
         metavar="N",
@@ -65,6 +73,7 @@ def main() -> None:
         args.test_scenes,
         args.models,
         args.full_rotation,
+        (args.distance[0], args.distance[1]),
     )
     start = time.monotonic()
     images = create(args.out, settings, args.processes)

@@ -53,6 +53,7 @@ class DatasetSettings:
         images: images of each scene.
         models: folder of BOP models to copy; the procedural ones for None.
         full_rotation: objects in any orientation, instead of upright on the ground.
+        distance: smallest and largest depth of an object, in its diameters.
     """
 
     seed: int = 0
@@ -61,6 +62,7 @@ class DatasetSettings:
     test_scenes: int = 4
     models: str | None = None
     full_rotation: bool = False
+    distance: tuple[float, float] = (2.5, 5.0)
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,7 @@ class ImageJob:
     split: str
     scene: int
     image: int
-    seed: int
-    full_rotation: bool
+    settings: DatasetSettings
 
 
 def create(out: str | Path, settings: DatasetSettings, processes: int | None = None) -> int:
@@ -87,6 +88,8 @@ def create(out: str | Path, settings: DatasetSettings, processes: int | None = N
     root = Path(out)
     if settings.images < 1 or settings.training_scenes + settings.test_scenes < 1:
         raise UserError("there is no image to write; give --images and scenes of at least 1")
+    if not 1 < settings.distance[0] < settings.distance[1]:
+        raise UserError("--distance takes two numbers above 1, the smaller one first")
     if processes is not None and processes < 1:
         raise UserError(f"--processes is {processes}; it takes at least one")
     _claim(root, settings)
@@ -98,7 +101,7 @@ def create(out: str | Path, settings: DatasetSettings, processes: int | None = N
         for name in ("rgb", "mask", "mask_visib", _RECORDS):
             (_scene_folder(root, split, scene) / name).mkdir(parents=True, exist_ok=True)
     jobs = [
-        ImageJob(root, split, scene, image, settings.seed, settings.full_rotation)
+        ImageJob(root, split, scene, image, settings)
         for split, scene in scenes
         for image in range(settings.images)
     ]
@@ -115,10 +118,17 @@ def create(out: str | Path, settings: DatasetSettings, processes: int | None = N
 def render_image(job: ImageJob) -> None:
     """Renders one image and writes it with its masks; its record comes last."""
     renderer = _renderer(job.root)
-    rng = np.random.default_rng([job.seed, zlib.crc32(job.split.encode()), job.scene, job.image])
+    rng = np.random.default_rng(
+        [job.settings.seed, zlib.crc32(job.split.encode()), job.scene, job.image]
+    )
     matrix = np.array(FILE_MATRIX)
     matrix[:2, 2] += HALF_PIXEL
-    layout = LayoutSettings(IMAGE_SIZE, matrix, full_rotation=job.full_rotation)
+    layout = LayoutSettings(
+        IMAGE_SIZE,
+        matrix,
+        distance=job.settings.distance,
+        full_rotation=job.settings.full_rotation,
+    )
     scene = draw_scene(renderer.scenes.models, layout, rng)
     pixels = pixel_centers(*IMAGE_SIZE)
     picture = develop(renderer.radiance(scene, pixels), draw_sensor(rng), rng)
@@ -179,7 +189,7 @@ def _claim(root: Path, settings: DatasetSettings) -> None:
     """Marks the folder with the settings, or checks that a run of the same settings began it."""
     marker = root / MARKER
     if marker.is_file():
-        if json.loads(marker.read_text()) != asdict(settings):
+        if json.loads(marker.read_text()) != json.loads(json.dumps(asdict(settings))):
             raise UserError(
                 f"{root} was written with other settings (see {MARKER}); name another folder"
             )

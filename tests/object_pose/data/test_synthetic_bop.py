@@ -131,6 +131,7 @@ def test_the_tin_has_a_texture(dataset: Path):
     [
         (["--images", 0], "there is no image to write"),
         (["--processes", 0], "--processes is 0; it takes at least one"),
+        (["--distance", 5, 3], "--distance takes two numbers above 1, the smaller one first"),
         (["--models", "/nowhere"], "models_info.json cannot be read"),
     ],
 )
