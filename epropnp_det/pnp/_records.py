@@ -4,7 +4,7 @@ compute in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar
@@ -157,6 +157,8 @@ def real_tensors(**given: Any) -> dict[str, Tensor]:
         ValueError: a value that is no array of real numbers, or tensors on several devices; the
             message has its name.
     """
+    if _agree(given.values()):
+        return given
     devices = {name: value.device for name, value in given.items() if isinstance(value, Tensor)}
     if len(set(devices.values())) > 1:
         where = ", ".join(f"{name} on {device}" for name, device in devices.items())
@@ -166,6 +168,16 @@ def real_tensors(**given: Any) -> dict[str, Tensor]:
     dtypes = [tensor.dtype for tensor in tensors.values()]
     dtype = torch.float64 if torch.float64 in dtypes else torch.float32
     return {name: tensor.to(dtype) for name, tensor in tensors.items()}
+
+
+def _agree(values: Collection[Any]) -> bool:
+    """Whether all are tensors of one device and of one dtype that the layer computes in."""
+    if not all(isinstance(value, Tensor) for value in values):
+        return False
+    first = next(iter(values))
+    return first.dtype in (torch.float32, torch.float64) and all(
+        value.dtype == first.dtype and value.device == first.device for value in values
+    )
 
 
 def _real_tensor(name: str, value: Any, device: torch.device | None) -> Tensor:

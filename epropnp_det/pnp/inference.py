@@ -34,7 +34,7 @@ def estimate_in_one_operator(
     """`estimate` by `operators.estimate`."""
     tensors = problem.tensors
     if start is not None:
-        start = ops.each_sample(tensors, start.expand(*problem.shape, space.dim))
+        start = ops.each_sample(tensors, start).expand(*problem.shape, space.dim)
     init = settings.init or RandomSampleInit()
     proposals = init.proposals if settings.init else 0
     found = operators.estimate(

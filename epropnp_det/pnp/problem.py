@@ -67,12 +67,16 @@ class PnPProblem(InputRecord):
             )
         points = self.points
         given = real_tensors(x3d=points.x3d, camera=self.camera.matrix, delta=self.delta)
-        delta = _expanded("delta", given["delta"].to(points.dtype), points.shape)
-        _expanded("camera", self.camera.matrix[..., 0, 0], points.shape)
+        delta = given["delta"].to(points.dtype)
+        if delta.shape != points.shape:
+            delta = _expanded("delta", delta, points.shape)
+        if self.camera.shape != points.shape:
+            _expanded("camera", self.camera.matrix[..., 0, 0], points.shape)
         camera = self.camera
         if camera.matrix.dtype != points.dtype:
             camera = camera.to(points.dtype)
-        camera = camera.expand(*points.shape)
+        if camera.shape != points.shape:
+            camera = camera.expand(*points.shape)
         self._set(**_sanitized(points, camera, delta))
 
     @classmethod
@@ -239,10 +243,7 @@ def _sanitized(points: Correspondences, camera: Camera, delta: Tensor) -> dict[s
     """Points, camera and threshold with stand-ins for broken cameras and thresholds, whose objects
     lose their weights; laid out for kernels.
     """
-    names = ("matrix", "clip_min", "clip_max", "image_origin")
-    camera = camera.replace_unchecked(
-        **{name: getattr(camera, name).contiguous() for name in names}
-    )
+    camera = camera.map(Tensor.contiguous)
     delta = delta.contiguous()
     matrix = camera.matrix
     if ops.reads_values(matrix, delta) and library.cameras_usable(matrix, delta):

@@ -139,7 +139,7 @@ def test_no_pointer_of_a_tensor_without_numbers_is_passed_on() -> None:
         library.pointer(torch.zeros(3, 4).mT)
 
     def within_vmap(row: torch.Tensor) -> torch.Tensor:
-        with pytest.raises(RuntimeError, match="dense CPU tensors"):
+        with pytest.raises(RuntimeError, match="doesn't have storage"):
             library.pointer(row)
         return row
 

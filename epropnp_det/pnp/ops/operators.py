@@ -207,6 +207,7 @@ def _keep_arguments(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
 
 def _keep_problem_and_poses(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
     _keep_arguments(ctx, (*inputs[:PROBLEM_ARGUMENTS], output[0]), output)
+    ctx.mark_non_differentiable(output[0], output[2])
 
 
 def differentiate(
@@ -226,14 +227,21 @@ def differentiate(
             pass is batched.
         keep: what both get.
     """
-    others = (None,) * (len(getattr(torch.ops.epropnp_det, name).default._schema.arguments))
+    operator = getattr(torch.ops.epropnp_det, name).default
+    others = (None,) * len(operator._schema.arguments)
+
+    def forward(ctx: Any, *arguments: Any) -> Any:
+        with torch._C._AutoDispatchBelowAutograd():
+            result = operator(*arguments)
+        keep(ctx, arguments, result)
+        return result
 
     def backward(ctx: Any, *by: Any) -> tuple[Tensor | None, ...]:
         kept = [
             constant if tensor is None else tensor
             for tensor, constant in zip(ctx.saved_tensors, ctx.constants)
         ]
-        # Gradients are on if the result will be differentiated again.
+        # Gradients are on where somebody wants to differentiate the result again.
         if not torch.is_grad_enabled() and not transforms_active():
             return *gradient(kept, *by), *others[differentiable:]
         needed = [index for index in range(differentiable) if kept[index].requires_grad]
@@ -249,9 +257,17 @@ def differentiate(
             gradients[index] = value
         return tuple(gradients)
 
-    torch.library.register_autograd(
-        f"{NAMESPACE}::{name}", backward, setup_context=keep, lib=LIBRARY
-    )
+    members = dict(forward=staticmethod(forward), backward=staticmethod(backward))
+    function = type(f"{name}_with_derivatives", (torch.autograd.Function,), members)
+
+    def differentiable_operator(*arguments: Any) -> Any:
+        if torch.is_grad_enabled() and any(one.requires_grad for one in arguments[:differentiable]):
+            return function.apply(*arguments)
+        with torch._C._AutoDispatchBelowAutograd():
+            return operator(*arguments)
+
+    # `torch.library.register_autograd` registers the same, but costs 60 microseconds more per call.
+    LIBRARY.impl(name, differentiable_operator, "Autograd")
 
 
 def _problem(arguments: Sequence[Any]) -> tuple[ProblemTensors, Sequence[Any]]:

@@ -59,5 +59,11 @@ def each_sample(problem: ProblemTensors, pose: Tensor) -> Tensor:
             f"the pose is on {pose.device}, but the points are on {problem.x3d.device}; "
             "move it with pose.to(points.device)"
         )
-    shape = torch.broadcast_shapes(pose.shape[:-1], problem.delta.shape)
-    return pose.detach().to(problem.x3d.dtype).expand(*shape, pose.shape[-1])
+    batch = problem.delta.shape
+    if pose.requires_grad:
+        pose = pose.detach()
+    if pose.dtype != problem.x3d.dtype:
+        pose = pose.to(problem.x3d.dtype)
+    if pose.shape[pose.ndim - 1 - len(batch) : -1] == batch:
+        return pose
+    return pose.expand(*torch.broadcast_shapes(pose.shape[:-1], batch), pose.shape[-1])

@@ -150,15 +150,9 @@ def pointer(tensor: Tensor) -> int:
         RuntimeError: a tensor that has no numbers in the memory of the CPU, or has them with
             strides.
     """
-    plain = (
-        tensor.device.type == "cpu"
-        and tensor.layout is torch.strided
-        and not torch._C._functorch.is_functorch_wrapped_tensor(tensor)
-    )
-    if not plain:
+    if not tensor.is_cpu or tensor.layout is not torch.strided:
         raise RuntimeError(
-            f"the compiled kernels read dense CPU tensors, not {type(tensor).__name__} "
-            f"on {tensor.device}"
+            f"the compiled kernels read dense CPU tensors, not {tensor.layout} on {tensor.device}"
         )
     if not tensor.is_contiguous():
         raise RuntimeError("the compiled kernels read contiguous tensors")
