@@ -129,6 +129,10 @@ def test_transforms_of_operators_are_those_of_plain_torch(
 ) -> None:
     given = arguments(space)
     for name, function in functions(space).items():
+        if transform is traced and name == "solution":
+            with pytest.raises(RuntimeError, match=r"torch\.jit\.trace cannot record"):
+                transform(function, given)
+            continue
         with ops.use_backend("torch"):
             expected = transform(function, given)
         actual = transform(function, given)

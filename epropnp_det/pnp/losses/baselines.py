@@ -31,6 +31,11 @@ def exact_hessian(problem: PnPProblem, pose: Tensor) -> Tensor:
     Unlike the Gauss-Newton Hessian it has the terms with the curvature of projection, rotation and
     Huber kernel. Detached.
     """
+    if torch.jit.is_tracing():
+        raise RuntimeError(
+            "torch.jit.trace cannot record the derivatives inside exact_hessian and implicit_pose; "
+            "use torch.compile, or trace without them"
+        )
     space = pose_space(pose)
     problem = problem.detach().crop_to_points()
     pose = pose.detach()
