@@ -241,7 +241,7 @@ def differentiate(
             constant if tensor is None else tensor
             for tensor, constant in zip(ctx.saved_tensors, ctx.constants)
         ]
-        # Gradients are on where somebody wants to differentiate the result again.
+        # Gradients are on where the result is differentiated again.
         if not torch.is_grad_enabled() and not transforms_active():
             return *gradient(kept, *by), *others[differentiable:]
         needed = [index for index in range(differentiable) if kept[index].requires_grad]
@@ -258,7 +258,7 @@ def differentiate(
         return tuple(gradients)
 
     members = dict(forward=staticmethod(forward), backward=staticmethod(backward))
-    function = type(f"{name}_with_derivatives", (torch.autograd.Function,), members)
+    function: Any = type(f"{name}_with_derivatives", (torch.autograd.Function,), members)
 
     def differentiable_operator(*arguments: Any) -> Any:
         if torch.is_grad_enabled() and any(one.requires_grad for one in arguments[:differentiable]):
