@@ -21,6 +21,10 @@ from epropnp_det.pnp.layer import EProPnP
 from epropnp_det.pnp.spaces import pose_space
 from epropnp_det.pnp.spaces.base import PoseSpace
 
+TRACES_CLASSES = pytest.mark.skipif(
+    torch.__version__ < "2.7",
+    reason="torch.compile and torch.export of torch 2.4 do not trace frozen classes",
+)
 SPACES = pytest.mark.parametrize("space", [YawPose, SE3Pose], ids=["4dof", "6dof"])
 
 SIZE = (1600, 900)

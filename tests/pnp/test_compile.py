@@ -147,9 +147,7 @@ class Loss(Training):
 CALLS = pytest.mark.parametrize("call", [Inference, Training])
 
 
-@pytest.mark.skipif(
-    torch.__version__ < "2.7", reason="torch.compile of torch 2.4 does not trace frozen classes"
-)
+@scenes.TRACES_CLASSES
 @SPACES
 def test_inference_compiles_to_a_single_graph(space: type[PoseSpace]) -> None:
     torch._dynamo.reset()

@@ -195,6 +195,7 @@ class Solve(torch.nn.Module):
         return self.layer.solve(build(x3d, x2d, w2d), pose).pose
 
 
+@scenes.TRACES_CLASSES
 @SPACES
 def test_compiled_calls_are_operators(space: type[PoseSpace]) -> None:
     given = arguments(space)
@@ -212,6 +213,7 @@ def test_compiled_calls_are_operators(space: type[PoseSpace]) -> None:
 
 
 @pytest.mark.slow
+@scenes.TRACES_CLASSES
 @SPACES
 def test_exported_programs_are_saved_and_loaded(space: type[PoseSpace]) -> None:
     """In plain torch, so that they run where this package is not installed."""
