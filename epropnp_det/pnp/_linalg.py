@@ -65,7 +65,8 @@ def solve(matrix: Tensor, vector: Tensor) -> Tensor:
         carries the gradient.
     """
     scale = unit_scale(matrix.detach())
-    matrix, vector = scaled(matrix, scale), vector * scale
+    matrix = scaled(matrix, scale)
+    vector = vector * scale
     factor, broken = safe_cholesky(matrix.detach())
     broken = broken | ~vector.detach().isfinite().all(-1)
     # Replaced before they are used: a `where` afterwards would multiply NaN derivatives by zero.

@@ -36,11 +36,14 @@ def amis(
         rounds: number of proposals.
         generator: source of randomness.
     """
-    proposals, poses, costs = [first], [], []
+    proposals = [first]
+    poses: list[Tensor] = []
+    costs: list[Tensor] = []
     while True:
         poses.append(proposals[-1].sample(samples // rounds, generator))
         costs.append(problem.cost(poses[-1]))
-        pose, cost = torch.cat(poses), torch.cat(costs)
+        pose = torch.cat(poses)
+        cost = torch.cat(costs)
         log_weights = -cost - _log_mixture(proposals, pose)
         if len(proposals) == rounds:
             break

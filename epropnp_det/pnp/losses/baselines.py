@@ -1,7 +1,7 @@
 """What the paper compares the Monte Carlo loss with: implicit differentiation, the Laplace
 approximation and reprojection.
 
-All of them look at one solution y*, or at none. They take the same problems and estimates as the
+All of them use one solution y*, or none. They take the same problems and estimates as the
 Monte Carlo loss.
 """
 

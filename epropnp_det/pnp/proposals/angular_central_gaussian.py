@@ -15,7 +15,8 @@ from ._gaussian import _normal, _scatter, _standardise
 from .orientation import Orientation
 
 # Rounds of Tyler's fixed point, and how much of a sphere is mixed into the ellipsoid it finds.
-TYLER_ROUNDS, DISPERSION = 3, 0.001
+TYLER_ROUNDS = 3
+DISPERSION = 0.001
 # Weights that all fall on few samples leave a flat ellipsoid: a ten-thousandth of a radian is kept
 # in every direction.
 FLAT_SPHERE = 1e-8

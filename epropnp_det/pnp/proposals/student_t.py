@@ -15,7 +15,8 @@ from ._gaussian import _normal, _scatter, _standardise
 
 # Weights that all fall on few samples leave a flat or empty ellipsoid: a millionth of its size and
 # a tenth of a millimetre are kept in every direction.
-FLAT, EMPTY = 1e-6, 1e-8
+FLAT = 1e-6
+EMPTY = 1e-8
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ class StudentT(Record):
 
     def log_prob(self, value: Tensor) -> Tensor:
         """Log density (S, ...) at values (S, ..., D)."""
-        dims, df = self.mean.shape[-1], self.df
+        dims = self.mean.shape[-1]
+        df = self.df
         squared, log_volume = _standardise(self.factor, value - self.mean)
         constant = (
             math.lgamma((df + dims) / 2) - math.lgamma(df / 2) - dims / 2 * math.log(df * math.pi)

@@ -15,7 +15,8 @@ from .orientation import Orientation
 # Best-Fisher accepts a proposal with probability > 0.65 at any concentration: all of these fail
 # once in 10^7 draws.
 ATTEMPTS = 16
-MIN_CONCENTRATION, MAX_CONCENTRATION = 1e-5, 1e8
+MIN_CONCENTRATION = 1e-5
+MAX_CONCENTRATION = 1e8
 
 
 @dataclass(frozen=True)

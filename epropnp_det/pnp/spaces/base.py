@@ -37,7 +37,7 @@ class PoseSpace(ABC):
     @staticmethod
     @abstractmethod
     def split(pose: Tensor) -> tuple[Tensor, Tensor]:
-        """Translations (..., 3) [m] of poses (..., D), and orientations as the proposals want
+        """Translations (..., 3) [m] of poses (..., D), and orientations as the proposals take
         them.
         """
 
@@ -141,7 +141,8 @@ class PoseSpace(ABC):
         """The matrix (..., T, T) that takes a tangent at the pose (..., D) to the tangent at its
         inverse, of the same motion.
         """
-        back, axes = cls.rotation(pose).mT, cls.axes(pose)
+        back = cls.rotation(pose).mT
+        axes = cls.axes(pose)
         lever = _product(
             back, torch.linalg.cross(axes.expand(*pose.shape[:-1], -1, 3), pose[..., None, :3]).mT
         )

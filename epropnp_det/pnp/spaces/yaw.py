@@ -27,8 +27,10 @@ class YawPose(PoseSpace):
 
     @staticmethod
     def rotation(pose: Tensor) -> Tensor:
-        cos, sin = pose[..., 3].cos(), pose[..., 3].sin()
-        zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+        cos = pose[..., 3].cos()
+        sin = pose[..., 3].sin()
+        zero = torch.zeros_like(cos)
+        one = torch.ones_like(cos)
         rows = (cos, zero, sin, zero, one, zero, -sin, zero, cos)
         return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
