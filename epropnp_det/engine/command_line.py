@@ -73,17 +73,19 @@ def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
         args: with config, cfg_options, data_root, launcher and device.
 
     Raises:
-        UserError: a wrong config or option, or a GPU that torch does not find.
+        UserError: a wrong config or option, a config without model or data, or a GPU that torch
+            does not find.
     """
     from epropnp_det.compat import init_distributed
 
     # isort: split
     import cv2
 
-    from .config import load_config, move_data_root
+    from .config import load_config, move_data_root, require_keys
     from .model import find_device
 
     config = load_config(args.config, parse_options(args.cfg_options))
+    require_keys(config, "model", "data")
     if args.data_root is not None:
         config = move_data_root(config, args.data_root)
     find_device(args.device)

@@ -64,10 +64,25 @@ def _close_temporary_file(error: Exception) -> None:
                 file.close()
 
 
+def require_keys(config: Config, *keys: str) -> None:
+    """Checks that the config has all keys.
+
+    Raises:
+        UserError: keys are missing; the message names them and the config.
+    """
+    missing = ", ".join(repr(key) for key in keys if key not in config)
+    if missing:
+        raise UserError(f"config {config.filename} has no {missing}; this command needs it")
+
+
 def move_data_root(config: Config, root: str | Path) -> Config:
     """A copy of the config with every path under `config.data_root` in `config.data` moved to
     `root`.
+
+    Raises:
+        UserError: the config has no `data` or no `data_root`.
     """
+    require_keys(config, "data", "data_root")
     moved = copy.deepcopy(config)
     old = config.data_root.rstrip("/") + "/"
     new = str(root).rstrip("/") + "/"

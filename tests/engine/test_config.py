@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -70,6 +71,31 @@ def test_a_broken_config_is_a_clear_error(
         load_config(tmp_path / "a.py")
     assert capsys.readouterr().err == ""
     assert sys.path == search_path
+
+
+@pytest.mark.parametrize("arguments", [("tools/train.py",), ("tools/test.py", "--show-dir", "out")])
+def test_a_command_names_the_config_and_its_missing_data(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = CONFIGS / "object_pose" / "released" / "epropnp_v1_basic.py"
+    command, *flags = arguments
+    files = [config, "none.pth"] if command == "tools/test.py" else [config]
+    done = subprocess.run(
+        [sys.executable, CONFIGS.parent / command, *files, *flags, "--device", "cpu"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr == f"error: config {config} has no 'data'; this command needs it\n"
+
+
+def test_a_config_without_data_root_cannot_be_moved(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text("data = dict(samples_per_gpu=1)\n")
+    with pytest.raises(UserError, match=r"a\.py has no 'data_root'"):
+        move_data_root(load_config(path), "/other")
 
 
 def test_unknown_type_is_named() -> None:
