@@ -101,7 +101,7 @@ def test_face_away_is_the_canonical_yaw_with_a_warning() -> None:
 )
 def test_old_keys_of_the_object_head_are_the_new_settings(old: dict, new: dict) -> None:
     common = dict(norm_cfg=dict(type="GN", num_groups=8))
-    with pytest.warns(FutureWarning, match="is now"):
+    with pytest.warns(RenamedWarning, match="^objects: .* is now "):
         settings = ObjectSettings.from_config(common | old)
     assert settings == ObjectSettings.from_config(common | new)
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from epropnp_det.errors import RenamedWarning
+
 from ..data.class_set import ClassSet
 from ..image_geometry import ImageGeometry
 from ..structures.predictions import ObjectPredictions
@@ -93,7 +95,7 @@ class ObjectSettings:
                 f"{name}=True is now {RENAMED_SETTINGS[name][0]}={RENAMED_SETTINGS[name][1]!r}"
                 for name in renamed
             )
-            warnings.warn(f"objects: {advice}", FutureWarning, stacklevel=2)
+            warnings.warn(f"objects: {advice}", RenamedWarning, stacklevel=2)
         known = {field.name for field in fields(cls)}
         for name in settings.keys() - known:
             raise TypeError(f"objects: unknown setting {name!r}; use one of {sorted(known)}")
