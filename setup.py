@@ -54,7 +54,7 @@ def has_compiler() -> bool:
 
 
 def is_wanted(mode: str) -> bool:
-    """Whether the kernels are built; exits where EPROPNP_KERNELS insists and there is no compiler."""
+    """Whether kernels are built; exits if EPROPNP_KERNELS insists and there is no compiler."""
     if mode not in MODES:
         sys.exit(f"EPROPNP_KERNELS must be one of {', '.join(MODES)}, not {mode!r}")
     if mode == "skip" or has_compiler():
@@ -62,7 +62,8 @@ def is_wanted(mode: str) -> bool:
     if mode == "require":
         sys.exit("EPROPNP_KERNELS=require: no C++ compiler; install one (apt-get install g++)")
     print(
-        "WARNING: no C++ compiler found. epropnp_det is installed without its CPU kernels: the layer "
+        "WARNING: no C++ compiler found. epropnp_det is installed without its CPU kernels: the "
+        "layer "
         "runs on plain torch, many times slower on a CPU. Install a compiler (apt-get install g++) "
         "and install epropnp_det again; EPROPNP_KERNELS=require makes this an error.",
         file=sys.stderr,

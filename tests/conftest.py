@@ -14,7 +14,10 @@ TOOLS = Path(__file__).parents[1] / "tools"
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--backend",
-        help="backend of the layer in tests/pnp: torch, cpp or triton (default: kernels where there are some)",
+        help=(
+            "backend of the layer in tests/pnp: torch, cpp or triton (default: kernels where there "
+            "are some)"
+        ),
     )
 
 

@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def report(what: str, total: float, layer: float) -> None:
-    """Prints one line: times [ms] of all and of what follows the network's maps, and their ratio."""
+    """Prints one line: times [ms] of all and of the part after the network's maps, their ratio."""
     print(f"{what:20} {total:9.1f}   losses and layer {layer:8.1f}   share {layer / total:6.1%}")
 
 

@@ -337,7 +337,10 @@ def _lines(path: str) -> list[str]:
 
 
 def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
-    head = "| call | objects x points x samples | implementation | 1 thread, CPU ms (least-greatest) | faster | 2 threads, wall ms | "
+    head = (
+        "| call | objects x points x samples | implementation | 1 thread, CPU ms (least-greatest) "
+        "| faster | 2 threads, wall ms | "
+    )
     head += "extra memory, MiB | torch operations | share of peak |\n" + "| --- " * 9 + "|\n"
     rows, plain = [], {one["name"]: one for one in results if one["implementation"] == "torch"}
     for one in results:
@@ -356,7 +359,8 @@ def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
             one["name"],
             Case(one["name"], one["objects"], one["points"], one["samples"]).size,
             one["implementation"],
-            f"{1e3 * alone['median']:.1f} ({1e3 * alone['least']:.1f}-{1e3 * alone['greatest']:.1f})",
+            f"{1e3 * alone['median']:.1f} "
+            f"({1e3 * alone['least']:.1f}-{1e3 * alone['greatest']:.1f})",
             f"{other['median'] / alone['median']:.1f}x",
             f"{1e3 * both['median']:.1f}",
             *(memory, str(one["operations"]), share),

@@ -109,7 +109,10 @@ def measured(case: Case, implementation: str, repeats: int) -> dict[str, Any]:
 
 
 def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
-    head = "| call | objects x points x samples | implementation | ms (least-greatest) | faster | in a CUDA graph, ms | extra memory, MiB | "
+    head = (
+        "| call | objects x points x samples | implementation | ms (least-greatest) | faster | in "
+        "a CUDA graph, ms | extra memory, MiB | "
+    )
     head += "torch operations |\n" + "| --- " * 8 + "|\n"
     plain, rows = (
         {one["name"]: one["time"]["median"] for one in results if one["implementation"] == "torch"},

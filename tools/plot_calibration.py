@@ -78,7 +78,8 @@ def main() -> None:
         levels += hpd_levels(result)
     if not levels:
         raise UserError(
-            f"none of the {truths} true boxes has a detection of score {args.score_thr} or more; is the model trained?"
+            f"none of the {truths} true boxes has a detection of score {args.score_thr} or "
+            "more; is the model trained?"
         )
     numbers = reliability_table(levels, dataset.CLASSES)
     args.picture.parent.mkdir(parents=True, exist_ok=True)

@@ -189,7 +189,8 @@ def main() -> None:
     args = parse_args()
     if any(samples % rounds for samples in args.samples for rounds in args.rounds):
         raise UserError(
-            "every number of samples must be a multiple of every number of rounds; change --samples or --rounds"
+            "every number of samples must be a multiple of every number of rounds; change "
+            "--samples or --rounds"
         )
     generator = torch.Generator().manual_seed(args.seed)
     cases = (grid_case(generator), linearized_case(generator))

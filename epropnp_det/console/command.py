@@ -21,7 +21,7 @@ EXAMPLES = """examples:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The parser of all subcommands; each sets `run`, a function from its options to an exit code."""
+    """The parser of all subcommands; each sets `run`, which takes the options to an exit code."""
     parser = argparse.ArgumentParser(
         prog="epropnp",
         description="Monocular 3D object detection with pose distributions.",

@@ -102,8 +102,10 @@ def _replace_folder(value: Any, old: str, new: str) -> Any:
 
 
 def build_model(config: Config) -> nn.Module:
-    """The model that `config.model` describes, with random weights; its `init_weights()` loads those
-    of a pretrained backbone. The type is looked up in `MODELS`, then among mmdet3d's detectors.
+    """The model that `config.model` describes, with random weights.
+
+    Its `init_weights()` loads those of a pretrained backbone. The type is looked up in `MODELS`,
+    then among mmdet3d's detectors.
 
     Raises:
         UserError: an unknown type or key anywhere in the model settings; the message names it.

@@ -271,7 +271,8 @@ def resume(runner: BaseRunner, path: Path) -> None:
     checkpoint = load_weights(runner.model.module, path)
     if "optimizer" not in checkpoint or not {"epoch", "iter"} <= checkpoint.get("meta", {}).keys():
         raise UserError(
-            f"checkpoint {path} holds weights only, no progress to resume; use --load-from to start "
+            f"checkpoint {path} holds weights only, no progress to resume; use --load-from to "
+            "start "
             "from its weights"
         )
     try:

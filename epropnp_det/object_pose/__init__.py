@@ -1,5 +1,5 @@
-"""Six-degree-of-freedom poses of known objects (EPro-PnP-6DoF) on BOP data. Importing this registers
-the model with mmcv's registries.
+"""Six-degree-of-freedom poses of known objects (EPro-PnP-6DoF) on BOP data. Importing this
+registers the model with mmcv's registries.
 """
 
 from epropnp_det import compat

@@ -123,8 +123,8 @@ def full_precision(function: Callable[Concatenate[D, P], R]) -> Callable[Concate
 
 
 def no_gradient(function: Callable[P, R]) -> Callable[P, R]:
-    """`torch.no_grad` as a decorator that does nothing where gradients are off already: torch.export
-    cannot save a program with an empty region.
+    """`torch.no_grad` as a decorator that does nothing where gradients are off already:
+    torch.export cannot save a program with an empty region.
     """
 
     @wraps(function)

@@ -75,7 +75,8 @@ class Camera(InputRecord):
             pixels["image_origin"] = found.to(matrix.dtype)
         if matrix.shape[-2:] != (3, 3):
             raise ValueError(
-                f"camera matrix must be (..., 3, 3), not {tuple(matrix.shape)}; give intrinsics as a 3x3 matrix"
+                f"camera matrix must be (..., 3, 3), not {tuple(matrix.shape)}; give "
+                "intrinsics as a 3x3 matrix"
             )
         if any(pixel.shape[-1:] != (2,) for pixel in pixels.values()):
             raise ValueError("camera limits clip_min and clip_max must be (..., 2): x, y in pixels")
@@ -84,7 +85,8 @@ class Camera(InputRecord):
             batch = torch.broadcast_shapes(*shapes)
         except RuntimeError as error:
             raise ValueError(
-                f"batch dims of the camera's matrix and limits do not broadcast: {[tuple(shape) for shape in shapes]}"
+                "batch dims of the camera's matrix and limits do not broadcast: "
+                f"{[tuple(shape) for shape in shapes]}"
             ) from error
         expanded = {name: pixel.expand(*batch, 2) for name, pixel in pixels.items()}
         self._set(matrix=matrix.expand(*batch, 3, 3), z_min=float(z_min), **expanded)
@@ -196,8 +198,8 @@ class Camera(InputRecord):
         """Pixels (..., 2) of points (..., 3) [m].
 
         The batch dims of camera and points broadcast: for points (B, N, 3) of cameras (B,), use
-        `camera.each_point()`. Points nearer than `z_min`, or behind, are projected at `z_min`; the result is clamped to
-        the limits.
+        `camera.each_point()`. Points nearer than `z_min`, or behind, are projected at `z_min`;
+        the result is clamped to the limits.
         """
         return self.project_with_jacobian(xyz)[0]
 

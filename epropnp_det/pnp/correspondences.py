@@ -30,8 +30,8 @@ class Correspondences(InputRecord):
     All may be tensors, arrays or nested lists; they become float32 tensors, or float64 where one of
     them is. Masked points become zeros. An object with a NaN, an infinity, a negative weight or an
     absurd magnitude in any of its points (more than 1e6 m from the mean of its points, 1e6 px or
-    1e6 1/px) becomes all zeros, which `PnPProblem.usable` reports: its gradient is then zero instead
-    of NaN, and the other objects of the batch are not affected.
+    1e6 1/px) becomes all zeros, which `PnPProblem.usable` reports: its gradient is then zero
+    instead of NaN, and the other objects of the batch are not affected.
 
     Raises:
         ValueError: shapes or devices that do not belong together, or values that are no real
@@ -117,7 +117,8 @@ def _check_shapes(x3d: Tensor, values: dict[str, Tensor | None]) -> None:
         value = values[name]
         if value is not None and tuple(value.shape) != shape:
             raise ValueError(
-                f"{name} has shape {tuple(value.shape)}, but {shape} goes with x3d of shape {tuple(x3d.shape)}"
+                f"{name} has shape {tuple(value.shape)}, but {shape} goes with x3d of shape "
+                f"{tuple(x3d.shape)}"
             )
 
 

@@ -105,7 +105,8 @@ class EProPnP(nn.Module):
         """
         if start is None and self.settings.init is None:
             raise ValueError(
-                f"{type(self).__name__}.solve: no start; give start= or make the layer with init=RandomSampleInit()"
+                f"{type(self).__name__}.solve: no start; give start= or make the layer with "
+                "init=RandomSampleInit()"
             )
         if ops.has_kernel_for("estimate", problem.tensors):
             estimate = inference.estimate_in_one_operator

@@ -235,7 +235,8 @@ def _expanded(name: str, value: Tensor, shape: torch.Size) -> Tensor:
         return value.expand(shape)
     except RuntimeError as error:
         raise ValueError(
-            f"{name} has batch dims {tuple(value.shape)}, which do not broadcast to {tuple(shape)}, those of the points"
+            f"{name} has batch dims {tuple(value.shape)}, which do not broadcast to "
+            f"{tuple(shape)}, those of the points"
         ) from error
 
 

@@ -58,7 +58,8 @@ class LayerSettings:
         if self.mc_samples % self.amis_rounds:
             near = -(-self.mc_samples // self.amis_rounds) * self.amis_rounds
             raise ValueError(
-                f"pnp: mc_samples={self.mc_samples} must be a multiple of amis_rounds={self.amis_rounds}; use {near}"
+                f"pnp: mc_samples={self.mc_samples} must be a multiple of "
+                f"amis_rounds={self.amis_rounds}; use {near}"
             )
         if self.solver not in SOLVERS:
             raise ValueError(

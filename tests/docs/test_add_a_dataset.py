@@ -1,4 +1,6 @@
-"""docs/how-to/add-a-dataset.md is followed to the letter: three own classes, from outside the package."""
+"""docs/how-to/add-a-dataset.md is followed to the letter: three own classes, from outside the
+package.
+"""
 
 from __future__ import annotations
 

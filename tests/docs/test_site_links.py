@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGE = SimpleNamespace(file=SimpleNamespace(abs_src_path=str(ROOT / "docs/how-to/install.md"), src_path="how-to/install.md"))  # fmt: skip
+FILE = "how-to/install.md"
+PAGE = SimpleNamespace(file=SimpleNamespace(abs_src_path=str(ROOT / "docs" / FILE), src_path=FILE))
 
 
 def rewrite(markdown: str, source_url: str = "") -> str:

@@ -43,7 +43,8 @@ def test_data_root_moves_with_all_paths_below_it(tmp_path: Path) -> None:
     path.write_text(
         "data_root = 'data/x/'\n"
         "inner = dict(ann_file='data/x/a.json', data_root='data/x', other='data/xy/a.json')\n"
-        "data = dict(samples_per_gpu=1, train=dict(type='RepeatDataset', times=2, dataset=inner), val=inner, test=inner)\n"
+        "data = dict(samples_per_gpu=1, train=dict(type='RepeatDataset', times=2, "
+        "dataset=inner), val=inner, test=inner)\n"
     )
     config = load_config(path)
     moved = move_data_root(config, "/other")

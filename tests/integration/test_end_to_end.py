@@ -27,13 +27,15 @@ ROOT = Path(__file__).parents[2]
 CONFIG = """
 from epropnp_det.detection.data.pipelines import make_test_pipeline, make_train_pipeline
 _base_ = ['BASE']
-# A fifth of the resolution, few queries and samples; a threshold that lets untrained scores through.
+# A fifth of the resolution, few queries and samples; a threshold that untrained scores pass.
 train_pipeline = make_train_pipeline({{_base_.class_names}}, scale=0.2)
 test_pipeline = make_test_pipeline({{_base_.class_names}}, scale=0.2)
 mini = dict(data_root='DATA/', ann_file='DATA/nuscenes_mini_infos_train_mono3d.coco.json')
 data = dict(
     samples_per_gpu=1, workers_per_gpu=0,
-    train=dict(pipeline=train_pipeline, **mini), val=dict(pipeline=test_pipeline, **mini), test=dict(pipeline=test_pipeline, **mini))
+    train=dict(pipeline=train_pipeline, **mini),
+    val=dict(pipeline=test_pipeline, **mini),
+    test=dict(pipeline=test_pipeline, **mini))
 small_pnp = dict(mc_samples=16, lm_iterations=2, init=dict(proposals=4, points=8, iterations=1))
 model = dict(
     train_cfg=dict(queries_per_image=4, pnp=small_pnp),

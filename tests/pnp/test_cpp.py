@@ -662,7 +662,8 @@ with warnings.catch_warnings(record=True) as told:
     warnings.simplefilter("always")
     problem, pose = scenes.problem((2,))
     problem.cost(pose), problem.cost(pose)
-assert [str(one.message) for one in told if "plain torch" in str(one.message)][0].count("g++") == 1 and len(told) == 1, told
+messages = [str(one.message) for one in told]
+assert len(messages) == 1 and "plain torch" in messages[0] and messages[0].count("g++") == 1, told
 assert not ops.has_kernel_for("cost", problem.tensors)
 """
 

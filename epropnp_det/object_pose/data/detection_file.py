@@ -67,7 +67,7 @@ def write_detections(detections: Iterable[Detection], path: str | Path) -> None:
 def find_detection_faults(
     detections: Sequence[Detection], images: Sequence[BopImage], object_ids: Iterable[int]
 ) -> Iterator[Fault]:
-    """Detections that no image or no model fits: the rule, the place and the value that breaks it."""
+    """Detections that fit no image or no model: the rule, the place and the value at fault."""
     by_key = {(image.scene_id, image.image_id): image for image in images}
     known = set(object_ids)
     for index, each in enumerate(detections):

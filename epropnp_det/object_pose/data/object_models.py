@@ -222,7 +222,8 @@ def diameter_fault(mesh: trimesh.Trimesh, info: Mapping[str, Any]) -> str | None
     if abs(diameter - info["diameter"]) <= DIAMETER_TOLERANCE * diameter:
         return None
     return (
-        f"the mesh has a diameter of {diameter:.4g} mm and {INFO_FILE} says {info['diameter']:.4g}; "
+        f"the mesh has a diameter of {diameter:.4g} mm and {INFO_FILE} says "
+        f"{info['diameter']:.4g}; "
         "write that file again with: python tools/create_data.py bop --models "
         "and the folder, or scale the mesh"
     )

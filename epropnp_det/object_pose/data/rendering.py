@@ -1,5 +1,5 @@
-"""Pictures of models on a ground, in NumPy: first hits by Embree, one lamp with shadows, two without,
-Phong's shading, textures on ground and background, and the faults of a camera.
+"""Pictures of models on a ground, in NumPy: first hits by Embree, one lamp with shadows, two
+without, Phong's shading, textures on ground and background, and the faults of a camera.
 
 The same code renders whole images and patches: it takes any grid of pixels.
 """
@@ -27,7 +27,7 @@ _TILE = 512
 
 @dataclass(frozen=True)
 class Material:
-    """How an object reflects: factors of its colour (3,), strength and exponent of the highlight."""
+    """How an object reflects: factors of its colour (3,), strength, exponent of the highlight."""
 
     tint: np.ndarray
     highlight: float
@@ -70,7 +70,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Sensor:
-    """The faults of a camera: blur [px, standard deviation], noise [of 1], exposure, JPEG quality."""
+    """Faults of a camera: blur [px, standard deviation], noise [of 1], exposure, JPEG quality."""
 
     blur: float
     noise: float

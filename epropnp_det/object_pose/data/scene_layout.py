@@ -1,4 +1,4 @@
-"""Random scenes: objects upright on a ground or turned at will, a camera above it, lamps, materials.
+"""Random scenes: objects upright on a ground or turned at will, a camera above, lamps, materials.
 
 Everything follows from one generator, so a scene depends on its seed alone.
 """

@@ -20,7 +20,7 @@ DROPPED = ("trans_head_net.", "rot_head_net.features.27.")
 
 
 def our_name(name: str) -> str | None:
-    """Our name of a released weight; None where no released model has it, or where it is dropped."""
+    """Our name of a released weight; None where no released model has it or it is dropped."""
     return None if name.startswith(DROPPED) else _replaced(name, PREFIXES)
 
 

@@ -25,6 +25,7 @@ def pose_space(pose: Tensor) -> type[PoseSpace]:
     space = SPACES.get(int(pose.shape[-1])) if pose.ndim else None
     if space is None:
         raise ValueError(
-            f"a pose has 4 numbers (x, y, z, yaw) or 7 (x, y, z, qw, qx, qy, qz) in its last dim, not {tuple(pose.shape)}"
+            "a pose has 4 numbers (x, y, z, yaw) or 7 (x, y, z, qw, qx, qy, qz) in its last "
+            f"dim, not {tuple(pose.shape)}"
         )
     return space

@@ -1,5 +1,5 @@
-# EfficientNet-lite0 and a pyramid of 64 channels, for CPUs: patches of 128 px, maps of 32 x 32 cells,
-# output channels for each object. `objects` is set to the number of objects of the data.
+# EfficientNet-lite0 and a pyramid of 64 channels, for CPUs: patches of 128 px, maps of 32 x 32
+# cells, output channels for each object. `objects` is set to the number of objects of the data.
 patch = dict(size=128, mean=(127.0, 127.0, 127.0), std=(128.0, 128.0, 128.0), to_rgb=True)
 model = dict(
     type="ObjectPoseEstimator",

@@ -76,8 +76,10 @@ def library() -> ctypes.CDLL | None:
     if _FILE is not None and _FILE.origin is not None:
         return ctypes.CDLL(_FILE.origin)
     warnings.warn(
-        "epropnp_det.pnp runs on plain torch, many times slower than its compiled CPU kernels, which were not built: "
-        "install a C++ compiler (apt-get install g++) and run `pip install --no-build-isolation --no-deps -e .` again",
+        "epropnp_det.pnp runs on plain torch, many times slower than its compiled CPU kernels, "
+        "which were not built: "
+        "install a C++ compiler (apt-get install g++) and run `pip install "
+        "--no-build-isolation --no-deps -e .` again",
         stacklevel=2,
     )
     return None
