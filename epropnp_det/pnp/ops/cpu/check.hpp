@@ -1,4 +1,4 @@
-// What a problem is checked for and made of: numbers within limits, cameras that can be inverted, the adaptive threshold.
+// Checks of a problem (numbers within limits, invertible cameras) and the adaptive threshold.
 #pragma once
 
 #include <limits>
@@ -7,7 +7,7 @@
 
 namespace epropnp {
 
-// Whether all of many numbers are within limits; a NaN is not.
+// Whether all numbers are within limits; a NaN is not.
 template <class T>
 bool within(const T* values, int64_t number, T low, T high) {
     bool fine = true;
@@ -29,7 +29,7 @@ bool invertible(const T* m) {
 
 // Whether cameras and thresholds of all objects can be used.
 template <class T>
-bool sound(const Objects<T>& all) {
+bool usable(const Objects<T>& all) {
     if (!within(all.matrix, 9 * all.objects, T(-LARGEST), T(LARGEST))) return false;
     for (int64_t index = 0; index < all.objects; ++index) {
         const T delta = all.delta[index];
@@ -46,7 +46,7 @@ struct ImagePoints {
     int64_t points;
 };
 
-// What robust.adaptive_threshold is made of: factor * mean weight * spread.
+// The statistics of robust.adaptive_threshold, which is factor * mean weight * spread.
 struct Extent {
     double mean[2] = {0, 0}, number = 0, weight = 0, variance = 0;
 
@@ -68,7 +68,7 @@ struct Extent {
             }
         variance /= std::max(number - 1, 1.0);
     }
-    // Never zero, so that the derivative of the root is finite for points that coincide.
+    // At least the square root of the smallest normal number, so the derivative is finite for points that coincide.
     template <class T>
     double spread() const {
         return std::sqrt(std::max(variance, double(std::numeric_limits<T>::min())));

@@ -1,4 +1,4 @@
-// The robust cost of Eq. (11), reprojection.cost of reprojection.py, and its derivatives in points and threshold, Eq. (7).
+// The robust cost of Eq. (11), PnPProblem.cost of problem.py, and its derivatives in points and threshold, Eq. (7).
 //
 // A pose enters as its projection matrix alone, so 4DoF and 6DoF share all of this.
 #pragma once
@@ -10,12 +10,12 @@
 
 namespace epropnp {
 
-// A point as it is seen: 1/z and u, v of the projection; the error before the weights, its squared length with them, the length that
-// Huber's kernel uses (at least delta), and delta over that length.
+// The projection of a point: 1/z, the pixel before and after clamping, the unweighted error, the squared length of the weighted error,
+// the length in Huber's kernel (at least delta), and delta over that length.
 template <class V>
 struct Seen {
     V nearness, free[2], pixel[2], error[2], squared, length, shrink;
-    bool far;  // any longer than delta
+    bool far;  // a weighted error is longer than delta
 };
 
 template <class T, class V>
@@ -25,14 +25,14 @@ INLINE Seen<V> see(const Object<T>& object, const V* image, const Point<V>& poin
     seen.nearness = 1 / depth;
     seen.squared = V{};
     for (int c = 0; c < 2; ++c) {
-        // Points nearer than z_min are drawn towards the corner of the original image, wherever pixel (0, 0) is now.
-        seen.free[c] = (image[c] + object.corner[c] * missing) * seen.nearness;
+        // Points nearer than z_min are drawn towards pixel (0, 0) of the original image, `image_origin` of the camera.
+        seen.free[c] = (image[c] + object.image_origin[c] * missing) * seen.nearness;
         seen.pixel[c] = at_most(at_least(seen.free[c], object.low[c]), object.high[c]);
         seen.error[c] = seen.pixel[c] - point.x2d[c];
         const V weighted = seen.error[c] * point.w2d[c];
         seen.squared += weighted * weighted;
     }
-    // Near the solution hardly an error is longer than delta: then there is no root and no division.
+    // Near the solution few errors are longer than delta. A pack without one needs no root and no division.
     const auto beyond = seen.squared > V{} + object.delta * object.delta;
     seen.far = any(beyond);
     seen.length = seen.far ? (beyond ? root(seen.squared) : V{} + object.delta) : V{} + object.delta;
@@ -73,7 +73,7 @@ T cost(const Object<T>& object, const T* p) {
     return sum<T>(total);
 }
 
-// The same where it is not larger than `limit`; else something larger than that: costs only grow.
+// The cost where it is at most `limit`; else a partial sum above `limit`, because every point adds a cost >= 0.
 template <class T>
 T cost_up_to(const Object<T>& object, const T* p, T limit) {
     constexpr int64_t SOME = 2 * WIDTH<T>;
@@ -101,14 +101,14 @@ INLINE void add_gradient(const Object<T>& object, const V* p, V weight, const Po
         total.x2d[c] -= pulled;
         total.w2d[c] += pulled * seen.error[c];
         by_image[c] = seen.pixel[c] == seen.free[c] ? pulled * (point.w2d[c] * point.w2d[c]) * seen.nearness : none;
-        // Where the division does not follow the depth, the corner takes the pixel's place.
-        by_image[2] -= (image[2] >= none + object.z_min ? seen.free[c] : none + object.corner[c]) * by_image[c];
+        // At the clamped depth the derivative in z is that of the shift towards the image origin.
+        by_image[2] -= (image[2] >= none + object.z_min ? seen.free[c] : none + object.image_origin[c]) * by_image[c];
     }
     for (int j = 0; j < 3; ++j) total.x3d[j] += p[j] * by_image[0] + (p[4 + j] * by_image[1] + p[8 + j] * by_image[2]);
     by_delta += weight * (seen.length - object.delta);
 }
 
-// Where the derivatives of all objects go, as the inputs lie in `Objects`.
+// Arrays for the derivatives of all objects, in the layout of `Objects`.
 template <class T>
 struct Gradients {
     T *x3d, *x2d, *w2d, *delta;
@@ -140,7 +140,7 @@ void cost_gradient(const Object<T>& object, const T* projections, const T* weigh
     out.delta[index] = sum<T>(by_delta);
 }
 
-// Of samples (S, B, D) those of an object whose weight is not zero, as columns of projection matrices. Returns how many, padded.
+// Projection matrices, as columns, of the samples (S, B, D) of an object whose weight is not zero. Returns their padded number.
 template <class T, class Space>
 int64_t weighted_projections(const Object<T>& object, const T* pose, const T* weight, int64_t samples, int64_t objects, int64_t index,
                              std::vector<T>& projections, std::vector<T>& weights) {

@@ -1,24 +1,24 @@
-// The solution of an object, EProPnP.solve: from the random start, or a start given, or the better of both.
+// The solution of an object, EProPnP.solve: from the random start, from a given start, or from the better of both.
 #pragma once
 
 #include "start.hpp"
 
 namespace epropnp {
 
-// How to solve, `Plan` of library.py; no random start where it has no proposals.
+// Settings of the solver, `Plan` of library.py. Zero proposals: no random start.
 struct Plan {
     StartSettings init;
     int64_t iterations;
 };
 
-// Where estimates go, as in solver.PoseEstimate: (B, D), (B), (B, T, T), (B).
+// Arrays for the estimates, in the layout of results.PoseEstimate: (B, D), (B), (B, T, T), (B).
 template <class T>
 struct Found {
     T *pose, *cost, *hessian;
     bool* valid;
 };
 
-// The start of an object, as a pose after centring. `start` is one of the object as it is, or null.
+// The start of an object, as a pose after centring. `start` is a pose of the object before centring, or null.
 template <class Space, class T>
 void set_start(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const StartSettings& init, Drawn<T> drawn,
                const T* start, T* pose) {
@@ -45,19 +45,19 @@ void estimate(const Object<T>& object, uint64_t key, int64_t index, int64_t obje
     const auto end = iterate<Space, T>(pose, plan.iterations, plan.init.plain_gauss_newton, [&](const Pack<T>* at, bool zero_clipped) {
         return normal_equations<Space>(object, at, zero_clipped);
     });
-    double told[Space::dim], depth = 0, r[9];
-    for (int i = 0; i < Space::dim; ++i) told[i] = pose[i][0];
-    for (int i = 0; i < 3; ++i) depth += object.matrix[6 + i] * told[i];
-    Space::rotation(told, r);
+    double solution[Space::dim], depth = 0, r[9];
+    for (int i = 0; i < Space::dim; ++i) solution[i] = pose[i][0];
+    for (int i = 0; i < 3; ++i) depth += object.matrix[6 + i] * solution[i];
+    Space::rotation(solution, r);
     const auto at = Recentring<Space>(object, r).undo(end);
-    object.template uncentre<Space>(told);
-    for (int i = 0; i < Space::dim; ++i) to.pose[index * Space::dim + i] = T(told[i]);
+    object.template uncentre<Space>(solution);
+    for (int i = 0; i < Space::dim; ++i) to.pose[index * Space::dim + i] = T(solution[i]);
     to.cost[index] = T(at.cost);
     for (int i = 0; i < D; ++i)
         for (int j = 0; j < D; ++j) to.hessian[(index * D + i) * D + j] = T(at.hessian[i][j]);
     Matrix<D> covariance;
-    to.valid[index] = depth > object.z_min && exists<Space>(told) && std::isfinite(at.cost) && damped_inverse(at.hessian, covariance) &&
-                      determines(object, Space::span);
+    to.valid[index] = depth > object.z_min && exists<Space>(solution) && std::isfinite(at.cost) && damped_inverse(at.hessian, covariance) &&
+                      determines(object, Space::spanned_dims);
 }
 
 }  // namespace epropnp

@@ -47,7 +47,7 @@ INLINE Whole<V> nearest(V x) {
     return {shifted - shift, bits_of<Bits<V>>(shifted)};
 }
 
-// For arguments that the reduction is too coarse for, and what is not finite. Apart: it is rare and long.
+// For large arguments, where the reduction is too coarse, and for values that are not finite. A function of its own: it is rare and long.
 template <class V>
 __attribute__((noinline)) void sine_cosine_of_each(const V& x, V& sine, V& cosine) {
     sine = each(x, [](auto one) { return std::sin(one); });
@@ -87,7 +87,7 @@ INLINE V exponential(V x) {
     return x < none - 708.0 ? none : held;
 }
 
-// Of positive normal numbers; minus infinity of zero.
+// The logarithm of positive normal numbers; minus infinity at zero.
 INLINE double logarithm(double x) { return std::log(x); }
 template <class V>
 INLINE V logarithm(V x) {

@@ -1,7 +1,7 @@
-// What Python calls (library.py): every function for objects in parallel, in float and in double, for both pose spaces.
+// The functions that library.py calls: each runs over objects in parallel, in float and in double, for both pose spaces.
 //
 // Plain C functions without torch's headers: this compiles in seconds and one build fits every torch. The threads are those of
-// OpenMP, whose library torch has loaded before: the two share one pool.
+// the OpenMP library that torch has loaded, so both share one pool.
 #include <cstdint>
 
 #include "check.hpp"
@@ -82,7 +82,7 @@ void linearize(const Objects<T>& all, const T* pose, int64_t dim, int64_t sample
     });
 }
 
-// The derivatives of something that has those of `by` (a Hessian's need not be symmetric).
+// Derivatives of a scalar whose derivatives in the linearization are `by` (those in the Hessian need not be symmetric).
 template <class T>
 void linearize_gradient(const Objects<T>& all, const T* pose, int64_t dim, int64_t samples, int64_t zero_clipped,
                         const Linearizations<const T>& by, const Gradients<T>& out, int threads) {
@@ -114,7 +114,7 @@ void newton_step(const Objects<T>& all, const T* pose, int64_t dim, int64_t samp
         using Space = decltype(space);
         for_each_object(all.objects, threads, [&](int64_t index) {
             const Object<T> object(all, index);
-            const bool determined = determines(object, Space::span);
+            const bool determined = determines(object, Space::spanned_dims);
             for (int64_t where = index; where < samples * all.objects; where += all.objects) {
                 T* to = step + where * Space::dof;
                 if (determined) newton_step<Space>(object, pose + where * Space::dim, damping, to);
@@ -132,7 +132,7 @@ void newton_gradient(const Objects<T>& all, const T* pose, int64_t dim, int64_t 
         for_each_object(all.objects, threads, [&](int64_t index) {
             const Object<T> object(all, index);
             ObjectGradient<T> total(all.points);
-            const int64_t end = determines(object, Space::span) ? samples * all.objects : 0;
+            const int64_t end = determines(object, Space::spanned_dims) ? samples * all.objects : 0;
             for (int64_t where = index; where < end; where += all.objects)
                 add_newton_gradient<Space>(object, pose + where * Space::dim, damping, by_step + where * Space::dof, total);
             total.write(all.points, index, out);
@@ -186,7 +186,7 @@ void threshold_gradient(const ImagePoints<T>& all, int64_t objects, double facto
                     [&](int64_t index) { threshold_gradient(all, index, factor, double(by_threshold[index]), x2d, w2d); });
 }
 
-// Fused multiply-adds of registers, to know what the core can do; returns how many operations they were.
+// Fused multiply-adds of registers, to measure the peak rate of a core; returns the number of operations.
 inline double fused_multiply_adds(int64_t rounds) {
     constexpr int CHAINS = 12;  // enough for the latency of each to hide behind the others
     Pack<float> chain[CHAINS], total = {};
@@ -196,7 +196,7 @@ inline double fused_multiply_adds(int64_t rounds) {
     for (int64_t round = 0; round < rounds; ++round)
         for (auto& one : chain) one = one * factor + term;
     for (const auto& one : chain) total += one;
-    // The condition never holds, which the compiler cannot know.
+    // The condition never holds, but the compiler cannot prove that, so it keeps the loop.
     return sum<float>(total) < 0 ? 0 : 2.0 * WIDTH<float> * CHAINS * rounds;
 }
 
@@ -204,12 +204,12 @@ inline double fused_multiply_adds(int64_t rounds) {
 
 using namespace epropnp;
 
-// One line for each argument list: `all` is what is read, the last of the others what is written.
+// The exported functions: `all` is the input, the last arguments are the output.
 #define EXPORT(T, SUFFIX)                                                                                               \
     int within_##SUFFIX(const T* values, int64_t number, double low, double high) {                                     \
         return within(values, number, T(low), T(high));                                                                 \
     }                                                                                                                   \
-    int sound_##SUFFIX(const Objects<T>* all) { return sound(*all); }                                                   \
+    int sound_##SUFFIX(const Objects<T>* all) { return usable(*all); }                                                  \
     void threshold_##SUFFIX(const T* x2d, const T* w2d, const bool* mask, int64_t objects, int64_t points,              \
                             double factor, T* out, int threads) {                                                       \
         threshold<T>({x2d, w2d, mask, points}, objects, factor, out, threads);                                          \

@@ -1,4 +1,4 @@
-// Small symmetric matrices in double precision, as in linalg.py.
+// Small symmetric matrices in double precision, as in _linalg.py.
 #pragma once
 
 #include <algorithm>
@@ -7,7 +7,7 @@
 
 namespace epropnp {
 
-// linalg.py has these numbers with their reasons.
+// _constants.py has these numbers with their reasons.
 constexpr double MIN_DIAGONAL = 1e-6, MAX_DIAGONAL = 1e32, DAMPING = 1e-5;
 
 template <int D>
@@ -30,7 +30,7 @@ struct Factor {
     Matrix<D> lower, inverse;
     double volume = 1;
 
-    // Of a symmetric matrix, given by its lower triangle; false, and the identity, where it has none.
+    // Factorises a symmetric matrix, given by its lower triangle. Without a factor: returns false and sets the identity.
     bool decompose(const Matrix<D>& matrix) {
         lower = Matrix<D>();
         for (int i = 0; i < D; ++i)
@@ -90,7 +90,7 @@ struct Factor {
     }
 };
 
-// Whether (hessian + damping I) has an inverse, as linalg.damped_inverse finds it: `inverse` (the identity where not).
+// Whether (hessian + damping I) has an inverse, as in _linalg.damped_inverse, and that `inverse` (else the identity).
 template <int D>
 bool damped_inverse(const double (&hessian)[D][D], Matrix<D>& inverse) {
     Matrix<D> scaled;

@@ -5,7 +5,7 @@
 
 namespace epropnp {
 
-// Derivatives of something in cost, gradient and Hessian (symmetric, in full) of the normal equations.
+// Derivatives of a scalar in cost, gradient and Hessian (symmetric, in full) of the normal equations.
 template <class V, int D>
 struct ByNormal {
     V cost, gradient[D], hessian[D][D];
@@ -30,7 +30,7 @@ struct ObjectGradient {
     }
 };
 
-// What `add_point` does, backwards.
+// The backward pass of `add_point`.
 template <class Space, class T, class V>
 INLINE void add_point_gradient(const Object<T>& object, const V* r, const V* t, const Point<V>& point, bool zero_clipped,
                                const ByNormal<V, Space::dof>& by, PointGradient<V>& to, V& by_delta) {
@@ -45,7 +45,7 @@ INLINE void add_point_gradient(const Object<T>& object, const V* r, const V* t, 
     const auto deep = image[2] > none + object.z_min;
     V by_scale = {};
     for (int c = 0; c < 2; ++c) {
-        const V pivot = deep ? seen.free[c] : none + object.corner[c], weight = scale * point.w2d[c];
+        const V pivot = deep ? seen.free[c] : none + object.image_origin[c], weight = scale * point.w2d[c];
         const V open = !zero_clipped || seen.pixel[c] == seen.free[c] ? none + 1 : none;
         V slope[3], row[D], by_row[D], by_slope[3], by_factor = {}, by_residual = {};
         for (int j = 0; j < 3; ++j) slope[j] = (m[3 * c + j] - pivot * m[6 + j]) * (weight * seen.nearness * open);
@@ -79,15 +79,15 @@ INLINE void add_point_gradient(const Object<T>& object, const V* r, const V* t, 
         by_image[c] = by_free[c] * seen.nearness;
         by_nearness += by_free[c] * seen.free[c] / seen.nearness;
     }
-    // Where the depth is clamped, the corner's share grows with what is missing.
-    const V missing = by_image[0] * object.corner[0] + by_image[1] * object.corner[1];
+    // Where the depth is clamped, the shift towards the image origin grows with z_min - z.
+    const V missing = by_image[0] * object.image_origin[0] + by_image[1] * object.image_origin[1];
     const V through_nearness = -seen.nearness * seen.nearness * by_nearness;
     by_image[2] = image[2] >= none + object.z_min ? through_nearness : -missing;
     for (int j = 0; j < 3; ++j) by_arm[j] += by_image[0] * m[j] + by_image[1] * m[3 + j] + by_image[2] * m[6 + j];
     for (int k = 0; k < 3; ++k) to.x3d[k] += r[k] * by_arm[0] + r[3 + k] * by_arm[1] + r[6 + k] * by_arm[2];
 }
 
-// Adds the derivatives of something that has those of `by` in the normal equations of the object at a pose.
+// Chain rule: adds the derivatives of a scalar whose derivatives in the normal equations of the object at a pose are `by`.
 template <class Space, class T>
 void add_normal_gradient(const Object<T>& object, const Placed<double>& placed, bool zero_clipped, const ByNormal<double, Space::dof>& by,
                          ObjectGradient<T>& to) {
@@ -121,7 +121,7 @@ void newton_solve(const Normal<double, D>& at, double damping, const double (&v)
     solve(at.hessian, diagonal, negative, solution);
 }
 
-// The step dy of Eq. (9) at a pose of the object, or of derivatives in it those in the normal equations.
+// The step dy of Eq. (9) at a pose of the object.
 template <class Space, class T>
 void newton_step(const Object<T>& object, const T* pose, double damping, T* step) {
     double found[Space::dof];

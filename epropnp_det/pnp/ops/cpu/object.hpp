@@ -1,4 +1,4 @@
-// What the kernels read: the objects of a problem as torch holds them, and one of them laid out for packs.
+// The input of the kernels: the objects of a problem in the layout of torch, and one object in the layout of packs.
 #pragma once
 
 #include <algorithm>
@@ -8,16 +8,16 @@
 
 namespace epropnp {
 
-// correspondences.py has these numbers with their reasons.
+// _constants.py has these numbers with their reasons.
 constexpr double LARGEST = 1e6, SMALLEST = 1e-10;
 
 // Contiguous arrays of B objects with N points each, as in problem.py; `Objects` of library.py.
 template <class T>
 struct Objects {
-    const T *x3d, *x2d, *w2d;                         // (B, N, 3), (B, N, 2), (B, N, 2)
-    const T *matrix, *clip_min, *clip_max, *corner;   // (B, 3, 3), (B, 2), (B, 2), (B, 2)
-    const T* delta;                                   // (B)
-    const bool* mask;                                 // (B, N), or null: all points exist
+    const T *x3d, *x2d, *w2d;                               // (B, N, 3), (B, N, 2), (B, N, 2)
+    const T *matrix, *clip_min, *clip_max, *image_origin;   // (B, 3, 3), (B, 2), (B, 2), (B, 2)
+    const T* delta;                                         // (B)
+    const bool* mask;                                       // (B, N), or null: all points exist
     int64_t objects, points;
     double z_min;
 };
@@ -28,7 +28,7 @@ struct Point {
     V x3d[3], x2d[2], w2d[2];
 };
 
-// A rotation, and where it takes the mean of the object points: a pose, in double precision.
+// A pose of the centred object: a rotation, and the position of the mean of the object points in the camera frame.
 template <class V>
 struct Placed {
     V r[9], t[3];
@@ -42,7 +42,7 @@ template <class T>
 struct Object {
     double matrix[9], mean[3] = {0, 0, 0};
     T lens[9];  // the matrix, rounded
-    T low[2], high[2], corner[2], delta, z_min;
+    T low[2], high[2], image_origin[2], delta, z_min;
     int64_t points;
 
     Object(const Objects<T>& all, int64_t index)
@@ -71,11 +71,11 @@ struct Object {
         for (int c = 0; c < 2; ++c) {
             low[c] = all.clip_min[2 * index + c] - zero[c];
             high[c] = all.clip_max[2 * index + c] - zero[c];
-            corner[c] = all.corner[2 * index + c] - zero[c];
+            image_origin[c] = all.image_origin[2 * index + c] - zero[c];
         }
     }
 
-    // As many points from `n` on as a pack holds.
+    // A pack of points, from `n` on.
     INLINE Point<Pack<T>> at(int64_t n) const {
         Point<Pack<T>> point;
         fill(point, [this, n](int c) { return load(&values[c * stride + n]); });
@@ -87,7 +87,7 @@ struct Object {
         return point;
     }
 
-    // Where a pose takes the object; `V` is double or a pack of doubles.
+    // The pose of the centred object from that of the object; `V` is double or a pack of doubles.
     template <class Space, class V>
     INLINE Placed<V> place(const V* pose) const {
         Placed<V> placed;
@@ -101,7 +101,7 @@ struct Object {
         std::copy_n(pose, Space::dim, exact);
         return place<Space>(exact);
     }
-    // Coordinate i of the mean after a rotation, which a pose of the centred object has more in its translation.
+    // Coordinate i of the rotated mean: the translation of the centred object minus that of the object.
     template <class V>
     INLINE V lever(const V* r, int i) const {
         return r[3 * i] * mean[0] + r[3 * i + 1] * mean[1] + r[3 * i + 2] * mean[2];
@@ -114,7 +114,7 @@ struct Object {
         for (int i = 0; i < 3; ++i) pose[i] -= lever(r, i);
     }
 
-    // M [R | t], (3, 4): all that a projection needs to know of a pose.
+    // M [R | t], (3, 4).
     template <class V, class P>
     INLINE void projection(const Placed<V>& placed, P* p) const {
         const V* r = placed.r;
@@ -136,9 +136,9 @@ struct Object {
     }
 };
 
-// PnPProblem.determines: points of positive weight that do not all coincide, nor (span 2) lie on one line.
+// PnPProblem.determines: there are points of positive weight that do not all coincide, nor lie on one line (where they must span 2 dims).
 template <class T>
-bool determines(const Object<T>& object, int span) {
+bool determines(const Object<T>& object, int spanned_dims) {
     using V = Pack<T>;
     V weight = {}, moment[5] = {};
     const auto coordinate = [](const Point<V>& point, int c) { return c < 3 ? point.x3d[c] : point.x2d[c - 3]; };
@@ -157,7 +157,7 @@ bool determines(const Object<T>& object, int span) {
         for (int c = 0; c < 5; ++c) square[c / 3] += share * (coordinate(point, c) - mean[c]) * (coordinate(point, c) - mean[c]);
     }
     if (!(sum<T>(square[0]) > T(SMALLEST) && sum<T>(square[1]) > T(SMALLEST))) return false;
-    if (span == 1) return true;
+    if (spanned_dims == 1) return true;
     for (int64_t n = 0; n < object.points; ++n) {
         const auto point = object.one(n);
         T arm[3], length = 0;

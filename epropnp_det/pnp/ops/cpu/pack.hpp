@@ -1,7 +1,7 @@
 // Numbers side by side: the widest vector of the instruction set that this is compiled for.
 //
-// GCC's and Clang's vector extension computes with such packs as with numbers: +, <, ?: work lane by lane. No fast-math is
-// needed then, and none is used: a NaN stays a NaN.
+// With the vector extension of GCC and Clang, +, < and ?: work on packs lane by lane. The build needs no fast-math, and a NaN stays
+// a NaN.
 #pragma once
 
 #include <cmath>
@@ -39,7 +39,7 @@ using Pack = typename PackOf<T>::type;
 template <class T>
 constexpr int WIDTH = PACK_BYTES / sizeof(T);
 
-// The least multiple of the width that holds so many numbers.
+// The least multiple of the width that is at least `number`.
 template <class T>
 INLINE int64_t padded(int64_t number) {
     return (number + WIDTH<T> - 1) / WIDTH<T> * WIDTH<T>;
@@ -76,7 +76,7 @@ INLINE T sum(V pack) {
     }
 }
 
-// Limits that let a NaN through, as torch.clamp does: the comparison with it is false.
+// Limits that keep a NaN, as torch.clamp does: a comparison with NaN is false.
 template <class V, class Low>
 INLINE V at_least(V value, Low low) {
     const V limit = V{} + low;
@@ -89,7 +89,7 @@ INLINE V at_most(V value, High high) {
     return value > limit ? limit : value;
 }
 
-// What a pack consists of, or a number itself: formulas are written once for both.
+// The type of the numbers in a pack, or of a number itself: formulas are written once for both.
 template <class V>
 struct LaneOf {
     using type = std::decay_t<decltype(V{}[0])>;
@@ -105,7 +105,7 @@ struct LaneOf<double> {
 template <class V>
 using Lane = typename LaneOf<V>::type;
 
-// Whole numbers of the size of the lanes.
+// Unsigned integers of the size of the lanes.
 template <class V>
 struct BitsOf {
     typedef std::conditional_t<sizeof(Lane<V>) == 4, uint32_t, uint64_t> type __attribute__((vector_size(sizeof(V))));
@@ -154,8 +154,8 @@ INLINE V root(V value) {
     return each(value, [](auto x) { return std::sqrt(x); });
 }
 
-// While it lives, numbers too small for a full mantissa count as zero in this thread: weights of samples far from the mode are
-// such numbers, and a processor takes a hundred times longer for each of them.
+// While an object of this class exists, subnormal numbers count as zero in this thread. Weights of samples far from the mode are
+// subnormal, and a processor takes about a hundred times longer for each of them.
 class NoSubnormals {
   public:
 #if defined(__SSE__)

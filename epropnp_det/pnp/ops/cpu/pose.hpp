@@ -1,4 +1,4 @@
-// The pose spaces, as in pose.py: rotation matrix, chain rule into the tangent, retraction. V is a number or a pack.
+// The pose spaces, as in spaces/: rotation matrix, chain rule into the tangent, retraction. V is a number or a pack.
 #pragma once
 
 #include "functions.hpp"
@@ -6,7 +6,7 @@
 namespace epropnp {
 
 struct Yaw {
-    static constexpr int dim = 4, dof = 4, span = 1;
+    static constexpr int dim = 4, dof = 4, spanned_dims = 1;
 
     template <class V>
     static INLINE void rotation(const V* pose, V* r) {
@@ -38,7 +38,7 @@ struct Yaw {
 };
 
 struct Rigid {
-    static constexpr int dim = 7, dof = 6, span = 2;
+    static constexpr int dim = 7, dof = 6, spanned_dims = 2;
 
     template <class V>
     static INLINE void rotation(const V* pose, V* r) {
@@ -66,7 +66,7 @@ struct Rigid {
             by_arm[i] -= 2 * (slope[j] * by_row[3 + k] - slope[k] * by_row[3 + j]);
         }
     }
-    // normalize(q + T(q) d), quaternion.step.
+    // normalize(q + T(q) d), _quaternion.step.
     template <class V>
     static INLINE void retract(const V* pose, const V* step, V* moved) {
         for (int i = 0; i < 3; ++i) moved[i] = pose[i] + step[i];
@@ -78,20 +78,20 @@ struct Rigid {
     }
 };
 
-// Whether numbers are a pose: finite, with a quaternion longer than zero.
+// Whether the numbers are a pose: all are finite, and the quaternion is not zero.
 template <class Space, class T>
 INLINE bool exists(const T* pose) {
     T turn = 0;
     for (int i = 3; i < Space::dim; ++i) turn += pose[i] * pose[i];
     for (int i = 0; i < Space::dim; ++i)
         if (!std::isfinite(pose[i])) return false;
-    return std::isfinite(turn) && (Space::span == 1 || turn > 0);
+    return std::isfinite(turn) && (Space::spanned_dims == 1 || turn > 0);
 }
 
 // The pose at the origin of the camera frame, not rotated.
 template <class Space, class T>
 INLINE void set_identity(T* pose) {
-    for (int i = 0; i < Space::dim; ++i) pose[i] = T(i == 3 && Space::span == 2);
+    for (int i = 0; i < Space::dim; ++i) pose[i] = T(i == 3 && Space::spanned_dims == 2);
 }
 
 }  // namespace epropnp

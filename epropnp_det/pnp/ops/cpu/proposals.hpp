@@ -1,6 +1,6 @@
-// The proposal distributions of proposals.py, in double precision and with a sample in each lane: draw, density, and fit to samples.
+// The proposal distributions of proposals/, in double precision and with a sample in each lane: draw, density, and fit to samples.
 //
-// Densities are no logarithms here: heavy tails and uniform parts keep them far from underflow where anything is drawn.
+// Densities are not logarithms here: heavy tails and uniform parts keep them far from underflow at all samples.
 #pragma once
 
 #include "matrix.hpp"
@@ -9,7 +9,7 @@
 
 namespace epropnp {
 
-// proposals.py has these numbers with their reasons.
+// proposals/ has these numbers with their reasons.
 constexpr int ATTEMPTS = 16, TYLER_ROUNDS = 3;
 constexpr double MIN_CONCENTRATION = 1e-5, MAX_CONCENTRATION = 1e8, DISPERSION = 0.001, FLAT = 1e-6, EMPTY = 1e-8, FLAT_SPHERE = 1e-8;
 
@@ -240,7 +240,7 @@ class AngularCentralGaussian {
         shape.add_to_diagonal(DISPERSION * std::sqrt(factor.volume));
         return factor.decompose(shape);
     }
-    // quaternion.basis.
+    // _quaternion.basis.
     void set_frame(const double* q) {
         const double w = q[0], i = q[1], j = q[2], k = q[3];
         frame = {{{w, i, j, k}, {i, -w, -k, j}, {j, k, -w, -i}, {k, -j, i, -w}}};

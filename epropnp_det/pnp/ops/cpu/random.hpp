@@ -6,13 +6,13 @@
 namespace epropnp {
 
 // A stream of SplitMix64 (Steele, Lea and Flood 2014) in each lane, begun at a hash of its key; or numbers given beforehand, to compare
-// with others who draw the same. V is double or a pack of doubles: the streams are the same.
+// with another implementation. V is double or a pack of doubles: the streams are the same.
 template <class V>
 class Random {
   public:
     static constexpr int LANES = sizeof(V) / sizeof(double);
 
-    // Of `item` and those that follow it, one in each lane.
+    // The streams of `item` and of the items after it, one in each lane.
     Random(uint64_t key, uint64_t object, uint64_t item) {
         uint64_t begin[LANES];
         for (int lane = 0; lane < LANES; ++lane) begin[lane] = mix(mix(key + object * STEP) + (item + lane) * STEP);
@@ -30,7 +30,7 @@ class Random {
         // The upper bits are the digits of a number between one and two.
         return bits_of<V>((mix(state) >> 12) | 0x3ff0000000000000) - (1 - 0x1p-53);
     }
-    // Box and Muller's pairs; the second of each waits for its turn.
+    // Box and Muller's pairs; the second number of a pair is the result of the next call.
     INLINE V normal() {
         if (next[0]) return given();
         waiting = !waiting;
@@ -56,10 +56,10 @@ class Random {
     bool waiting = false;
 
     V given() {
-        double told[LANES];
-        for (int lane = 0; lane < LANES; ++lane) told[lane] = *next[lane]++;
+        double values[LANES];
+        for (int lane = 0; lane < LANES; ++lane) values[lane] = *next[lane]++;
         V numbers;
-        std::memcpy(&numbers, told, sizeof(numbers));
+        std::memcpy(&numbers, values, sizeof(numbers));
         return numbers;
     }
     template <class U>

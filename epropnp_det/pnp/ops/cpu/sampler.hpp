@@ -1,4 +1,4 @@
-// Adaptive multiple importance sampling, Alg. 1, as in inference.posterior and sampler.amis.
+// Adaptive multiple importance sampling, Alg. 1, as in inference.posterior and amis.amis.
 #pragma once
 
 #include <limits>
@@ -27,7 +27,7 @@ struct Proposal {
     StudentT translation;
     typename OrientationOf<Space>::type orientation;
 
-    // From a pose and its covariance; false where that breaks.
+    // From a pose and its covariance; false where there is no such proposal.
     bool laplace(const double* pose, const Matrix<Space::dof>& covariance, double uniform_part) {
         const bool fine = translation.laplace(pose, covariance);
         return orientation.laplace(pose + 3, covariance, uniform_part) && fine;
@@ -37,7 +37,7 @@ struct Proposal {
         orientation.draw(random, pose + 3);
     }
     INLINE Doubles density(const Doubles* pose) const { return translation.density(pose) * orientation.density(pose + 3); }
-    // Fitted to samples, or this one where that breaks.
+    // The proposal fitted to samples, or this one where the fit fails.
     Proposal refit(const Weighted& samples) const {
         Proposal next = *this;
         const bool fine = next.translation.fit(samples), also_fine = next.orientation.fit(samples);
@@ -45,7 +45,7 @@ struct Proposal {
     }
 };
 
-// Where to begin: estimates (B, D) and whether they are any good (B), and the weight of uniform angles. `Begin` of library.py.
+// The estimates (B, D), whether they are valid (B), and the weight of uniform angles. `Begin` of library.py.
 template <class T>
 struct Begin {
     const T* pose;
@@ -92,7 +92,7 @@ INLINE Doubles rounded(Doubles value) {
     return each(value, [](double one) { return double(T(one)); });
 }
 
-// Where samples go, and random numbers that are given (B, S, `OrientationOf::given`) or not.
+// Arrays for the samples, and random numbers that are given (B, S, `OrientationOf::given`) or not.
 template <class T>
 struct Samples {
     const double* given;
@@ -101,7 +101,7 @@ struct Samples {
     bool* valid;           // (B)
 };
 
-// The sampler at work on one object: samples side by side, with room for a pack that is not full.
+// The sampler of one object: samples side by side, with room for a pack that is not full.
 template <class Space, class T>
 class Sampler {
   public:
@@ -111,7 +111,7 @@ class Sampler {
         : object(object), key(key), index(index), objects(objects), to(to), stride(padded<double>(to.number) + WIDTH<double>),
           pose(D * stride), cost_at(stride), density(stride), log_weight(stride), weight(stride) {}
 
-    // False where the weights break.
+    // False where the weights are not finite.
     bool run(const Proposal<Space>& first) {
         proposals.assign(1, first);
         const int64_t each = to.number / to.rounds;
@@ -137,7 +137,7 @@ class Sampler {
 
     // A pack of samples from `s` on, with their costs and densities; those from `end` on are left to the next round.
     void draw(int64_t s, int64_t end) {
-        Doubles drawn[D], told[3], p[12], fine = {}, older = {};
+        Doubles drawn[D], returned[3], p[12], fine = {}, older = {};
         auto random = to.given ? Random<Doubles>(to.given + index * to.number * GIVEN, GIVEN, s, to.number) : Random<Doubles>(key, index, s);
         proposals.back().draw(random, drawn);
         // The weighted pose is the returned pose, rounded.
@@ -146,8 +146,8 @@ class Sampler {
         Space::rotation(drawn, placed.r);
         for (int i = 0; i < 3; ++i) {
             const Doubles lever = object.lever(placed.r, i);
-            told[i] = rounded<T>(drawn[i] - lever);
-            placed.t[i] = drawn[i] = told[i] + lever;
+            returned[i] = rounded<T>(drawn[i] - lever);
+            placed.t[i] = drawn[i] = returned[i] + lever;
         }
         for (int i = 0; i < D; ++i) {
             store(&pose[i * stride + s], drawn[i]);
@@ -161,7 +161,7 @@ class Sampler {
             for (int i = 0; i < 12; ++i) one[i] = T(p[i][lane]);
             cost_at[s + lane] = fine[lane] == 0 ? cost(object, one) : std::numeric_limits<T>::infinity();
             T* out = to.pose + ((s + lane) * objects + index) * D;
-            for (int i = 0; i < D; ++i) out[i] = T(i < 3 ? told[i][lane] : drawn[i][lane]);
+            for (int i = 0; i < D; ++i) out[i] = T(i < 3 ? returned[i][lane] : drawn[i][lane]);
         }
     }
 

@@ -1,4 +1,4 @@
-// Normal equations and the steps of the solvers, as in reprojection.py and solver.py. V is a pack: each lane is a point
+// Normal equations and the steps of the solvers, as in problem.py and solver.py. V is a pack: each lane is a point
 // (normal_equations of a whole object) or a problem of its own (the random start).
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace epropnp {
 
-// solver.py has these numbers with their reasons.
+// _constants.py has these numbers with their reasons.
 constexpr double RADIUS = 30, MAX_RADIUS = 1e16, MIN_RELATIVE_DECREASE = 1e-3, ROUNDING = 10;
 
 // Cost, gradient J^T F and Hessian J^T J (its lower triangle) of the rescaled residuals.
@@ -29,7 +29,7 @@ INLINE void add_point(const Object<T>& object, const V* r, const V* t, const Poi
     const V none = {}, scale = seen.far ? root(seen.shrink) : none + 1;
     to.cost += huber(object.delta, seen.squared, seen.length);
     for (int c = 0; c < 2; ++c) {
-        const V pivot = image[2] > none + object.z_min ? seen.free[c] : none + object.corner[c];
+        const V pivot = image[2] > none + object.z_min ? seen.free[c] : none + object.image_origin[c];
         const V weight = scale * point.w2d[c], factor = weight * seen.nearness, residual = weight * seen.error[c];
         const V kept = !zero_clipped || seen.pixel[c] == seen.free[c] ? factor : none;
         V slope[3], row[Space::dof];
@@ -66,7 +66,7 @@ struct Everywhere {
     }
 };
 
-// Of all points of an object.
+// The normal equations of all points of an object.
 template <class Space, class T>
 Normal<Pack<T>, Space::dof> normal_equations(const Object<T>& object, const Everywhere<T>& pose, bool zero_clipped) {
     Normal<Pack<T>, Space::dof> lanes;
@@ -74,7 +74,7 @@ Normal<Pack<T>, Space::dof> normal_equations(const Object<T>& object, const Ever
     return total<T, Space::dof>(lanes);
 }
 
-// At a pose of the centred object that is the same in every lane.
+// The normal equations at a pose of the centred object that is the same in every lane.
 template <class Space, class T>
 Normal<Pack<T>, Space::dof> normal_equations(const Object<T>& object, const Pack<T>* pose, bool zero_clipped) {
     T one[Space::dim];
@@ -85,7 +85,8 @@ Normal<Pack<T>, Space::dof> normal_equations(const Object<T>& object, const Pack
     return normal_equations<Space>(object, Everywhere<T>(placed), zero_clipped);
 }
 
-// The derivative (T, T) of the tangent of the centred object's pose in that of the object as it is: turning that one moves the mean.
+// The derivative (T, T) of the tangent of the centred object's pose in the tangent of the object's pose: a turn about the object's
+// origin moves the mean.
 template <class Space>
 struct Recentring {
     static constexpr int D = Space::dof;
@@ -100,7 +101,7 @@ struct Recentring {
             Space::chain(lever, axis, at[i]);
         }
     }
-    // Cost, gradient and Hessian of the centred object (in lane 0) as those of the object as it is.
+    // Cost, gradient and Hessian of the centred object (in lane 0) as those of the object before centring.
     template <class V>
     Normal<double, D> undo(const Normal<V, D>& centred) const {
         Normal<double, D> normal;
@@ -118,7 +119,7 @@ struct Recentring {
     }
 };
 
-// Of an object as it is, at a pose of it; the Hessian is written in full.
+// The normal equations of the object before centring, at its pose; the Hessian is written in full.
 template <class Space, class T>
 Normal<double, Space::dof> normal_equations(const Object<T>& object, const Placed<double>& placed, bool zero_clipped) {
     return Recentring<Space>(object, placed.r).undo(normal_equations<Space>(object, Everywhere<T>(placed), zero_clipped));
@@ -140,7 +141,7 @@ INLINE void solve(const V (&hessian)[D][D], const V (&damping)[D], const V (&vec
                 factor[i][j] = left * inverse[j];
                 continue;
             }
-            // Of a NaN anywhere one of the pivots hears, and it is not positive; nor is an infinity less itself.
+            // A NaN anywhere makes one of the pivots NaN, which is not positive. The same holds for infinity minus infinity.
             fine &= left > V{};
             inverse[i] = 1 / root(left);
         }

@@ -1,4 +1,4 @@
-// The random start of start.py: poses from random few-point problems, a problem in each lane; the best by full cost.
+// The random start of random_start.py: poses from random few-point problems, a problem in each lane; the best by full cost.
 #pragma once
 
 #include <algorithm>
@@ -12,9 +12,9 @@ struct StartSettings {
     int64_t proposals, points, iterations, plain_gauss_newton;
 };
 
-// Draws points without replacement by weight, one after another: what is drawn twice is drawn again.
+// Draws points without replacement by weight, one after another: a point drawn twice is replaced by another draw.
 //
-// A draw takes one look at a table (Walker's alias method): every bin holds a share of its own point, and the rest is another point's.
+// A draw is one lookup in a table (Walker's alias method): a share of every bin belongs to its own point, the rest to another point.
 template <class T>
 class PointDraw {
   public:
@@ -73,7 +73,7 @@ class PointDraw {
         }
         return among_the_rest(random);
     }
-    // For weights that all lie on few points, which are drawn again and again.
+    // For weights that are concentrated on few points, which are drawn repeatedly.
     int64_t among_the_rest(Random<double>& random) {
         double rest = 0;
         for (size_t n = 0; n < weight.size(); ++n) rest += taken[n] == round ? 0 : weight[n];
@@ -99,7 +99,7 @@ inline double adjugate(const double* m, double* inverse) {
     return m[0] * inverse[0] + m[1] * inverse[3] + m[2] * inverse[6];
 }
 
-// Moves the rotated poses to where mean and spread of the projected points match those of the image points (start._match_spread).
+// Moves the rotated poses to where mean and spread of the projected points match those of the image points (random_start._match_spread).
 template <class Space, class T>
 void match_spread(const Object<T>& object, const std::vector<Point<Pack<T>>>& few, Pack<T>* pose) {
     using V = Pack<T>;
@@ -142,18 +142,18 @@ inline void random_rotation(Random<double>& random, Rigid, double* turn) {
     for (int i = 0; i < 4; ++i) turn[i] /= std::sqrt(squared);
 }
 
-// What was drawn for proposals (P, B): indices (P, B, K) of points, and rotations (P, B, D - 3). Drawn here where there is none.
+// Draws of proposals (P, B): indices (P, B, K) of points, and rotations (P, B, D - 3). Null: drawn here.
 template <class T>
 struct Drawn {
     const int64_t* points;
     const T* rotations;
 };
 
-// The points of as many problems as a pack holds, a problem in each lane.
+// The points of a pack of few-point problems, a problem in each lane.
 template <class V>
 using Few = std::vector<Point<V>>;
 
-// Solves them from rotations `pose` on, in place.
+// Solves the few-point problems from rotations `pose` on, in place.
 template <class Space, class T>
 void solve_few(const Object<T>& object, const Few<Pack<T>>& few, const StartSettings& settings, Pack<T>* pose) {
     match_spread<Space, T>(object, few, pose);
@@ -166,7 +166,7 @@ void solve_few(const Object<T>& object, const Few<Pack<T>>& few, const StartSett
     });
 }
 
-// The cost of the object at a pose of the centred object, or something larger than `limit`; infinite where that is no pose.
+// The cost of the object at a pose of the centred object, or a number above `limit`; infinite where the numbers are no pose.
 template <class Space, class T>
 T score(const Object<T>& object, const T* pose, T limit) {
     if (!exists<Space>(pose)) return std::numeric_limits<T>::infinity();

@@ -99,7 +99,7 @@ def gradient_kernel(
         pulled = share * rho[1] * error[0], share * rho[1] * error[1]
         by_u = tl.where(pixel[0] == free[0], pulled[0] * point[5] * point[5] * nearness, 0.0)
         by_v = tl.where(pixel[1] == free[1], pulled[1] * point[6] * point[6] * nearness, 0.0)
-        # Where the division does not follow the depth, the corner takes the pixel's place.
+        # At the clamped depth the derivative in z is that of the shift towards the image origin.
         follows = image[2] >= tl.full((), Z_MIN, zero.dtype)
         by_depth = -(
             tl.where(follows, free[0], view[13]) * by_u

@@ -97,8 +97,7 @@ def see(camera, image, Z_MIN: tl.constexpr):
     """
     depth = at_least(image[2], Z_MIN)
     nearness, missing = 1 / depth, depth - image[2]
-    # Points nearer than z_min are drawn towards the corner of the original image, wherever pixel
-    # (0, 0) is now.
+    # Points nearer than z_min are drawn towards pixel (0, 0) of the original image.
     free = (
         (image[0] + camera[13] * missing) * nearness,
         (image[1] + camera[14] * missing) * nearness,

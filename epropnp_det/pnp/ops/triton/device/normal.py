@@ -59,7 +59,7 @@ def terms(
     nearness, free, pixel = see(camera, image, Z_MIN)
     error = (pixel[0] - point[3]) * point[5], (pixel[1] - point[4]) * point[6]
     rho, slope, _ = robust(error[0] * error[0] + error[1] * error[1], delta, HUBER)
-    # Where the division does not follow the depth, the corner takes the pixel's place.
+    # At the clamped depth the derivative in z is that of the shift towards the image origin.
     follows = image[2] > tl.full((), Z_MIN, rho.dtype)
     pivot = tl.where(follows, free[0], camera[13]), tl.where(follows, free[1], camera[14])
     factor = nearness * point[5], nearness * point[6]
@@ -120,7 +120,7 @@ def linearize_kernel(
     row = tl.program_id(0).to(tl.int64)
     index = row % objects
     view, at = loaded(camera + 15 * index, True, 15), loaded(pose + DIM * row, True, DIM)
-    told = normal_equations(
+    normal = normal_equations(
         x3d,
         x2d,
         w2d,
@@ -135,10 +135,10 @@ def linearize_kernel(
         Z_MIN,
         POINTS,
     )
-    tl.store(cost + row, told[0])
+    tl.store(cost + row, normal[0])
     for i in tl.static_range(T):
-        tl.store(gradient + T * row + i, told[1 + i])
+        tl.store(gradient + T * row + i, normal[1 + i])
         for j in tl.static_range(i + 1):
-            entry = told[1 + T + i * (i + 1) // 2 + j]
+            entry = normal[1 + T + i * (i + 1) // 2 + j]
             tl.store(hessian + T * T * row + T * i + j, entry)
             tl.store(hessian + T * T * row + T * j + i, entry)

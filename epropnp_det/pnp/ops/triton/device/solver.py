@@ -50,25 +50,25 @@ def chosen(condition, yes, no, NUMBER: tl.constexpr):
 
 
 @triton.jit
-def split(told, T: tl.constexpr):
+def split(normal, T: tl.constexpr):
     """Minus the gradient, and the Hessian, of the results of `normal_equations`."""
     downhill, hessian = (), ()
     for i in tl.static_range(T):
-        downhill = downhill + (-told[1 + i],)
+        downhill = downhill + (-normal[1 + i],)
     for i in tl.static_range(T * (T + 1) // 2):
-        hessian = hessian + (told[1 + T + i],)
+        hessian = hessian + (normal[1 + T + i],)
     return downhill, hessian
 
 
 @triton.jit
-def lm_step(told, radius, T: tl.constexpr):
+def lm_step(normal, radius, T: tl.constexpr):
     """The damped step, and the decrease of the cost that the quadratic model predicts."""
-    downhill, hessian = split(told, T)
+    downhill, hessian = split(normal, T)
     diagonal, damping = clamped_diagonal(hessian, T), ()
     for i in tl.static_range(T):
         damping = damping + (diagonal[i] / radius,)
     step = solved(damped(hessian, damping, T), downhill, T)
-    bent, promised = times(hessian, step, T), told[0] * 0
+    bent, promised = times(hessian, step, T), normal[0] * 0
     for i in tl.static_range(T):
         promised += step[i] * (downhill[i] - 0.5 * bent[i])
     return step, promised
@@ -81,10 +81,10 @@ def gauss_newton(
 ):  # fmt: skip
     T: tl.constexpr = 4 if DIM == 4 else 6
     for _ in range(iterations):
-        told = normal_equations(
+        normal = normal_equations(
             x3d, x2d, w2d, delta, camera, pose, index, points, DIM, HUBER, False, Z_MIN, POINTS
         )
-        downhill, hessian = split(told, T)
+        downhill, hessian = split(normal, T)
         damping = ()
         for _i in tl.static_range(T):
             damping = damping + (DAMPING,)
@@ -99,21 +99,24 @@ def lm(
 ):  # fmt: skip
     T: tl.constexpr = 4 if DIM == 4 else 6
     NUMBER: tl.constexpr = 15 if DIM == 4 else 28
-    told = normal_equations(
+    normal = normal_equations(
         x3d, x2d, w2d, delta, camera, best, index, points, DIM, HUBER, True, Z_MIN, POINTS
     )
     radius, shrink = tl.full((), RADIUS, delta.dtype), tl.full((), 2.0, delta.dtype)
     for _ in range(iterations):
-        step, promised = lm_step(told, radius, T)
+        step, promised = lm_step(normal, radius, T)
         candidate = retracted(best, step, DIM)
         there = normal_equations(
             x3d, x2d, w2d, delta, camera, candidate, index, points, DIM, HUBER, True, Z_MIN, POINTS
         )
-        noise = ROUNDING * EPS * told[0]
-        ratio = (told[0] - there[0] + noise) / (promised + noise)
+        noise = ROUNDING * EPS * normal[0]
+        ratio = (normal[0] - there[0] + noise) / (promised + noise)
         # NaN compares false: a candidate that is not finite is not accepted.
         accepted = ratio > MIN_RELATIVE_DECREASE
-        best, told = chosen(accepted, candidate, best, DIM), chosen(accepted, there, told, NUMBER)
+        best, normal = (
+            chosen(accepted, candidate, best, DIM),
+            chosen(accepted, there, normal, NUMBER),
+        )
         bend = 2 * ratio - 1
         wider = at_most(radius / at_least(1 - bend * bend * bend, 1 / 3), MAX_RADIUS)
         radius = tl.where(accepted, wider, radius / shrink)

@@ -49,18 +49,18 @@ def damped(matrix, diagonal, T: tl.constexpr):
 @triton.jit
 def factorised(matrix, T: tl.constexpr):
     """Lower Cholesky factor, and whether there is one."""
-    factor, sound = (), matrix[0] == matrix[0]
+    factor, exists = (), matrix[0] == matrix[0]
     for i in tl.static_range(T):
         for j in tl.static_range(i + 1):
             total = matrix[i * (i + 1) // 2 + j]
             for k in tl.static_range(j):
                 total -= factor[i * (i + 1) // 2 + k] * factor[j * (j + 1) // 2 + k]
             if i == j:
-                sound = sound & (total > 0)
+                exists = exists & (total > 0)
                 factor = factor + (tl.sqrt(tl.where(total > 0, total, 1.0)),)
             else:
                 factor = factor + (total / factor[j * (j + 3) // 2],)
-    return factor, sound
+    return factor, exists
 
 
 @triton.jit
@@ -95,14 +95,14 @@ def solved(matrix, vector, T: tl.constexpr):
         for j in tl.static_range(i + 1):
             scaled = scaled + (matrix[i * (i + 1) // 2 + j] * scale[i] * scale[j],)
             wild += matrix[i * (i + 1) // 2 + j] - matrix[i * (i + 1) // 2 + j]
-    factor, sound = factorised(scaled, T)
+    factor, exists = factorised(scaled, T)
     first = substituted(factor, right, T)
     rest, back = (), times(scaled, first, T)
     for i in tl.static_range(T):
         rest = rest + (right[i] - back[i],)
     refined, out = substituted(factor, rest, T), ()
     # What is not finite, less itself, is not zero.
-    sound = sound & (wild == 0)
+    exists = exists & (wild == 0)
     for i in tl.static_range(T):
-        out = out + (tl.where(sound, (first[i] + refined[i]) * scale[i], 0.0),)
+        out = out + (tl.where(exists, (first[i] + refined[i]) * scale[i], 0.0),)
     return out
