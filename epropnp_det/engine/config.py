@@ -18,6 +18,7 @@ from torch import nn
 
 from epropnp_det.errors import UserError
 
+from .config_keys import check_keys, check_options
 from .registry import MODELS
 
 # Exceptions of mmcv's registries for a key that is unknown, missing or wrong.
@@ -29,8 +30,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     modules it names.
 
     Raises:
-        UserError: no such file, not a config, an option that fits nowhere, or a module that cannot
-            be imported.
+        UserError: no such file, not a config, an option that fits nowhere, a key that has no effect
+            here, or a module that cannot be imported.
     """
     path = Path(path)
     if not path.is_file():
@@ -42,6 +43,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     search_path = list(sys.path)  # mmcv leaves a folder in it where a config fails
     try:
         config = Config.fromfile(str(path.resolve()))
+        check_keys(config._cfg_dict, path)
+        check_options(options or {}, config.keys())
         config.merge_from_dict(options or {})
     except UserError:
         raise

@@ -38,6 +38,7 @@ from epropnp_det.errors import UserError
 
 from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
 from .config import build_dataset, build_model
+from .config_keys import check_training_numbers
 from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
 from .hooks.evaluation import EvaluationHook
 from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
@@ -77,6 +78,7 @@ def train(config: Config, options: TrainingOptions) -> None:
     Raises:
         UserError: a mistake in the config, missing files, or a checkpoint that does not fit.
     """
+    check_training_numbers(config, config.filename)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = _start_log(config, options, timestamp)
     # Before the model, whose pretrained weights are downloaded: missing data ends the command here.
@@ -215,7 +217,23 @@ def _build_runner(
 
 
 def _register_hooks(runner: BaseRunner, config: Config, validation: Any) -> None:
-    """Registers the hooks of the config; `validation` is the dataset to evaluate, or None."""
+    """Registers the hooks of the config; `validation` is the dataset to evaluate, or None.
+
+    Raises:
+        UserError: a hook does not take its settings.
+    """
+    try:
+        _register_hooks_of_config(runner, config, validation)
+    except UserError:
+        raise
+    except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
+        raise UserError(
+            f"lr_config, optimizer_config, checkpoint_config, log_config, evaluation or custom_hooks "
+            f"of {config.filename}: {error}"
+        ) from error
+
+
+def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: Any) -> None:
     settings = copy.deepcopy(config._cfg_dict)  # mmcv takes keys out of what it is given
     optimizer_config: Any = settings.optimizer_config
     if "type" not in optimizer_config:

@@ -66,18 +66,25 @@ def read_submission(path: str | Path) -> dict[str, Any]:
 
 def find_split(nusc: NuScenes, content: Mapping[str, Any], eval_set: str | None = None) -> Split:
     """The split that a submission is for: `eval_set`, or the one of the database that shares most
-    samples with it.
+    samples with it. Splits of which the database has no sample are no candidates.
 
     Raises:
-        UserError: the database has no such split.
+        UserError: the database has no such split, or no sample of it.
     """
     splits = samples_by_split(nusc, SPLITS.get(nusc.version, ()))
-    name = eval_set or nearest_split(set(content["results"]), splits)
-    if name is None:
+    filled = {name: samples for name, samples in splits.items() if samples}
+    name = eval_set or nearest_split(set(content["results"]), filled)
+    if not splits:
         raise UserError(
             f"{nusc.version} is not a version with splits; choose from {', '.join(SPLITS)}"
         )
+    if name is None:
+        raise UserError(f"{nusc.version} has no sample of its splits {', '.join(splits)}")
     check_split(nusc, name, splits)
+    if name not in filled:
+        raise UserError(
+            f"{nusc.version} has no sample of {name} here; choose from {', '.join(filled) or 'none'}"
+        )
     return Split(name, frozenset(splits[name]))
 
 
@@ -92,6 +99,8 @@ def find_faults(
         split: the samples it must have; None leaves them unchecked.
     """
     yield from _meta_faults(content["meta"])
+    if not content["results"]:
+        yield Fault("results has a list of boxes for every sample", "results", "empty")
     if split is not None:
         yield from _sample_faults(content["results"].keys(), split)
     for token, boxes in tqdm(content["results"].items(), desc="checking", unit="sample"):

@@ -89,6 +89,12 @@ class EProPnPHead(BaseModule):
         )
         self.queries_per_image = train_cfg["queries_per_image"]
         self.assignment = AssignmentSettings(**train_cfg["assignment"])
+        strides = self.dense_head.strides
+        if len(self.assignment.ranges) != len(strides):
+            raise ValueError(
+                f"train_cfg.assignment.ranges has {len(self.assignment.ranges)} pairs, but the dense "
+                f"head has {len(strides)} strides; write one pair for each"
+            )
         self.postprocess = PostprocessSettings(**{k: v for k, v in test_cfg.items() if k != "pnp"})
         self.test_pnp = EProPnP4DoF(**test_cfg["pnp"])
         self.losses = build_losses(losses, auxiliary is not None)

@@ -1,0 +1,131 @@
+"""Checks that the keys of a config and of --cfg-options are ones that have an effect."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from epropnp_det.errors import UserError
+
+KNOWN_KEYS = frozenset(
+    {
+        "checkpoint_config",
+        "custom_hooks",
+        "custom_imports",
+        "data",
+        "dist_params",
+        "evaluation",
+        "find_unused_parameters",
+        "log_config",
+        "log_level",
+        "lr_config",
+        "model",
+        "momentum_config",
+        "optimizer",
+        "optimizer_config",
+        "runner",
+    }
+)
+DATA_KEYS = frozenset({"samples_per_gpu", "workers_per_gpu", "train", "val", "test"})
+# Keys of the MMDetection world that have no effect here, and the way that has one.
+FOREIGN_KEYS = {
+    "auto_resume": "use --resume",
+    "default_hooks": "use custom_hooks",
+    "fp16": "add dict(type='Bfloat16Hook') to custom_hooks",
+    "load_from": "use --load-from FILE",
+    "optim_wrapper": "use optimizer and optimizer_config",
+    "param_scheduler": "use lr_config",
+    "resume_from": "use --resume-from FILE",
+    "seed": "use --seed N",
+    "total_epochs": "use runner.max_epochs",
+    "train_dataloader": "use data.train",
+    "val_dataloader": "use data.val",
+    "test_dataloader": "use data.test",
+    "workflow": "training is the only step, use evaluation for validation",
+}
+# A config may use these names for values of its own; as options they have no effect.
+FOREIGN_OPTIONS = {
+    "deterministic": "use --deterministic",
+    "device": "use --device",
+    "gpu_ids": "use --device",
+    "launcher": "use --launcher",
+    "resume": "use --resume",
+    "test_cfg": "use model.test_cfg",
+    "train_cfg": "use model.train_cfg",
+    "work_dir": "use --work-dir DIR",
+}
+# Names of a config's own values are rarely closer than this to a key.
+_TYPO_SIMILARITY = 0.85
+
+
+def check_options(options: Iterable[str], own: Collection[str]) -> None:
+    """Checks the first parts of the keys that the command line sets.
+
+    Args:
+        options: dotted keys.
+        own: top-level keys of the config, which may have names of its own.
+
+    Raises:
+        UserError: a key without an effect; the message has the right way or the nearest key.
+    """
+    for option in options:
+        head, *rest = option.split(".")
+        advice = (FOREIGN_KEYS | FOREIGN_OPTIONS).get(head)
+        if advice is not None:
+            raise UserError(f"option {option}: {head} has no effect here; {advice}")
+        if head not in KNOWN_KEYS and head not in own:
+            raise UserError(
+                f"option {option}: there is no key {head}; {_nearest(head, KNOWN_KEYS)}"
+            )
+        if head == "data" and rest and rest[0] not in DATA_KEYS:
+            raise UserError(
+                f"option {option}: data has no key {rest[0]}; {_nearest(rest[0], DATA_KEYS)}"
+            )
+
+
+def check_keys(settings: Mapping[str, Any], path: object) -> None:
+    """Checks the top-level keys of a config file. Other names than those of a setting are the
+    config's own values, unless they are typos.
+
+    Raises:
+        UserError: a key without an effect; the message has the right way or the nearest key.
+    """
+    for key, value in settings.items():
+        if key in FOREIGN_KEYS and not _is_default(key, value):
+            raise UserError(f"config {path}: {key} has no effect here; {FOREIGN_KEYS[key]}")
+        if key in KNOWN_KEYS | FOREIGN_KEYS.keys():
+            continue
+        near = difflib.get_close_matches(key, KNOWN_KEYS, n=1, cutoff=_TYPO_SIMILARITY)
+        if near:
+            raise UserError(f"config {path}: there is no key {key}; did you mean {near[0]}?")
+
+
+def _is_default(key: str, value: Any) -> bool:
+    """Whether a key of MMDetection has the value that changes nothing."""
+    if key == "workflow":
+        return [tuple(step) for step in value] == [("train", 1)]
+    return value is None
+
+
+def _nearest(key: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(key, sorted(known), n=1)
+    return f"did you mean {near[0]}?" if near else f"choose from {', '.join(sorted(known))}"
+
+
+def check_training_numbers(settings: Mapping[str, Any], path: object) -> None:
+    """Checks the numbers of a training that neither mmcv nor torch checks before the first step.
+
+    Raises:
+        UserError: a number is missing, not a whole number or too small; the message has its key.
+    """
+    limits = [("data", "samples_per_gpu", 1), ("data", "workers_per_gpu", 0)]
+    limits += [
+        ("runner", key, 1) for key in ("max_iters", "max_epochs") if key in settings["runner"]
+    ]
+    for group, key, least in limits:
+        value = settings[group].get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise UserError(
+                f"config {path}: {group}.{key} is {value!r}; it must be a whole number from {least}"
+            )
