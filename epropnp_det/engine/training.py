@@ -37,13 +37,26 @@ from epropnp_det import __version__
 from epropnp_det.errors import UserError
 
 from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
-from .config import build_dataset, build_model
+from .config import build_dataset, build_model, require_keys
 from .config_keys import check_training_numbers
 from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
 from .hooks.evaluation import EvaluationHook
 from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
 from .seeding import seed_everything
 from .wrapping import wrap_model
+
+_NEEDED_KEYS = (
+    "model",
+    "data",
+    "runner",
+    "optimizer",
+    "optimizer_config",
+    "lr_config",
+    "checkpoint_config",
+    "log_config",
+    "log_level",
+    "find_unused_parameters",
+)
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,8 @@ def train(config: Config, options: TrainingOptions) -> None:
     Raises:
         UserError: a mistake in the config, missing files, or a checkpoint that does not fit.
     """
-    check_training_numbers(config, config.filename)
+    require_keys(config, *_NEEDED_KEYS)
+    check_training_numbers(config._cfg_dict, config.filename)
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = _start_log(config, options, timestamp)
     # Before the model, whose pretrained weights are downloaded: missing data ends the command here.
@@ -228,8 +242,8 @@ def _register_hooks(runner: BaseRunner, config: Config, validation: Any) -> None
         raise
     except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
         raise UserError(
-            f"lr_config, optimizer_config, checkpoint_config, log_config, evaluation or custom_hooks "
-            f"of {config.filename}: {error}"
+            f"hook settings of {config.filename} (lr_config, optimizer_config, checkpoint_config, "
+            f"log_config, evaluation, custom_hooks): {error}"
         ) from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 
 from epropnp_det.engine.command_line import add_config_arguments, parse_options
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
+from epropnp_det.engine.config_keys import check_training_numbers
 from epropnp_det.engine.model import find_device, init_model
 from epropnp_det.errors import UserError
 
@@ -97,6 +99,76 @@ def test_a_config_without_data_root_cannot_be_moved(tmp_path: Path) -> None:
     path.write_text("data = dict(samples_per_gpu=1)\n")
     with pytest.raises(UserError, match=r"a\.py has no 'data_root'"):
         move_data_root(load_config(path), "/other")
+
+
+FOREIGN = [
+    ("optimzer.lr", "did you mean optimizer?"),
+    ("nothing_like_it.lr", "choose from checkpoint_config, custom_hooks"),
+    ("data.samples_per_gup", "did you mean samples_per_gpu?"),
+    ("load_from", "use --load-from FILE"),
+    ("resume_from", "use --resume-from FILE"),
+    ("fp16.loss_scale", "Bfloat16Hook"),
+    ("seed", "use --seed N"),
+    ("work_dir", "use --work-dir DIR"),
+    ("train_dataloader.batch_size", "use data.train"),
+]
+
+
+@pytest.mark.parametrize("key, advice", FOREIGN)
+def test_an_option_without_an_effect_is_refused_with_the_right_way(key: str, advice: str) -> None:
+    with pytest.raises(UserError, match=f"option {re.escape(key)}: .*{re.escape(advice)}"):
+        load_config(DEBUG, {key: 5})
+
+
+@pytest.mark.parametrize(
+    "line, advice",
+    [
+        ("optimzer = dict(lr=1)", "no key optimzer; did you mean optimizer?"),
+        ("load_from = 'a.pth'", "load_from has no effect here; use --load-from FILE"),
+        ("workflow = [('train', 1), ('val', 1)]", "use evaluation for validation"),
+    ],
+)
+def test_a_key_of_a_config_without_an_effect_is_refused(
+    line: str, advice: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.py").write_text(line)
+    with pytest.raises(UserError, match=re.escape(advice)):
+        load_config(tmp_path / "a.py")
+
+
+def test_a_config_may_have_values_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "load_from = None\nworkflow = [('train', 1)]\nwidth = 3\nmodel = dict(channels=width)\n"
+        "train_cfg = dict(a=1)\nwork_dir = 'x'\n"
+    )
+    assert load_config(tmp_path / "a.py", {"width": 4}).width == 4
+
+
+@pytest.mark.parametrize(
+    "key, value",
+    [
+        ("data.samples_per_gpu", 0),
+        ("data.samples_per_gpu", 1.5),
+        ("data.workers_per_gpu", -1),
+        ("data.workers_per_gpu", None),
+        ("runner.max_iters", "two"),
+        ("runner.max_iters", True),
+        ("runner.max_epochs", 0),
+    ],
+)
+def test_a_wrong_number_of_a_training_is_named(key: str, value: object) -> None:
+    config = load_config(DEBUG)
+    check_training_numbers(config._cfg_dict, config.filename)
+    config.merge_from_dict({key: value})
+    with pytest.raises(UserError, match=f"{key} is {value!r}; it must be a whole number from"):
+        check_training_numbers(config._cfg_dict, config.filename)
+
+
+def test_each_stride_of_the_dense_head_has_a_range() -> None:
+    ranges = [(-1, 48), (48, 1e8)]
+    config = load_config(DEBUG, {"model.train_cfg.assignment.ranges": ranges})
+    with pytest.raises(UserError, match="ranges has 2 pairs, but the dense head has 5 strides"):
+        build_model(config)
 
 
 def test_unknown_type_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from epropnp_det.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "detection"
 FULL = CONFIGS / "nuscenes" / "epropnp_v2_r101_12e_nuscenes.py"
+DEBUG = CONFIGS / "debug" / "one_frame.py"
 CPU = torch.device("cpu")
 
 
@@ -59,3 +61,21 @@ def test_the_random_numbers_of_a_step_follow_from_the_seed() -> None:
 
 def test_a_model_without_a_generator_is_called_without_one() -> None:
     assert training._step_arguments(Model(), CPU, 3) == {}
+
+
+def test_a_hook_that_does_not_take_its_settings_is_named(tmp_path: Path) -> None:
+    config = load_config(DEBUG, {"lr_config.policy": "step", "lr_config.step": [8, 11]})
+    model = Model()
+    model.weight = nn.Parameter(torch.zeros(1))
+    wrapped = training.wrap_model(model, CPU, False)
+    options = training.TrainingOptions(tmp_path, CPU)
+    runner = training._build_runner(wrapped, config, options, logging.getLogger("test"), "now")
+    with pytest.raises(UserError, match=r"hook settings of .*one_frame.*'min_lr_ratio'"):
+        training._register_hooks(runner, config, None)
+
+
+def test_keys_that_a_training_needs_are_named(tmp_path: Path) -> None:
+    config = load_config(DEBUG)
+    del config._cfg_dict["runner"]
+    with pytest.raises(UserError, match="has no 'runner'"):
+        training.train(config, training.TrainingOptions(tmp_path, CPU))

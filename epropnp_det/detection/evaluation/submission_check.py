@@ -82,9 +82,8 @@ def find_split(nusc: NuScenes, content: Mapping[str, Any], eval_set: str | None 
         raise UserError(f"{nusc.version} has no sample of its splits {', '.join(splits)}")
     check_split(nusc, name, splits)
     if name not in filled:
-        raise UserError(
-            f"{nusc.version} has no sample of {name} here; choose from {', '.join(filled) or 'none'}"
-        )
+        others = ", ".join(filled) or "none"
+        raise UserError(f"{nusc.version} has no sample of {name} here; choose from {others}")
     return Split(name, frozenset(splits[name]))
 
 

@@ -92,8 +92,8 @@ class EProPnPHead(BaseModule):
         strides = self.dense_head.strides
         if len(self.assignment.ranges) != len(strides):
             raise ValueError(
-                f"train_cfg.assignment.ranges has {len(self.assignment.ranges)} pairs, but the dense "
-                f"head has {len(strides)} strides; write one pair for each"
+                f"train_cfg.assignment.ranges has {len(self.assignment.ranges)} pairs, but the "
+                f"dense head has {len(strides)} strides; write one pair for each"
             )
         self.postprocess = PostprocessSettings(**{k: v for k, v in test_cfg.items() if k != "pnp"})
         self.test_pnp = EProPnP4DoF(**test_cfg["pnp"])

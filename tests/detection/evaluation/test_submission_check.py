@@ -222,6 +222,24 @@ def test_the_split_may_be_named(database: Path, good: dict):
         submission_check.find_split(nusc, good, "val")
 
 
+def test_a_split_without_samples_is_no_candidate(database: Path, good: dict):
+    nusc = copy.copy(nuscenes_convert.open_database(database, VERSION))
+    train = submission_check.find_split(nusc, good, "mini_train")
+    nusc.sample = [sample for sample in nusc.sample if sample["token"] in train.samples]
+    for results in ({}, {"f" * 32: []}):
+        assert submission_check.find_split(nusc, dict(good, results=results)) == train
+    with pytest.raises(UserError, match="no sample of mini_val here; choose from mini_train"):
+        submission_check.find_split(nusc, good, "mini_val")
+    nusc.sample = []
+    with pytest.raises(UserError, match="no sample of its splits mini_train, mini_val"):
+        submission_check.find_split(nusc, good)
+
+
+def test_an_empty_submission_is_a_fault(good: dict):
+    (line,) = summarize(submission_check.find_faults(dict(good, results={}), NUSCENES))
+    assert "results has a list of boxes for every sample" in line and "empty" in line
+
+
 NO_SUBMISSIONS = [
     ("{", "is not JSON"),
     ("[]", "is no submission"),
