@@ -150,6 +150,7 @@ def projected_boxes(pose: Tensor, size: Tensor, camera: Camera, image_size: Tens
         (n, 4) left, top, right, bottom, px.
     """
     pixels = camera[:, None].project(corners(pose, size))
-    low, high = pixels.amin(1), pixels.amax(1)
+    low = pixels.amin(1)
+    high = pixels.amax(1)
     zero = torch.zeros_like(image_size)
     return torch.cat((low.clamp(zero, image_size), high.clamp(zero, image_size)), 1)

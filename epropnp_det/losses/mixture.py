@@ -171,12 +171,14 @@ def overlaps(rois: Tensor, grid: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]
         (P,) index of the first, (P,) index of the second, (P, H, W, 2) x, y of the cell centres,
         -1..1 over the second.
     """
-    low, high = rois[:, 1:3], rois[:, 3:5]
+    low = rois[:, 1:3]
+    high = rois[:, 3:5]
     shared = torch.minimum(high[:, None], high) - torch.maximum(low[:, None], low)
     pair = (shared > 0).all(-1) & (rois[:, None, 0] == rois[:, 0])
     first, second = pair.fill_diagonal_(False).nonzero(as_tuple=True)
     centres = cell_centres(rois[first], grid)
-    low, high = low[second, None, None], high[second, None, None]
+    low = low[second, None, None]
+    high = high[second, None, None]
     return first, second, (2 * centres - low - high) / (high - low)
 
 

@@ -113,8 +113,10 @@ def rotation_vector_covariance(estimate: PoseEstimate) -> Tensor:
 
 def compose(outer: Tensor, inner: Tensor) -> Tensor:
     """The motion (..., 7) that applies `inner` first and `outer` after it, both (..., 7)."""
-    w, v = outer[..., 3:4], outer[..., 4:]
-    u, n = inner[..., 3:4], inner[..., 4:]
+    w = outer[..., 3:4]
+    v = outer[..., 4:]
+    u = inner[..., 3:4]
+    n = inner[..., 4:]
     real = w * u - (v * n).sum(-1, keepdim=True)
     cross = torch.linalg.cross(*torch.broadcast_tensors(v, n))
     position = SE3Pose.transform(outer, inner[..., None, :3])[..., 0, :]

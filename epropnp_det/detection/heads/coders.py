@@ -81,6 +81,7 @@ class SinePositionalEncoding(nn.Module):
         Returns:
             (B, 2 * features, H, W).
         """
-        x, y = valid.cumsum(2, dtype=self.period.dtype), valid.cumsum(1, dtype=self.period.dtype)
+        x = valid.cumsum(2, dtype=self.period.dtype)
+        y = valid.cumsum(1, dtype=self.period.dtype)
         extent = torch.stack((x[..., -1:].expand_as(x), y[:, -1:].expand_as(y)), -1)
         return self(torch.stack((x, y), -1) - 0.5, extent).permute(0, 3, 1, 2)

@@ -128,8 +128,10 @@ def crop_released(
     height, width = image.shape[:2]
     patch = np.zeros((window.side, window.side, *image.shape[2:]), image.dtype)
     x, y = window.low
-    left, top = max(x, 0), max(y, 0)
-    right, bottom = min(x + window.side, width), min(y + window.side, height)
+    left = max(x, 0)
+    top = max(y, 0)
+    right = min(x + window.side, width)
+    bottom = min(y + window.side, height)
     if left < right and top < bottom:
         patch[top - y : bottom - y, left - x : right - x] = image[top:bottom, left:right]
     return cv2.resize(patch, (size, size), interpolation=interpolation)

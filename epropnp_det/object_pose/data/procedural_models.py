@@ -209,7 +209,8 @@ def label() -> np.ndarray:
     """The tin's texture (H, W, 3): metal ends, and a label with a star, stripes and letters."""
     width, height = _TEXTURE_SIZE
     picture = np.full((height, width, 3), (176, 178, 182), np.uint8)
-    low, high = int(0.08 * height), int(0.92 * height)
+    low = int(0.08 * height)
+    high = int(0.92 * height)
     picture[low:high] = (178, 40, 44)
     picture[low + 14 : low + 26] = (240, 214, 120)
     picture[high - 40 : high - 14 : 8] = (30, 36, 84)

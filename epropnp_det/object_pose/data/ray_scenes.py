@@ -94,7 +94,8 @@ class RayScenes:
         rotation = placed.pose.orthonormal().rotation
         local = (origins - placed.pose.translation) @ rotation
         directions = np.broadcast_to(direction @ rotation, local.shape)
-        origins, directions = _float32(local), _float32(directions)
+        origins = _float32(local)
+        directions = _float32(directions)
         return self._scene(placed.object_id).run(origins, directions, query="OCCLUDED") >= 0
 
     def _scene(self, object_id: int) -> EmbreeScene:

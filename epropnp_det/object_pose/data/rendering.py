@@ -233,7 +233,8 @@ def _fractal(rng: np.random.Generator, cells: int) -> np.ndarray:
         fine = cv2.resize(coarse, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
         border = round(2 * scale)
         total += 0.5**octave * fine[border : border + _TILE, border : border + _TILE]
-    low, high = total.min(), total.max()
+    low = total.min()
+    high = total.max()
     return (total - low) / max(high - low, 1e-9)
 
 
@@ -243,8 +244,10 @@ def _tiled(tile: np.ndarray, cells: np.ndarray) -> np.ndarray:
     place = np.mod(cells, 1) * (width, height)
     low = np.floor(place).astype(int)
     part = (place - low).astype(np.float32)
-    column, row = low[:, 0] % width, low[:, 1] % height
-    right, below = (column + 1) % width, (row + 1) % height
+    column = low[:, 0] % width
+    row = low[:, 1] % height
+    right = (column + 1) % width
+    below = (row + 1) % height
     upper = tile[row, column] + part[:, :1] * (tile[row, right] - tile[row, column])
     lower = tile[below, column] + part[:, :1] * (tile[below, right] - tile[below, column])
     return upper + part[:, 1:] * (lower - upper)
