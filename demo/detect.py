@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ CONFIG = (
     / "nuscenes"
     / "epropnp_v2_r101_12e_nuscenes.py"
 )
+OUTPUT_SUFFIXES = (".png", ".json")
 
 
 def parse_args() -> argparse.Namespace:
@@ -89,29 +91,59 @@ def main() -> None:
     for image in args.images:
         if not image.is_file():
             raise UserError(f"image {image} does not exist")
+    names = output_names(args.images)
+    refuse_to_overwrite([*args.images, Path(args.intrinsics)], args.out, names)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out {args.out} cannot be a folder: {error.strerror}") from error
     model = init_model(
         args.config,
         args.checkpoint,
         args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
     )
-    args.out.mkdir(parents=True, exist_ok=True)
-    for image, matrix in zip(tqdm(args.images, desc="detecting", unit="image"), matrices):
-        process(model, read_class_set(model.cfg), image, matrix, args)
+    progress = tqdm(args.images, desc="detecting", unit="image")
+    for image, matrix, name in zip(progress, matrices, names):
+        process(model, read_class_set(model.cfg), image, matrix, name, args)
     print(f"pictures and detections: {args.out}")
+
+
+def output_names(images: Sequence[Path]) -> list[str]:
+    """A name of its own for each image: its stem, or with as many folders in front as it takes to
+    distinguish all, joined by "_"; suffixes stay where images differ in nothing else.
+
+    Raises:
+        UserError: an image is given twice.
+    """
+    paths = [image.absolute() for image in images]
+    for files in ([path.with_suffix("") for path in paths], paths):
+        for depth in range(1, max(len(path.parts) for path in paths)):
+            names = ["_".join(path.parts[1:][-depth:]) for path in files]
+            # File systems that ignore case would join names that differ in case only.
+            if len({name.lower() for name in names}) == len(names):
+                return names
+    raise UserError("an image is given twice; give each image once")
+
+
+def refuse_to_overwrite(inputs: Sequence[Path], out: Path, names: Sequence[str]) -> None:
+    """Raises UserError where an output would replace an input."""
+    kept = {path.resolve() for path in inputs}
+    for name in names:
+        for suffix in OUTPUT_SUFFIXES:
+            target = out / f"{name}{suffix}"
+            if target.resolve() in kept:
+                raise UserError(f"{target} is an input file; choose another --out")
 
 
 def find_matrix(intrinsics: str, image: Path) -> np.ndarray:
     """Camera matrix (3, 3) of an image: the one that was given, or the one that an annotation file
     has for it.
     """
-    from epropnp_det.engine.intrinsics import intrinsics_by_file_name, parse_intrinsics
+    from epropnp_det.engine.intrinsics import intrinsics_of_image, parse_intrinsics
 
     if not intrinsics.endswith(".json") or not is_annotation_file(intrinsics):
         return parse_intrinsics(intrinsics)
-    matrices = intrinsics_by_file_name(intrinsics)
-    if image.name not in matrices:
-        raise UserError(f"{intrinsics} has no image named {image.name}")
-    return matrices[image.name]
+    return intrinsics_of_image(intrinsics, image)
 
 
 def is_annotation_file(path: str) -> bool:
@@ -124,9 +156,18 @@ def is_annotation_file(path: str) -> bool:
 
 
 def process(
-    model, class_set: ClassSet, image: Path, matrix: np.ndarray, args: argparse.Namespace
+    model,
+    class_set: ClassSet,
+    image: Path,
+    matrix: np.ndarray,
+    name: str,
+    args: argparse.Namespace,
 ) -> None:
-    """Writes NAME.png and NAME.json for one image."""
+    """Writes NAME.png and NAME.json for one image.
+
+    Raises:
+        UserError: the image cannot be read, or a file cannot be written.
+    """
     import cv2
 
     from epropnp_det.detection.data.transforms import read_image
@@ -138,14 +179,18 @@ def process(
     detections = detect(model, pixels, matrix, mc_samples=args.mc_samples)
     shown = detections[detections.score >= args.score_thr]
     drawn = picture(pixels, matrix, shown, class_set.class_names, background_kind=args.background)
-    cv2.imwrite(str(args.out / f"{image.stem}.png"), drawn)
+    if not cv2.imwrite(str(args.out / f"{name}.png"), drawn):
+        raise UserError(f"picture {args.out / name}.png cannot be written; choose another --out")
     content = dict(
         image=str(image),
         cam_intrinsic=matrix.tolist(),
         frame=FRAME,
         detections=as_records(detections, class_set),
     )
-    write_json(args.out / f"{image.stem}.json", content)
+    try:
+        write_json(args.out / f"{name}.json", content)
+    except OSError as error:
+        raise UserError(f"{args.out / name}.json cannot be written: {error.strerror}") from error
 
 
 FRAME = (

@@ -24,6 +24,12 @@ class RenamedWarning(DeprecationWarning):
     """
 
 
+class CameraWarning(UserWarning):
+    """A camera matrix that hardly belongs to its image, or an image that the network sees little
+    of. `warnings.simplefilter("error", CameraWarning)` makes it an error.
+    """
+
+
 def one_line(error: BaseException) -> str:
     """The message of `error` in one line: each run of white space becomes one blank.
 
@@ -39,7 +45,8 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
     """Decorates the `main` of a command, which ends with `sys.exit(main())`.
 
     A `UserError` becomes one line `error: ...` on stderr and the exit code 2; any other exception
-    is a bug and keeps its traceback. A `RenamedWarning` is shown once, in one line `warning: ...`.
+    is a bug and keeps its traceback. A `RenamedWarning` or `CameraWarning` is shown once,
+    in one line `warning: ...`.
     """
 
     @functools.wraps(main)
@@ -47,6 +54,7 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("once", RenamedWarning)
+                warnings.simplefilter("once", CameraWarning)
                 warnings.showwarning = _show_in_one_line(warnings.showwarning)
                 return main(*args, **kwargs) or 0
         except UserError as error:
@@ -57,10 +65,11 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def _show_in_one_line(show: Callable[..., None]) -> Callable[..., None]:
-    """A `warnings.showwarning` that prints a `RenamedWarning`, and passes others to `show`."""
+    """A `warnings.showwarning` that prints the package's own warnings, and passes others to
+    `show`."""
 
     def shown(message: Warning, category: type[Warning], *args: Any, **kwargs: Any) -> None:
-        if issubclass(category, RenamedWarning):
+        if issubclass(category, (RenamedWarning, CameraWarning)):
             print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)
         else:
             show(message, category, *args, **kwargs)

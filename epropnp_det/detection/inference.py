@@ -5,6 +5,7 @@ from __future__ import annotations
 from epropnp_det import compat  # noqa: F401  before mmcv, which it fixes
 
 # isort: split
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,14 @@ from mmcv.runner import BaseModule
 from torch import nn
 
 from epropnp_det.engine.wrapping import to_device
-from epropnp_det.errors import UserError
+from epropnp_det.errors import CameraWarning, UserError
 
 if TYPE_CHECKING:
     from .structures.predictions import Detections
 
-from epropnp_det.engine.intrinsics import camera_matrix
+from epropnp_det.engine.intrinsics import camera_faults, camera_matrix
+
+MIN_SEEN_SHARE = 0.7  # the models' own 1600x900 images keep 0.75
 
 
 @torch.no_grad()
@@ -49,6 +52,10 @@ def detect(
         camera frame of the image (x right, y down, z forward; m, rad), sizes (l, h, w) in m,
         velocities in m/s, the covariance of each pose, and its samples if requested. Samples
         change nothing else.
+
+    Warns:
+        CameraWarning: the camera matrix hardly belongs to an image of this size, or the crop of the
+            test pipeline removes much of the image.
 
     Raises:
         UserError: the image is missing, truncated or of another kind; the intrinsics are not a
@@ -95,4 +102,28 @@ def _network_input(
         results = dict(img=image, img_info=info, img_prefix=None)
     else:
         results = dict(img_info=dict(info, filename=str(image)), img_prefix=None)
-    return Compose(config.data.test.pipeline)(results)
+    loaded = Compose(config.data.test.pipeline)(results)
+    height, width = loaded["img_metas"].data["ori_shape"][:2]
+    _warn_of_camera(config.data.test.pipeline, matrix, (width, height))
+    return loaded
+
+
+def _warn_of_camera(
+    pipeline: Sequence[dict[str, Any]], matrix: np.ndarray, size: tuple[int, int]
+) -> None:
+    """Warns of a matrix (3, 3) or a crop that does not suit an image of this width and height."""
+    from .data.projection import clip_boxes
+
+    width, height = size
+    faults = camera_faults(matrix, size)
+    for step in pipeline:
+        if step["type"] == "CropImage":
+            box = clip_boxes(np.array(step["box"]), width, height)
+            seen = (box[2] - box[0]) * (box[3] - box[1]) / (width * height)
+            if seen < MIN_SEEN_SHARE:
+                faults.append(
+                    f"the network sees {seen:.0%} of the {width}x{height} image: the config crops "
+                    f"to {tuple(step['box'])}; set the crop of data.test.pipeline for this camera"
+                )
+    for fault in faults:
+        warnings.warn(fault, CameraWarning, stacklevel=4)

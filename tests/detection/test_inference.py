@@ -18,6 +18,7 @@ from epropnp_det.detection.data import annotation_file
 from epropnp_det.detection.data.nuscenes_classes import ATTRIBUTES, CLASSES, DETECTION_RANGE
 from epropnp_det.engine.config import build_dataset, load_config, move_data_root
 from epropnp_det.engine.prediction import predict_dataset
+from epropnp_det.errors import CameraWarning
 from tests.nuscenes_factory import VERSION
 from tests.tolerances import BOX_CENTER
 
@@ -110,3 +111,17 @@ def devkit_box(found: Boxes3D, index: int, info: dict) -> Box:
         box.rotate(Quaternion(info[f"{frame}_rotation"]))
         box.translate(np.array(info[f"{frame}_translation"]))
     return box
+
+
+@pytest.mark.parametrize(
+    ("size", "intrinsics", "fault"),
+    [
+        ((1242, 375), (721.5, 721.5, 609.6, 172.9), "sees 39%"),
+        ((800, 450), (1266.4, 1266.4, 816.3, 491.5), "principal point"),
+    ],
+)
+def test_an_image_of_another_camera_gives_a_warning(
+    model, size: tuple[int, int], intrinsics: tuple[float, ...], fault: str
+):
+    with pytest.warns(CameraWarning, match=fault):
+        detect(model, np.zeros((*size[::-1], 3), np.uint8), intrinsics)

@@ -8,7 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from epropnp_det.engine.intrinsics import camera_matrix, intrinsics_by_file_name, parse_intrinsics
+from epropnp_det.engine.intrinsics import (
+    camera_faults,
+    camera_matrix,
+    intrinsics_by_file_name,
+    intrinsics_of_image,
+    parse_intrinsics,
+)
 from epropnp_det.errors import UserError
 
 MATRIX = np.array([[1266.4, 0.0, 816.3], [0.0, 1255.0, 491.5], [0.0, 0.0, 1.0]])
@@ -94,3 +100,47 @@ def test_other_json_is_no_annotation_file(content: str, tmp_path: Path) -> None:
     (tmp_path / "infos.json").write_text(content)
     with pytest.raises(UserError, match="no annotation file"):
         intrinsics_by_file_name(tmp_path / "infos.json")
+
+
+@pytest.fixture
+def two_cameras(tmp_path: Path) -> Path:
+    """An annotation file of two cameras whose images have one file name."""
+    images = [
+        dict(file_name=f"{folder}/000000.png", cam_intrinsic=[[f, 0, 6], [0, f, 2], [0, 0, 1]])
+        for folder, f in (("image_2", 700.0), ("image_3", 1000.0))
+    ]
+    path = tmp_path / "infos.json"
+    path.write_text(json.dumps(dict(images=images)))
+    return path
+
+
+@pytest.mark.parametrize(("folder", "focal"), [("image_2", 700.0), ("image_3", 1000.0)])
+def test_folders_distinguish_images_of_one_name(
+    two_cameras: Path, folder: str, focal: float
+) -> None:
+    image = Path("/recording", folder, "000000.png")
+    assert intrinsics_of_image(two_cameras, image)[0, 0] == focal
+
+
+def test_an_image_of_several_cameras_or_of_none_is_refused(two_cameras: Path) -> None:
+    with pytest.raises(UserError, match=r"several cameras .*image_2/000000.png, image_3"):
+        intrinsics_of_image(two_cameras, Path("/recording/image_4/000000.png"))
+    with pytest.raises(UserError, match=r"no image named 1.png"):
+        intrinsics_of_image(two_cameras, Path("/recording/image_2/1.png"))
+
+
+@pytest.mark.parametrize(
+    ("size", "focal", "center", "fault"),
+    [
+        ((1600, 900), 1266.4, (816.3, 491.5), None),
+        ((800, 450), 1266.4, (816.3, 491.5), "principal point"),
+        ((1600, 900), 400.0, (800.0, 450.0), "focal length"),
+        ((1600, 900), 9000.0, (800.0, 450.0), "focal length"),
+    ],
+)
+def test_a_matrix_of_another_resolution(
+    size: tuple[int, int], focal: float, center: tuple[float, float], fault: str | None
+) -> None:
+    faults = camera_faults(camera_matrix((focal, focal, *center)), size)
+    assert len(faults) == (fault is not None)
+    assert all(fault in line for line in faults)

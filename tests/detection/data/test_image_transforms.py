@@ -336,6 +336,44 @@ def test_files_on_disk(tmp_path: Path, suffix: str):
         read_image(str(tmp_path / "nothing.jpg"))
 
 
+def encoded(kind: str) -> bytes:
+    noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    return cv2.imencode(kind, noise)[1].tobytes()
+
+
+FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(50_000)
+# An APP1 segment with a whole small JPEG, as cameras write thumbnails.
+THUMBNAIL = b"\xff\xe1\x00\x14" + b"\xff\xd8\xff\xda" + bytes(12) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("motion_photo.jpg", encoded(".jpg") + FILM),
+        ("film_without_end_marker.jpg", encoded(".jpg")[:-2] + FILM),
+        ("png_inside.jpg", encoded(".png")),
+        ("jpeg_inside.png", encoded(".jpg")),
+        ("film_behind.png", encoded(".png") + FILM),
+        ("thumbnail.jpg", b"\xff\xd8" + THUMBNAIL + encoded(".jpg")[2:]),
+    ],
+)
+def test_content_decides_whether_an_image_is_whole(tmp_path: Path, name: str, content: bytes):
+    (tmp_path / name).write_bytes(content)
+    assert read_image(str(tmp_path / name)).shape == (90, 160, 3)
+
+
+def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image(tmp_path: Path):
+    content = b"\xff\xd8" + THUMBNAIL + encoded(".jpg")[2:]
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
+    with pytest.raises(UserError, match=r"cut\.jpg is truncated"):
+        read_image(str(tmp_path / "cut.jpg"))
+
+
+def test_a_folder_is_no_image(tmp_path: Path):
+    with pytest.raises(UserError, match=r"no regular file"):
+        read_image(str(tmp_path))
+
+
 def test_an_image_of_another_size_than_annotated(tmp_path: Path):
     cv2.imwrite(str(tmp_path / "image.png"), np.zeros((90, 160, 3), np.uint8))
     info = dict(filename="image.png", cam_intrinsic=INTRINSIC, width=1600, height=900)
