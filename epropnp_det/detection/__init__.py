@@ -7,6 +7,7 @@ from epropnp_det import compat
 from .boxes import Boxes3D
 from .baselines.fcos3d import FCOS3DBaseline
 from .baselines.fcos3d_inputs import AddFCOS3DInputs
+from .data.canonical_camera import RenderView, WarpToCanonicalCamera, WarpToRandomCamera
 from .data.load_lidar import LoadLidarPoints
 from .data.nuscenes_dataset import NuScenesCameraDataset
 from .data.old_steps import FaceAway
@@ -47,5 +48,8 @@ __all__ = [
     "LoadLidarPoints",
     "NuScenesCameraDataset",
     "ObjectCropDataset",
+    "RenderView",
     "ResizeImage",
+    "WarpToCanonicalCamera",
+    "WarpToRandomCamera",
 ]

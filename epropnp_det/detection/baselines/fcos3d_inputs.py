@@ -32,6 +32,6 @@ class AddFCOS3DInputs:
                 gt_bboxes_3d=without_unknown_velocity(results["gt_bboxes_3d"]),
                 gt_labels=results["gt_labels_3d"].copy(),
                 centers2d=camera.project(pose[:, :3]).numpy(),
-                depths=pose[:, 2].numpy(),
+                depths=camera.depth(pose[:, :3]).numpy(),
             )
         return added

@@ -26,9 +26,24 @@ FLIP: Settings = dict(type="FlipImage", prob=0.5)
 NORMALIZE: Settings = dict(
     type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
 )
+RENDER: Settings = dict(type="RenderView")
 PAD: Settings = dict(type="Pad", size_divisor=32)
 
-_IMAGE_META = ("filename", "ori_shape", "img_shape", "pad_shape", "camera", "flip")
+_IMAGE_META = (
+    "filename",
+    "ori_shape",
+    "img_shape",
+    "pad_shape",
+    "camera",
+    "flip",
+    "level_rotation",
+)
+# The cameras of nuScenes, for a network that trained on whole nuScenes images. The focal length of
+# five of its cameras is 1253 to 1273 px, that of the back camera 796 to 809 px.
+NUSCENES_CAMERA: Settings = dict(
+    size=(1600, 900), focal=(790.0, 1280.0), principal_x=(750.0, 850.0), principal_y=(430.0, 520.0)
+)
+
 META_KEYS = (*_IMAGE_META, "lidar_points")
 FCOS3D_META_KEYS = (*_IMAGE_META, "cam2img", "scale_factor", "box_type_3d")
 GROUND_TRUTH = ("gt_bboxes_3d", "gt_labels_3d", "gt_bboxes", "attr_labels")
@@ -57,6 +72,8 @@ def make_train_pipeline(
     scale: float = 1.0,
     flip: bool = True,
     fcos3d: bool = False,
+    canonical: Settings | None = None,
+    random_camera: Settings | None = None,
 ) -> list[Settings]:
     """The steps from an annotated nuScenes image to a training sample.
 
@@ -70,6 +87,10 @@ def make_train_pipeline(
         scale: factor of the image size.
         flip: mirror half of the images.
         fcos3d: add what mmdet3d's FCOS3D reads.
+        canonical: fields of the `CanonicalCamera` that every picture is warped to, `crop` counting
+            in its view; None leaves pictures as they are.
+        random_camera: settings of `WarpToRandomCamera`, which takes the place of the plain warp to
+            the canonical camera; None varies no camera.
     """
     keep = [KEEP_VISIBLE]
     if window is not None:
@@ -80,10 +101,11 @@ def make_train_pipeline(
         ANNOTATE,
         *[LOAD_LIDAR] * lidar,
         *[dict(type="CanonicalizeSymmetricYaw")] * canonical_yaw,
-        *([] if crop is None else [crop]),
+        *_see(crop, canonical, random_camera),
         *keep,
         *_resize(scale),
         *[FLIP] * flip,
+        *[RENDER] * (canonical is not None),
         *_to_network(class_names, ground_truth, fcos3d),
     ]
     return copy.deepcopy(steps)
@@ -96,11 +118,28 @@ def make_test_pipeline(
     crop: Settings | None = CROP,
     scale: float = 1.0,
     fcos3d: bool = False,
+    canonical: Settings | None = None,
 ) -> list[Settings]:
     """The steps from an image to a test sample; arguments as in `make_train_pipeline`."""
-    crops = [] if crop is None else [crop]
-    steps = [load, *crops, *_resize(scale), *_to_network(class_names, (), fcos3d)]
+    steps = [
+        load,
+        *_see(crop, canonical, None),
+        *_resize(scale),
+        *[RENDER] * (canonical is not None),
+        *_to_network(class_names, (), fcos3d),
+    ]
     return copy.deepcopy(steps)
+
+
+def _see(
+    crop: Settings | None, canonical: Settings | None, random_camera: Settings | None
+) -> list[Settings]:
+    """The step that gives the network its part of the picture, if any."""
+    if canonical is None:
+        return [] if crop is None else [crop]
+    kind = "WarpToCanonicalCamera" if random_camera is None else "WarpToRandomCamera"
+    part = None if crop is None else crop["box"]
+    return [dict(random_camera or {}, type=kind, camera=canonical, crop=part)]
 
 
 def _resize(scale: float) -> list[Settings]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 from shapely import geometry
+from shapely.geometry.base import BaseGeometry
 
 from .frames import rotation_from_yaw
 
@@ -79,12 +80,18 @@ def box_in_image(
     """Smallest rectangle x1, y1, x2, y2 around what the image shows of a box (8, 3) in the camera
     frame; None if nothing.
     """
+    return box_in_region(corners, intrinsic, geometry.box(0, 0, width, height))
+
+
+def box_in_region(
+    corners: np.ndarray, intrinsic: np.ndarray, region: BaseGeometry
+) -> np.ndarray | None:
+    """`box_in_image` for a region of the image in place of all of it."""
     outline = visible_outline(corners)
     if len(outline) == 0:
         return None
-    seen = geometry.MultiPoint(project(outline, intrinsic)).convex_hull.intersection(
-        geometry.box(0, 0, width, height)
-    )
+    hull = geometry.MultiPoint(project(outline, intrinsic)).convex_hull
+    seen = hull.intersection(region)
     return np.array(seen.bounds) if seen.area > 0 else None
 
 
@@ -97,3 +104,12 @@ def truncation(corners: np.ndarray, intrinsic: np.ndarray, width: float, height:
         return 1.0
     whole = bounds(project(outline, intrinsic))
     return float(1 - areas(clip_boxes(whole, width, height)) / areas(whole))
+
+
+def truncation_by_region(corners: np.ndarray, intrinsic: np.ndarray, region: BaseGeometry) -> float:
+    """`truncation` for a region of the image in place of all of it."""
+    outline = visible_outline(corners)
+    if len(outline) == 0:
+        return 1.0
+    whole = geometry.box(*bounds(project(outline, intrinsic)))
+    return 1 - whole.intersection(region).area / whole.area

@@ -8,6 +8,8 @@ truth, where there is any:
 * `gt_bboxes`: (n, 4) float32, x1, y1, x2, y2 in pixels, inside the image
 * `gt_labels_3d`, `attr_labels`: (n,) int64
 * `lidar_points`: `LidarPoints`, owners counting the boxes; only after `LoadLidarPoints`
+* `view`: `ImageView`, while another camera sees the picture and is not drawn yet; `img` is then
+  the picture
 * `visibility`: (n,) nuScenes token 1..4; `truncation`: (n,) share of the projected rectangle that
   the image does not show
 """
@@ -29,6 +31,7 @@ from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera
 
 from ..boxes import mirror_boxes
+from .image_view import ImageView
 from .projection import areas, clip_boxes
 
 GROUND_TRUTH_KEYS = (
@@ -137,14 +140,17 @@ class CropImage:
         self.box = tuple(int(value) for value in box)
 
     def __call__(self, results: dict) -> dict:
-        height, width = results["img"].shape[:2]
+        height, width = results["img_shape"][:2]
         x0, y0, x1, y1 = clip_boxes(np.array(self.box), width, height).tolist()
         if x1 <= x0 or y1 <= y0:
             raise UserError(
                 f"crop {self.box} leaves nothing of the {width}x{height} image "
                 f"{results['filename']}"
             )
-        moved = _with_image(results, results["img"][y0:y1, x0:x1])
+        if "view" in results:
+            moved = with_view(results, results["view"].crop(x0, y0, x1, y1))
+        else:
+            moved = _with_image(results, results["img"][y0:y1, x0:x1])
         moved["camera"] = results["camera"].crop(x0, y0)
         if "lidar_points" in results:
             moved["lidar_points"] = results["lidar_points"].crop(x0, y0).inside(x1 - x0, y1 - y0)
@@ -176,7 +182,7 @@ class CropAroundObject:
         self.size = tuple(size)
 
     def __call__(self, results: dict) -> dict:
-        height, width = results["img"].shape[:2]
+        height, width = results["img_shape"][:2]
         window = np.minimum(self.size, (width, height))
         corner = (
             self._target(results, width, height)
@@ -206,17 +212,20 @@ class ResizeImage:
         self.scale = scale
 
     def __call__(self, results: dict) -> dict:
-        height, width = results["img"].shape[:2]
+        height, width = results["img_shape"][:2]
         new_width = max(1, round(width * self.scale))
         new_height = max(1, round(height * self.scale))
         sx = new_width / width
         sy = new_height / height
-        # INTER_AREA averages all pixels under a smaller one; OpenCV too takes pixel centres at (j +
-        # 0.5, i + 0.5).
-        method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
-        moved = _with_image(
-            results, cv2.resize(results["img"], (new_width, new_height), interpolation=method)
-        )
+        if "view" in results:
+            moved = with_view(results, results["view"].scale((new_width, new_height)))
+        else:
+            # INTER_AREA averages all pixels under a smaller one; OpenCV too takes pixel centres at
+            # (j + 0.5, i + 0.5).
+            method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
+            moved = _with_image(
+                results, cv2.resize(results["img"], (new_width, new_height), interpolation=method)
+            )
         moved["camera"] = results["camera"].scale(sx, sy)
         if "lidar_points" in results:
             moved["lidar_points"] = results["lidar_points"].scale(sx, sy)
@@ -245,8 +254,11 @@ class FlipImage:
     def __call__(self, results: dict) -> dict:
         if random.random() >= self.prob:
             return dict(results)
-        width = results["img"].shape[1]
-        moved = _with_image(results, np.ascontiguousarray(results["img"][:, ::-1]))
+        width = results["img_shape"][1]
+        if "view" in results:
+            moved = with_view(results, results["view"].flip())
+        else:
+            moved = _with_image(results, np.ascontiguousarray(results["img"][:, ::-1]))
         moved["camera"] = results["camera"].flip(width)
         if "lidar_points" in results:
             moved["lidar_points"] = results["lidar_points"].flip(width)
@@ -365,6 +377,11 @@ def mirror_rectangles(boxes: np.ndarray, width: float) -> np.ndarray:
     """Rectangles (n, 4) as x1, y1, x2, y2 in the mirrored image of that width."""
     x1, y1, x2, y2 = boxes.T
     return np.stack([width - x2, y1, width - x1, y2], axis=1)
+
+
+def with_view(results: dict, view: ImageView) -> dict:
+    """The results with another `results["view"]`, which `RenderView` draws."""
+    return dict(results, view=view, img_shape=view.shape, pad_shape=view.shape)
 
 
 def _with_image(results: dict, image: np.ndarray) -> dict:

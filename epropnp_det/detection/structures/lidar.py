@@ -1,5 +1,5 @@
-"""LiDAR returns in the image of a camera: supervision of the dense features during training. Torch
-only; datasets and models share it.
+"""LiDAR returns in the image of a camera: supervision of the dense features during training.
+Datasets and models share it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -78,6 +79,24 @@ class LidarPoints:
         mirror = moved.objects.x3d.new_tensor((1.0, 1.0, -1.0))
         return replace(moved, objects=replace(moved.objects, x3d=moved.objects.x3d * mirror))
 
+    def warp(self, homography: np.ndarray, rays: np.ndarray) -> Self:
+        """Points of the image that a homography (3, 3) makes; depths are those in another frame.
+
+        Args:
+            homography: from pixels as they are to the new ones.
+            rays: (3, 3) from pixels as they are to rays in the frame of the new depths, which have
+                z = 1 in the frame of the old ones.
+        """
+        pixels = _homogeneous(self.image.x2d)
+        stretch = (pixels @ torch.from_numpy(rays).mT)[:, 2].to(self.image.depth)
+        image = replace(
+            self.image,
+            x2d=_mapped(self.image.x2d, homography),
+            depth=self.image.depth * stretch,
+        )
+        objects = replace(self.objects, x2d=_mapped(self.objects.x2d, homography))
+        return replace(self, objects=objects, image=image)
+
     def inside(self, width: float, height: float) -> Self:
         """Only the points that lie in the image."""
 
@@ -109,6 +128,17 @@ class LidarPoints:
             )
 
         return replace(self, objects=move(self.objects), image=move(self.image))
+
+
+def _homogeneous(pixel: Tensor) -> Tensor:
+    """(n, 2) -> (n, 3) float64."""
+    return torch.cat((pixel, torch.ones_like(pixel[:, :1])), 1).double()
+
+
+def _mapped(pixel: Tensor, homography: np.ndarray) -> Tensor:
+    """Pixels (n, 2) after a homography (3, 3)."""
+    moved = _homogeneous(pixel) @ torch.from_numpy(homography).mT
+    return (moved[:, :2] / moved[:, 2:]).to(pixel)
 
 
 def _joined(records: Sequence[AnyRecord]) -> AnyRecord:

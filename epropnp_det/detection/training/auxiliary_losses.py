@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 from epropnp_det.errors import UserError
@@ -109,8 +110,12 @@ def depth_loss(
 
 
 def focal_length(camera: Camera) -> Tensor:
-    """(...,) px: geometric mean of the two focal lengths, the same for a mirrored camera."""
-    return (camera.matrix[..., 0, 0] * camera.matrix[..., 1, 1]).abs().sqrt()
+    """(...,) px: geometric mean of the two focal lengths, the same for a mirrored or tilted
+    camera.
+    """
+    # A rotation or mirroring in the matrix leaves the magnitude of its determinant, fx fy.
+    first, second, third = camera.matrix.unbind(-2)
+    return (first * torch.linalg.cross(second, third)).sum(-1).abs().sqrt()
 
 
 def mean_by_cell(
