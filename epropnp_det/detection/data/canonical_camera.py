@@ -1,9 +1,9 @@
 """The camera that a network sees through: pictures of other cameras are warped to it.
 
-`CanonicalCamera` describes the cameras that a network was trained for. `WarpToCanonicalCamera` moves the
-picture, the camera and the ground truth to such a camera; `WarpToRandomCamera` varies the camera in
-training. Both end in an `ImageView`, which later crops, resizes and flips move and
-`RenderView` draws.
+`CanonicalCamera` describes the cameras that a network was trained for. `WarpToCanonicalCamera`
+moves the picture, the camera and the ground truth to such a camera; `WarpToRandomCamera` varies the
+camera in training. Both end in an `ImageView`: later crops, resizes and flips move it, and
+`RenderView` draws it.
 """
 
 from __future__ import annotations
