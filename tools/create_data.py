@@ -2,11 +2,11 @@
 """Writes the annotation files that training and testing read, and the LiDAR points that auxiliary
 losses learn from.
 
-An interrupted run with --lidar resumes where it stopped.
+An interrupted run resumes where it stopped.
 
 Example:
     python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini
-    python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini --lidar --workers 4
+    python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini --lidar --processes 4
     python tools/create_data.py bop data/lmo
     python tools/create_data.py bop --models data/own/models
 """
@@ -47,11 +47,11 @@ def parse_args() -> argparse.Namespace:
         help="also write the LiDAR points of each image, into object_points/",
     )
     nuscenes.add_argument(
+        "--processes",
         "--workers",
         type=int,
-        default=2,
         metavar="N",
-        help="processes for --lidar (default: %(default)s)",
+        help="convert samples in N processes (default: one per core)",
     )
     bop = datasets.add_parser(
         "bop", help="checks a data set in BOP's layout; --models writes models_info.json"
@@ -75,8 +75,8 @@ def parse_args() -> argparse.Namespace:
     )
     bop.add_argument("--ignore-colors", action="store_true", help="symmetries of the shape alone")
     args = parser.parse_args()
-    if args.dataset == "nuscenes" and args.workers < 1:
-        parser.error("--workers must be at least 1")
+    if args.dataset == "nuscenes" and args.processes is not None and args.processes < 1:
+        parser.error("--processes must be at least 1")
     if args.dataset == "bop" and (args.data_root is None) == (args.models is None):
         parser.error("bop takes either DIR or --models DIR")
     return args
@@ -93,12 +93,16 @@ def main() -> int | None:
         return bop_command.measure(
             args.models, args.symmetry_tolerance, args.ignore_colors, args.overwrite
         )
-    from epropnp_det.detection.data import (
-        nuscenes_convert,  # slow to import: not before --help and bad arguments are dealt with
-    )
+    # Slow to import: not before --help and bad arguments are dealt with.
+    from epropnp_det.detection.data import nuscenes_convert
+    from epropnp_det.engine.worker_processes import available_processes
 
     nuscenes_convert.write_annotation_files(
-        args.data_root, args.version, args.out, args.workers if args.lidar else None
+        args.data_root,
+        args.version,
+        args.out,
+        args.lidar,
+        args.processes or available_processes(),
     )
 
 

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import tempfile
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
+from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.errors import UserError
 
 from .projection import corners_of_yaw_box, truncation
@@ -121,19 +120,12 @@ def write_json(data: dict, path: str | Path) -> None:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with replacing(path) as file:
+            json.dump(data, file, allow_nan=False)
     except OSError as error:
         raise UserError(
             f"cannot write into {path.parent}: {error.strerror}; name another folder"
         ) from error
-    try:
-        with os.fdopen(handle, "w") as file:
-            json.dump(data, file, allow_nan=False)
-        os.chmod(temporary, 0o644)  # mkstemp lets nobody else read
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def check_inside_root(name: str) -> None:

@@ -7,10 +7,8 @@ NumPy arrays alone: nothing in a file is run when it is read. Frames and pixels:
 
 from __future__ import annotations
 
-import os
 import zipfile
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -18,6 +16,8 @@ import numpy as np
 from nuscenes import NuScenes
 from tqdm import tqdm
 
+from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
 
 from .frames import BOX_AXES_IN_OBJECT_AXES, RigidTransform, rotation_from_yaw
@@ -27,7 +27,6 @@ FOLDER = "object_points"
 REMEDY = "write it with tools/create_data.py nuscenes DATAROOT --lidar"
 MIN_DEPTH = 1.0  # metres; what is nearer to a camera is the vehicle that carries it
 _FLOATS_PER_POINT = 5  # x, y, z, intensity, ring
-_SWEEPS_IN_FLIGHT = 256
 
 
 @dataclass(frozen=True)
@@ -46,19 +45,9 @@ class StoredPoints:
     instance: np.ndarray  # (k,) text, instance token of each object
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """A sweep of the LiDAR and the images taken meanwhile."""
-
-    file: Path
-    to_global: RigidTransform
-    images: tuple[dict, ...]  # records of the annotation file
-    annotations: tuple[tuple[dict, ...], ...]  # of each image
-
-
 def write_point_files(nusc: NuScenes, data: dict, folder: Path, workers: int) -> int:
     """Writes the files of all images of an annotation file that are not there yet, so that an
-    interrupted run goes on.
+    interrupted run resumes.
 
     Args:
         nusc: database with the sweeps.
@@ -72,25 +61,59 @@ def write_point_files(nusc: NuScenes, data: dict, folder: Path, workers: int) ->
     Raises:
         UserError: a sweep is missing or truncated, or the folder cannot be written.
     """
+    annotations: dict[str, list[dict]] = {image["id"]: [] for image in data["images"]}
+    for annotation in data["annotations"]:
+        annotations[annotation["image_id"]].append(annotation)
+    samples: dict[str, list[dict]] = {}
+    for image in data["images"]:
+        samples.setdefault(image["token"], []).append(image)
+
+    def write(sample: str) -> int:
+        boxes = [box for image in samples[sample] for box in annotations[image["id"]]]
+        return write_points_of_sample(nusc, sample, samples[sample], boxes, folder)
+
+    numbers = results_of(write, list(samples), workers)
+    progress = tqdm(numbers, total=len(samples), desc="LiDAR points", unit="sweep", disable=None)
+    return sum(progress)
+
+
+def write_points_of_sample(
+    nusc: NuScenes,
+    sample: str,
+    images: Sequence[dict],
+    annotations: Sequence[dict],
+    folder: Path,
+    aside: Path | None = None,
+) -> int:
+    """Writes the files of a sample's images that are not there yet, and returns their number.
+
+    Args:
+        nusc: database with the sweep.
+        sample: token.
+        images: image records of the sample.
+        annotations: annotation records of these images.
+        folder: to write to.
+        aside: folder for temporary files; `folder` if None.
+
+    Raises:
+        UserError: the sweep is missing or truncated, or the folder cannot be written.
+    """
+    missing = [image for image in images if not (folder / f"{image['id']}.npz").exists()]
+    if not missing:
+        return 0
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
             f"cannot write into {folder}: {error.strerror}; name another folder"
         ) from error
-    there = {path.stem for path in folder.glob("*.npz")}
-    sweeps = list(_sweeps(nusc, data, there))
-    progress = tqdm(total=len(sweeps), desc="LiDAR points", unit="sweep")
-    written = 0
-    with ProcessPoolExecutor(workers) as pool:
-        # A few at a time: all of a large database would wait in memory.
-        for start in range(0, len(sweeps), _SWEEPS_IN_FLIGHT):
-            part = sweeps[start : start + _SWEEPS_IN_FLIGHT]
-            for number in pool.map(_write_sweep, part, [folder] * len(part)):
-                written += number
-                progress.update()
-    progress.close()
-    return written
+    file, to_global = _lidar(nusc, sample)
+    points = to_global(read_sweep(file))
+    for image in missing:
+        boxes = [box for box in annotations if box["image_id"] == image["id"]]
+        stored = points_of_image(points, image, boxes)
+        write_points(stored, folder / f"{image['id']}.npz", aside)
+    return len(missing)
 
 
 def points_of_image(points: np.ndarray, image: dict, annotations: Sequence[dict]) -> StoredPoints:
@@ -129,17 +152,15 @@ def object_coordinates(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return (points - boxes[:, None, :3]) @ to_camera
 
 
-def write_points(stored: StoredPoints, path: Path) -> None:
-    """Writes a file; whoever reads meanwhile finds all of it or nothing."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
+def write_points(stored: StoredPoints, path: Path, aside: Path | None = None) -> None:
+    """Writes a file; whoever reads meanwhile finds all of it or nothing. `aside` is the folder of
+    the temporary file; that of `path` if None.
+    """
     try:
-        with open(aside, "wb") as file:
+        with replacing(path, "wb", aside) as file:
             np.savez(file, **vars(stored))
-        os.replace(aside, path)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def read_points(path: str | Path) -> StoredPoints:
@@ -192,26 +213,6 @@ def _is_sound(stored: StoredPoints) -> bool:
     return shapes == ((points, 2), (points,), (owned,), (owned, 3)) and bool(indices)
 
 
-def _sweeps(nusc: NuScenes, data: dict, there: set[str]) -> Iterator[Sweep]:
-    """One job a sample, with the images that have no file yet."""
-    annotations: dict[str, list[dict]] = {image["id"]: [] for image in data["images"]}
-    for annotation in data["annotations"]:
-        annotations[annotation["image_id"]].append(annotation)
-    samples: dict[str, list[dict]] = {}
-    for image in data["images"]:
-        samples.setdefault(image["token"], []).append(image)
-    for sample, images in samples.items():
-        missing = tuple(image for image in images if image["id"] not in there)
-        if missing:
-            file, to_global = _lidar(nusc, sample)
-            yield Sweep(
-                file,
-                to_global,
-                missing,
-                tuple(tuple(annotations[image["id"]]) for image in missing),
-            )
-
-
 def _lidar(nusc: NuScenes, sample: str) -> tuple[Path, RigidTransform]:
     """File of a sample's sweep and the pose of the LiDAR when it fired."""
     record = nusc.get("sample_data", nusc.get("sample", sample)["data"]["LIDAR_TOP"])
@@ -222,10 +223,3 @@ def _lidar(nusc: NuScenes, sample: str) -> tuple[Path, RigidTransform]:
         for step in (ego, sensor)
     )
     return Path(nusc.dataroot, record["filename"]), from_ego @ from_sensor
-
-
-def _write_sweep(sweep: Sweep, folder: Path) -> int:
-    points = sweep.to_global(read_sweep(sweep.file))
-    for image, boxes in zip(sweep.images, sweep.annotations):
-        write_points(points_of_image(points, image, boxes), folder / f"{image['id']}.npz")
-    return len(sweep.images)

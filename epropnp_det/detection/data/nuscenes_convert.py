@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +16,11 @@ from nuscenes.utils.data_classes import Box
 from nuscenes.utils.splits import create_splits_scenes
 from tqdm import tqdm
 
+from epropnp_det import __version__
+from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
 
-from . import annotation_file, lidar_files
+from . import annotation_file, lidar_files, part_files
 from .frames import RigidTransform, size_to_object_axes, velocity_to_camera, yaw_from_rotation
 from .nuscenes_classes import ATTRIBUTES, CLASSES, NO_ATTRIBUTE
 from .projection import areas, box_in_image, corners_in_camera, project, truncation
@@ -35,6 +39,7 @@ SPLITS = {
     "v1.0-trainval": {"train": "train", "val": "val"},
     "v1.0-test": {"test": "test"},
 }
+_SAMPLES_PER_PART = 20
 TABLES = (
     "category",
     "attribute",
@@ -78,17 +83,18 @@ def write_annotation_files(
     data_root: str | Path,
     version: str,
     out: str | Path | None = None,
-    lidar_workers: int | None = None,
+    lidar: bool = False,
+    processes: int = 1,
 ) -> list[Path]:
     """Writes one annotation file for every split of `version` that has scenes here, and returns
-    their paths.
+    their paths. An interrupted run resumes; the bytes do not depend on the number of processes.
 
     Args:
         data_root: folder with `samples/`, `maps/` and the folder of tables named `version`.
         version: one of `SPLITS`.
         out: folder for the files; the data root if None.
-        lidar_workers: processes that write the LiDAR points of the images as well
-            (`object_points`); None leaves them out.
+        lidar: also write the LiDAR points of the images (`object_points`) that are not there yet.
+        processes: how many convert samples.
 
     Raises:
         UserError: wrong data root, missing version folder, table or map, a sweep that cannot be
@@ -103,25 +109,80 @@ def write_annotation_files(
             print(f"{version} has no scene of {devkit_split} here: no file for it")
             continue
         path = folder / annotation_file.file_name(split, version)
-        data = convert_samples(nusc, samples, devkit_split)
-        annotation_file.write_json(data, path)
-        print(f"{path}: {len(data['images'])} images, {len(data['annotations'])} boxes")
-        written.append(path)
         # Points serve training alone: a split without annotations needs none.
-        if lidar_workers is not None and data["annotations"]:
-            number = lidar_files.write_point_files(
-                nusc, data, folder / lidar_files.FOLDER, lidar_workers
-            )
-            print(
-                f"{folder / lidar_files.FOLDER}: {number} files written, "
-                f"{len(data['images']) - number} were there"
-            )
+        points = lidar and any(sample["anns"] for sample in samples)
+        _write_split(nusc, samples, devkit_split, path, points, processes)
+        written.append(path)
     if not written:
         raise UserError(
             f"{data_root}/{version} has no scene that a split of the devkit names; nothing was "
             "written"
         )
     return written
+
+
+def _write_split(
+    nusc: NuScenes, samples: list[dict], split: str, path: Path, lidar: bool, processes: int
+) -> None:
+    info = dict(schema=annotation_file.SCHEMA, version=nusc.version, split=split)
+    origin = dict(info, program=__version__, tables=_table_states(nusc), lidar=lidar)
+    point_folder = path.parent / lidar_files.FOLDER if lidar else None
+    parts = math.ceil(len(samples) / _SAMPLES_PER_PART)
+    with part_files.parts_of(path, origin) as folder:
+        finished = folder.finished(parts)
+        jobs = [index for index in range(parts) if index not in finished]
+        convert = partial(_convert_part, nusc, samples, folder, point_folder)
+        done = min(len(finished) * _SAMPLES_PER_PART, len(samples))
+        if done:
+            print(f"{path}: resumed after {done} of {len(samples)} samples")
+        files = 0
+        with tqdm(
+            total=len(samples), initial=done, desc=split, unit="sample", disable=None
+        ) as progress:
+            for result in results_of(convert, jobs, processes):
+                files += result.point_files
+                progress.update(result.samples)
+        categories = [dict(id=index, name=name) for index, name in enumerate(CLASSES)]
+        counts = folder.join(parts, info, categories)
+    print(f"{path}: {counts.images} images, {counts.annotations} boxes")
+    if point_folder is not None:
+        print(f"{point_folder}: {files} files written, {counts.images - files} were there")
+
+
+def _table_states(nusc: NuScenes) -> dict[str, list[int]]:
+    """Size and time of change of each table: parts of other tables are not resumed."""
+    states = {table: Path(nusc.table_root, f"{table}.json").stat() for table in TABLES}
+    return {table: [state.st_size, state.st_mtime_ns] for table, state in states.items()}
+
+
+@dataclass(frozen=True)
+class _PartResult:
+    samples: int
+    point_files: int
+
+
+def _convert_part(
+    nusc: NuScenes,
+    samples: list[dict],
+    folder: part_files.PartFolder,
+    point_folder: Path | None,
+    index: int,
+) -> _PartResult:
+    """Converts the samples of one part, with their LiDAR points unless `point_folder` is None."""
+    images: list[dict] = []
+    annotations: list[dict] = []
+    point_files = 0
+    chosen = samples[index * _SAMPLES_PER_PART : (index + 1) * _SAMPLES_PER_PART]
+    for sample in chosen:
+        records = convert_sample(nusc, sample)
+        if point_folder is not None:
+            point_files += lidar_files.write_points_of_sample(
+                nusc, sample["token"], *records, point_folder, folder.path
+            )
+        images.extend(records[0])
+        annotations.extend(records[1])
+    folder.write(index, images, annotations)
+    return _PartResult(len(chosen), point_files)
 
 
 def open_database(data_root: str | Path, version: str) -> NuScenes:
@@ -169,22 +230,12 @@ def samples_of_split(nusc: NuScenes, split: str) -> list[dict]:
     return [sample for sample in nusc.sample if sample["scene_token"] in scenes]
 
 
-def convert_samples(nusc: NuScenes, samples: list[dict], split: str) -> dict:
-    """The content of an annotation file for these samples (six images each)."""
-    images: list[dict] = []
-    annotations: list[dict] = []
-    for sample in tqdm(samples, desc=split, unit="sample"):
-        boxes = list(_annotations(nusc, sample))
-        for view in _views(nusc, sample):
-            images.append(view.image)
-            records = (_annotation_record(annotation, view) for annotation in boxes)
-            annotations.extend(record for record in records if record is not None)
-    return dict(
-        info=dict(schema=annotation_file.SCHEMA, version=nusc.version, split=split),
-        images=images,
-        annotations=[dict(record, id=index) for index, record in enumerate(annotations)],
-        categories=[dict(id=index, name=name) for index, name in enumerate(CLASSES)],
-    )
+def convert_sample(nusc: NuScenes, sample: dict) -> tuple[list[dict], list[dict]]:
+    """Image and annotation records of a sample (six images); annotations have no `id` yet."""
+    boxes = list(_annotations(nusc, sample))
+    views = list(_views(nusc, sample))
+    records = (_annotation_record(annotation, view) for view in views for annotation in boxes)
+    return [view.image for view in views], [record for record in records if record is not None]
 
 
 def _annotations(nusc: NuScenes, sample: dict) -> Iterator[GlobalAnnotation]:

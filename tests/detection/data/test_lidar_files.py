@@ -54,7 +54,7 @@ def lidar_database(database: Path, tmp_path_factory: pytest.TempPathFactory) -> 
         np.concatenate([points, np.zeros((len(points), 2))], axis=1).astype(np.float32).tofile(
             root / record["filename"]
         )
-    nuscenes_convert.write_annotation_files(root, VERSION, lidar_workers=1)
+    nuscenes_convert.write_annotation_files(root, VERSION, lidar=True)
     return root
 
 

@@ -1,0 +1,88 @@
+"""One function on many jobs, in processes that end with the one that started them."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from epropnp_det.errors import UserError
+
+# A worker copies each page of memory whose objects it uses. New workers start without the copies.
+_JOBS_PER_POOL = 200
+_SECONDS_BETWEEN_LOOKS = 0.25
+
+_function: Callable[[Any], Any]  # of a worker
+
+
+def available_processes() -> int:
+    """Number of cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def results_of(
+    function: Callable[[Any], Any], jobs: Sequence[Any], processes: int
+) -> Iterator[Any]:
+    """Yields `function(job)` for every job, in the order in which they end.
+
+    The processes are forked: what `function` refers to is shared with them, whatever its size, and
+    need not be picklable. Jobs and results are sent. An exception in a worker is raised here; jobs
+    that have not begun are then dropped. With one process, or one job, everything runs here.
+
+    Raises:
+        UserError: a process was killed, most often for want of memory.
+    """
+    processes = min(processes, len(jobs))
+    if processes <= 1:
+        yield from map(function, jobs)
+        return
+    gc.freeze()  # else the garbage collector of a worker writes to, and copies, every object
+    try:
+        for start in range(0, len(jobs), _JOBS_PER_POOL):
+            yield from _forked(function, jobs[start : start + _JOBS_PER_POOL], processes)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a worker process was killed, perhaps because the memory was full; run the command "
+            "again with fewer processes"
+        ) from error
+    finally:
+        gc.unfreeze()
+
+
+def _forked(function: Callable[[Any], Any], jobs: Sequence[Any], processes: int) -> Iterator[Any]:
+    pool = ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("fork"),
+        initializer=_start_worker,
+        initargs=(function, os.getpid()),
+    )
+    try:
+        for future in as_completed([pool.submit(_run, job) for job in jobs]):
+            yield future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _start_worker(function: Callable[[Any], Any], parent: int) -> None:
+    global _function
+    _function = function
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the workers after Ctrl-C
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    """Ends this process soon after its parent, which may have been killed and then cannot do it."""
+    while os.getppid() == parent:
+        time.sleep(_SECONDS_BETWEEN_LOOKS)
+    os._exit(1)
+
+
+def _run(job: Any) -> Any:
+    return _function(job)
