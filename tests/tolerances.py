@@ -126,3 +126,9 @@ UNBLURRED_CELLS = 0.9
 # Camera positions from object frames seven million metres away, metres: coordinates round at 1e-9
 # there, and the solver's last step is as small as that rounding lets it be.
 FAR_FRAME = 1e-5
+
+# px: float32 coordinates of ray-cast points, some 200 px from the principal point.
+RAY_CAST_PIXELS = 5e-3
+# Mean difference, of 255 levels, between a patch that is rendered alone and one cut from the whole
+# image: JPEG's blocks lie elsewhere, and one ray a pixel replaces the mean over the pixels.
+PHOTOGRAPH_LEVELS = 2.5

@@ -111,7 +111,9 @@ def train(config: Config, options: TrainingOptions) -> None:
     _register_hooks(runner, config, validation)
     _load_start(runner, start, options)
     seed = _seed_of_run(runner, options)
-    loader = _train_loader(dataset, config, options.seed, torch.Generator().manual_seed(seed))
+    # A resumed run of counted steps begins an epoch: in another order, lest it repeats the images.
+    order = options.seed + (runner.iter if isinstance(runner, IterBasedRunner) else 0)
+    loader = _train_loader(dataset, config, order, torch.Generator().manual_seed(seed))
     runner.run([loader], [("train", 1)], **_step_arguments(model, options.device, seed))
 
 

@@ -4,6 +4,7 @@ registers the model with mmcv's registries.
 
 from epropnp_det import compat
 
+from .data.rendered_crops import RenderedCrops
 from .estimator import ObjectPoseEstimator
 from .heads import CorrespondenceHead
 from .network import EfficientNetLite, FinestPyramidLevel, UpsamplingDecoder
@@ -13,5 +14,6 @@ __all__ = [
     "EfficientNetLite",
     "FinestPyramidLevel",
     "ObjectPoseEstimator",
+    "RenderedCrops",
     "UpsamplingDecoder",
 ]

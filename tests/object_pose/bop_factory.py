@@ -104,3 +104,8 @@ def _box(mask: np.ndarray) -> list[int]:
     rows, columns = np.nonzero(mask)
     low = (columns.min(), rows.min())
     return [int(value) for value in (*low, np.ptp(columns), np.ptp(rows))]
+
+
+def write_camera(root: Path) -> None:
+    camera = dict(fx=MATRIX[0, 0], fy=MATRIX[1, 1], cx=MATRIX[0, 2], cy=MATRIX[1, 2])
+    write(root / "camera.json", dict(camera, width=SIZE[0], height=SIZE[1], depth_scale=1.0))

@@ -26,6 +26,7 @@ from ..rigid_pose import RigidPose
 from .object_models import METRES
 
 HALF_PIXEL = 0.5
+CAMERA_FILE = "camera.json"
 TARGETS_FILE = "test_targets_bop19.json"
 _IMAGE_FOLDERS = ("rgb", "gray")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -89,6 +90,19 @@ class BopImage:
         """File of the mask of instance `index`: the whole silhouette, or its visible part."""
         kind = "mask_visib" if visible else "mask"
         return self.folder / kind / f"{self.image_id:06d}_{index:06d}.png"
+
+
+@dataclass(frozen=True)
+class BopCamera:
+    """The camera of a data set.
+
+    Args:
+        matrix: (3, 3) [px], pixel centres at half integers.
+        size: width and height of its images [px].
+    """
+
+    matrix: np.ndarray
+    size: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -172,6 +186,24 @@ def read_scene(folder: Path) -> list[BopImage]:
         instances = _instances(folder, image_id, truth.get(image_id, []), info.get(image_id))
         images.append(BopImage(folder, int(folder.name), image_id, path, matrix, tuple(instances)))
     return images
+
+
+def read_camera(root: str | Path) -> BopCamera:
+    """The camera of `camera.json`.
+
+    Raises:
+        UserError: the file is missing or has another form.
+    """
+    path = Path(root) / CAMERA_FILE
+    content = _load(path)
+    names = ("fx", "fy", "cx", "cy", "width", "height")
+    entries = content if isinstance(content, dict) else {}
+    values = [entries.get(name, math.nan) for name in names]
+    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values):
+        raise UserError(f"{path} lacks one of the numbers {', '.join(names)}; {_REMEDY}")
+    fx, fy, cx, cy, width, height = values
+    matrix = np.array([[fx, 0, cx + HALF_PIXEL], [0, fy, cy + HALF_PIXEL], [0, 0, 1]])
+    return BopCamera(matrix, (int(width), int(height)))
 
 
 def read_targets(path: str | Path) -> list[BopTarget]:

@@ -18,7 +18,7 @@ from .rendering import Lighting, Material, Scene, Sensor, Surroundings, draw_tex
 
 _TRIES = 60
 # Objects stand no nearer to each other than this share of the sum of their radii.
-_SPACING = 0.75
+SPACING = 0.75
 # px of the image's border that object centres keep free.
 _BORDER = 30
 
@@ -66,7 +66,7 @@ def draw_scene(
             pose, place, radius = _draw_pose(models, model, settings, rng)
             each = StandingObject(object_id, camera.compose(pose))
             apart = all(
-                np.linalg.norm(place - other) > _SPACING * (radius + reach)
+                np.linalg.norm(place - other) > SPACING * (radius + reach)
                 for other, reach in ground
             )
             if apart and _in_view(each, model, settings):
@@ -75,8 +75,8 @@ def draw_scene(
                 break
     return Scene(
         placed,
-        [_draw_material(rng) for _ in placed],
-        _draw_lighting(camera, rng),
+        [draw_material(rng) for _ in placed],
+        draw_lighting(camera.rotation, rng),
         _draw_surroundings(camera, rng),
         settings.camera_matrix,
     )
@@ -102,6 +102,15 @@ def _draw_camera(
     elevation = math.radians(rng.uniform(*settings.elevation))
     azimuth = rng.uniform(0, 2 * math.pi)
     roll = math.radians(rng.normal(0, 8))
+    rotation = camera_rotation(elevation, azimuth, roll)
+    aim = np.array([*rng.normal(0, 0.1 * diameter, 2), 0.25 * diameter])
+    return RigidPose(rotation, -rotation @ (aim - distance * rotation[2]))
+
+
+def camera_rotation(elevation: float, azimuth: float, roll: float) -> np.ndarray:
+    """Rotation (3, 3) from the ground's frame (z upwards) to a camera's that is seen from the
+    origin under `elevation` and `azimuth`, looks at it, and is turned about its axis [rad].
+    """
     back = np.array(
         [
             math.cos(elevation) * math.cos(azimuth),
@@ -112,9 +121,7 @@ def _draw_camera(
     right = np.cross(-back, (0, 0, 1))
     right /= np.linalg.norm(right)
     level = np.stack([right, np.cross(-back, right), -back])
-    rotation = Rotation.from_euler("z", roll).as_matrix() @ level
-    aim = np.array([*rng.normal(0, 0.1 * diameter, 2), 0.25 * diameter])
-    return RigidPose(rotation, -rotation @ (aim + distance * back))
+    return Rotation.from_euler("z", roll).as_matrix() @ level
 
 
 def _draw_ids(known: list[int], count: int, rng: np.random.Generator) -> list[int]:
@@ -130,15 +137,26 @@ def _draw_pose(
     rng: np.random.Generator,
 ) -> tuple[RigidPose, np.ndarray, float]:
     """Pose in the ground's frame, the place (2,) on the ground, and the radius around it [m]."""
-    rotation = Rotation.from_euler("z", rng.uniform(0, 2 * math.pi)).as_matrix()
-    if settings.full_rotation:
-        rotation = Rotation.random(random_state=rng).as_matrix()
-    turned = model.vertices @ rotation.T
+    rotation = draw_rotation(settings.full_rotation, rng)
     reach = 1.4 * max(each.diameter for each in models.values())
     place = rng.uniform(-reach, reach, 2)
-    height = -turned[:, 2].min()
-    radius = float(np.linalg.norm(turned[:, :2], axis=1).max())
+    height, radius = standing(model, rotation)
     return RigidPose(rotation, np.array([*place, height])), place, radius
+
+
+def draw_rotation(full: bool, rng: np.random.Generator) -> np.ndarray:
+    """Rotation (3, 3) of a model on the ground: upright, or any with `full`."""
+    upright = Rotation.from_euler("z", rng.uniform(0, 2 * math.pi)).as_matrix()
+    return Rotation.random(random_state=rng).as_matrix() if full else upright
+
+
+def standing(model: ObjectModel, rotation: np.ndarray) -> tuple[float, float]:
+    """Height of the origin of a turned model that touches the ground, and the largest horizontal
+    distance of a vertex from it [m].
+    """
+    turned = model.vertices @ rotation.T
+    radius = float(np.linalg.norm(turned[:, :2], axis=1).max())
+    return -float(turned[:, 2].min()), radius
 
 
 def _in_view(each: StandingObject, model: ObjectModel, settings: LayoutSettings) -> bool:
@@ -152,12 +170,14 @@ def _in_view(each: StandingObject, model: ObjectModel, settings: LayoutSettings)
     )
 
 
-def _draw_material(rng: np.random.Generator) -> Material:
+def draw_material(rng: np.random.Generator) -> Material:
+    """A random tint and a random highlight."""
     tint = rng.uniform(0.75, 1.15) * rng.uniform(0.9, 1.1, 3)
     return Material(tint, rng.uniform(0, 0.35), rng.uniform(5, 60))
 
 
-def _draw_lighting(camera: RigidPose, rng: np.random.Generator) -> Lighting:
+def draw_lighting(camera: np.ndarray, rng: np.random.Generator) -> Lighting:
+    """Three random lamps above the ground; `camera` (3, 3) turns its frame to the camera's."""
     elevation = np.radians([rng.uniform(25, 80), rng.uniform(10, 80), rng.uniform(10, 80)])
     azimuth = rng.uniform(0, 2 * math.pi, 3)
     directions = np.stack(
@@ -170,7 +190,7 @@ def _draw_lighting(camera: RigidPose, rng: np.random.Generator) -> Lighting:
     )
     strength = np.array([rng.uniform(0.5, 1.0), *rng.uniform(0.02, 0.3, 2)])
     colors = strength[:, None] * rng.uniform(0.88, 1.12, (3, 3))
-    return Lighting(directions @ camera.rotation.T, colors, np.full(3, rng.uniform(0.12, 0.4)))
+    return Lighting(directions @ camera.T, colors, np.full(3, rng.uniform(0.12, 0.4)))
 
 
 def _draw_surroundings(camera: RigidPose, rng: np.random.Generator) -> Surroundings:

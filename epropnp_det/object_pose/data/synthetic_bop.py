@@ -26,7 +26,7 @@ from tqdm import tqdm
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 
-from .bop_dataset import HALF_PIXEL, TARGETS_FILE
+from .bop_dataset import CAMERA_FILE, HALF_PIXEL, TARGETS_FILE
 from .coordinate_maps import object_maps, pixel_centers, whole_silhouette
 from .object_models import INFO_FILE, METRES, load_models
 from .procedural_models import write_procedural_models
@@ -222,7 +222,7 @@ def _write_camera(root: Path) -> None:
     matrix = np.array(FILE_MATRIX)
     camera = dict(fx=matrix[0, 0], fy=matrix[1, 1], cx=matrix[0, 2], cy=matrix[1, 2])
     size = dict(width=IMAGE_SIZE[0], height=IMAGE_SIZE[1], depth_scale=1.0)
-    write_json(root / "camera.json", {**camera, **size}, indent=2)
+    write_json(root / CAMERA_FILE, {**camera, **size}, indent=2)
 
 
 def _finish_scene(folder: Path, images: int) -> None:

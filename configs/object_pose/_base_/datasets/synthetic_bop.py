@@ -1,0 +1,12 @@
+# Patches rendered from the models of a BOP data set while the network trains. The default is the
+# data set that tools/create_synthetic_bop.py writes.
+data_root = "data/synthetic_bop/"
+data = dict(
+    samples_per_gpu=16,
+    workers_per_gpu=1,
+    train=dict(
+        type="RenderedCrops",
+        root=data_root,
+        layout=dict(distance=(2.5, 5.0), elevation=(5.0, 85.0), roll=8.0, others=(0, 3)),
+    ),
+)

@@ -1,0 +1,225 @@
+"""Training patches that are rendered as they are needed: no stored images, no patch twice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmdet.datasets.builder import DATASETS
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from epropnp_det.errors import UserError
+
+from ..patches import PatchSettings
+from ..rigid_pose import project
+from .bop_dataset import BopCamera, read_camera
+from .coordinate_maps import ObjectMaps, object_maps, pixel_centers
+from .crop_layout import CropLayout, draw_crop_scene
+from .crops import CropSettings, CropWindow, crop_image, crop_window
+from .object_models import ObjectModel, load_models
+from .ray_scenes import RayScenes
+from .rendering import Renderer, Scene, Sensor, develop, draw_texture
+from .scene_layout import draw_sensor
+from .symmetries import expand_symmetries
+
+# Members of a continuous symmetry that a training compares with.
+TURNS = 64
+# Textures of grounds and backgrounds; another set for another seed.
+_TEXTURES = 48
+# Smallest share of the silhouette that a training patch shows.
+_LEAST_VISIBLE = 0.15
+_TRIES = 10
+# Variance of a uniform distribution over one pixel.
+_PIXEL_VARIANCE = 1 / 12
+
+
+@DATASETS.register_module()
+class RenderedCrops(Dataset):
+    """Patches of the models of a BOP data set, each in a random scene of its own.
+
+    A patch depends on the seed and its index alone.
+
+    Args:
+        root: folder with `models` and `camera.json`.
+        patch: fields of `PatchSettings`.
+        objects: BOP's numbers of the objects, in the order of the model; None for all.
+        layout: fields of `CropLayout` to change.
+        jitter: largest relative change of the patch's side, and of its centre in sides of the box.
+        cells: columns and rows of the maps.
+        length: number of patches.
+        test_mode: not supported.
+
+    Raises:
+        UserError: missing or broken models, an object without a model, or a test.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        patch: Mapping[str, Any],
+        objects: Sequence[int] | None = None,
+        layout: Mapping[str, Any] | None = None,
+        jitter: float = 0.25,
+        cells: int = 32,
+        length: int = 1_000_000,
+        seed: int = 0,
+        test_mode: bool = False,
+    ):
+        if test_mode:
+            raise UserError(
+                "RenderedCrops is for training; name BopTargets in data.val and data.test"
+            )
+        self.models = load_models(Path(root) / "models")
+        self.objects = known_objects(self.models, objects)
+        self.camera = read_camera(root)
+        self.patch = PatchSettings(**patch)
+        self.layout = CropLayout(**(layout or {}))
+        self.crop = CropSettings(jitter=jitter)
+        self.cells = cells
+        self.length = length
+        self.seed = seed
+        self.CLASSES = class_names(self.objects)
+        self.symmetries = symmetry_table([self.models[key] for key in self.objects])
+        self._textures: dict[int, np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return self.length
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        return Renderer(RayScenes(self.models))
+
+    def texture(self, key: int) -> np.ndarray:
+        """The texture `key` of the seed, see `draw_texture`; each is drawn once."""
+        if key not in self._textures:
+            self._textures[key] = draw_texture(np.random.default_rng([self.seed, key]))
+        return self._textures[key]
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Arguments of `ObjectPoseEstimator.forward_train`, without the batch dim."""
+        rng = np.random.default_rng([self.seed, index])
+        column = int(rng.integers(len(self.objects)))
+        for attempt in range(_TRIES):
+            scene, window = self._draw(self.objects[column], attempt == _TRIES - 1, rng)
+            maps, shown = self._labels(scene, window)
+            if shown.sum() >= _LEAST_VISIBLE * maps.mask.sum():
+                break
+        sensor = draw_sensor(rng)
+        picture = photograph(
+            self.renderer, scene, window, self.patch.size, self.camera, sensor, rng
+        )
+        half_extent = self.models[self.objects[column]].half_extents
+        noc = maps.coordinates / half_extent * shown[..., None]
+        return dict(
+            img=self.patch.normalize(picture[..., ::-1]),
+            origin=_float32(window.origin),
+            side=_float32(window.side),
+            matrix=_float32(self.camera.matrix),
+            half_extent=_float32(half_extent),
+            object_index=torch.tensor(column),
+            gt_pose=_float32(scene.objects[0].pose.to_vector()),
+            gt_noc=_float32(noc.transpose(2, 0, 1)),
+            gt_mask=_float32(shown[None]),
+            symmetries=self.symmetries[column],
+        )
+
+    def _draw(
+        self, object_id: int, alone: bool, rng: np.random.Generator
+    ) -> tuple[Scene, CropWindow]:
+        """A scene, and the jittered patch of its first object; `alone` without the others."""
+        layout = replace(self.layout, others=(0, 0)) if alone else self.layout
+        ground, background = (self.texture(int(key)) for key in rng.integers(_TEXTURES, size=2))
+        scene = draw_crop_scene(
+            self.models, object_id, self.camera, layout, (ground, background), rng
+        )
+        vertices = scene.objects[0].pose.apply(self.models[object_id].vertices)
+        seen = project(vertices, self.camera.matrix)
+        low = seen.min(axis=0)
+        box = np.concatenate([low, seen.max(axis=0) - low])
+        return scene, crop_window(box, self.crop, rng.random(3))
+
+    def _labels(self, scene: Scene, window: CropWindow) -> tuple[ObjectMaps, np.ndarray]:
+        """Labels of the first object at the cells' centres, and the cells (cells, cells) bool that
+        show it.
+        """
+        pixels = window.cell_centers(self.cells)
+        maps = object_maps(self.renderer.scenes, scene.objects, self.camera.matrix, pixels)[0]
+        return maps, maps.visible & inside(pixels, self.camera)
+
+
+def known_objects(
+    models: Mapping[int, ObjectModel], objects: Sequence[int] | None
+) -> tuple[int, ...]:
+    """The objects that are wanted, all in the order of their numbers for None.
+
+    Raises:
+        UserError: one has no model.
+    """
+    missing = sorted(set(objects or ()) - set(models))
+    if missing:
+        raise UserError(
+            f"objects {missing} have no model; the models are {sorted(models)}: correct `objects`"
+        )
+    return tuple(sorted(models) if objects is None else objects)
+
+
+def class_names(objects: Sequence[int]) -> tuple[str, ...]:
+    """Names of objects, as BOP names their models."""
+    return tuple(f"obj_{object_id:06d}" for object_id in objects)
+
+
+def symmetry_table(models: Sequence[ObjectModel]) -> Tensor:
+    """Symmetries (O, S, 7) of models as motions, identity first; objects with fewer repeat it."""
+    step = math.pi / TURNS
+    members = [expand_symmetries(model.info, step).to_vector() for model in models]
+    most = max(map(len, members))
+    padded = [
+        np.concatenate([each, np.repeat(each[:1], most - len(each), axis=0)]) for each in members
+    ]
+    return _float32(np.array(padded))
+
+
+def inside(pixels: np.ndarray, camera: BopCamera) -> np.ndarray:
+    """Which pixels (...) of (..., 2) the image shows."""
+    return ((pixels >= 0) & (pixels < camera.size)).all(axis=-1)
+
+
+def photograph(
+    renderer: Renderer,
+    scene: Scene,
+    window: CropWindow,
+    size: int,
+    camera: BopCamera,
+    sensor: Sensor,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """What a patch (size, size, 3) uint8 RGB shows of the image of a scene, zeros beyond it.
+
+    A patch that enlarges the image is cut from its pixels. In one that shrinks it, a ray passes
+    through each pixel of the patch, and blur and noise are those of the mean over it.
+    """
+    shrinks = window.side / size
+    if shrinks < 1:
+        low = np.floor(window.origin) - 1
+        count = math.ceil(window.side) + 3
+        pixels = low + pixel_centers(count, count)
+        picture = develop(renderer.radiance(scene, pixels), sensor, rng)
+        picture = picture * inside(pixels, camera)[..., None]
+        return crop_image(picture, CropWindow(window.origin - low, window.side), size)
+    pixels = window.cell_centers(size)
+    averaged = (shrinks**2 - 1) * _PIXEL_VARIANCE
+    blur = math.sqrt(sensor.blur**2 + averaged) / shrinks
+    seen = replace(sensor, blur=blur, noise=sensor.noise / shrinks)
+    picture = develop(renderer.radiance(scene, pixels), seen, rng)
+    return picture * inside(pixels, camera)[..., None]
+
+
+def _float32(values: Any) -> Tensor:
+    return torch.tensor(np.asarray(values, dtype=np.float32))
