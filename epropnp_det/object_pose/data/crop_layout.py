@@ -1,5 +1,5 @@
 """Random scenes around one object, for training patches: it stands somewhere in the image, with up
-to a few others beside and before it.
+to a few others around it.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def draw_crop_scene(
     """A random scene whose first object is `object_id`; the others are drawn from all models.
 
     Args:
-        tiles: of the ground and of the background, see `Surroundings`.
+        tiles: textures of ground and background, see `Surroundings`.
     """
     model = models[object_id]
     center = _draw_center(model, camera, layout, rng)

@@ -108,8 +108,10 @@ def _draw_camera(
 
 
 def camera_rotation(elevation: float, azimuth: float, roll: float) -> np.ndarray:
-    """Rotation (3, 3) from the ground's frame (z upwards) to a camera's that is seen from the
-    origin under `elevation` and `azimuth`, looks at it, and is turned about its axis [rad].
+    """Rotation (3, 3) from the ground's frame (z upwards) to that of a camera.
+
+    The camera's axis passes through the origin, which sees the camera under `elevation` and
+    `azimuth`; `roll` turns the camera about its axis [rad].
     """
     back = np.array(
         [
