@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from epropnp_det.errors import UserError
 
 from . import annotation_file, lidar_files, part_files
 from .frames import RigidTransform, size_to_object_axes, velocity_to_camera, yaw_from_rotation
+from .keyframe_database import KeyframeDatabase
 from .nuscenes_classes import ATTRIBUTES, CLASSES, NO_ATTRIBUTE
 from .projection import areas, box_in_image, corners_in_camera, project, truncation
 
@@ -77,6 +79,17 @@ class CameraView:
     image: dict
     to_global: RigidTransform
     intrinsic: np.ndarray
+
+
+@dataclass(frozen=True)
+class SampleRecords:
+    """Records of a sample for the annotation file; annotations have no `id` yet. `left_out` counts,
+    by reason, boxes of the tables that no image shows as an annotation.
+    """
+
+    images: list[dict]
+    annotations: list[dict]
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def write_annotation_files(
@@ -145,6 +158,8 @@ def _write_split(
         categories = [dict(id=index, name=name) for index, name in enumerate(CLASSES)]
         counts = folder.join(parts, info, categories)
     print(f"{path}: {counts.images} images, {counts.annotations} boxes")
+    for reason, number in sorted(counts.left_out.items()):
+        print(f"{path}: left out {number} boxes: {reason}")
     if point_folder is not None:
         print(f"{point_folder}: {files} files written, {counts.images - files} were there")
 
@@ -169,19 +184,24 @@ def _convert_part(
     index: int,
 ) -> _PartResult:
     """Converts the samples of one part, with their LiDAR points unless `point_folder` is None."""
-    images: list[dict] = []
-    annotations: list[dict] = []
-    point_files = 0
     chosen = samples[index * _SAMPLES_PER_PART : (index + 1) * _SAMPLES_PER_PART]
+    whole = SampleRecords([], [])
+    point_files = 0
     for sample in chosen:
         records = convert_sample(nusc, sample)
         if point_folder is not None:
             point_files += lidar_files.write_points_of_sample(
-                nusc, sample["token"], *records, point_folder, folder.path
+                nusc,
+                sample["token"],
+                records.images,
+                records.annotations,
+                point_folder,
+                folder.path,
             )
-        images.extend(records[0])
-        annotations.extend(records[1])
-    folder.write(index, images, annotations)
+        whole.images.extend(records.images)
+        whole.annotations.extend(records.annotations)
+        whole.left_out.update(records.left_out)
+    folder.write(index, whole.images, whole.annotations, whole.left_out)
     return _PartResult(len(chosen), point_files)
 
 
@@ -212,7 +232,7 @@ def open_database(data_root: str | Path, version: str) -> NuScenes:
                 f"{version} again"
             )
     try:
-        return NuScenes(version=version, dataroot=str(root), verbose=False)
+        return KeyframeDatabase(version=version, dataroot=str(root), verbose=False)
     except json.JSONDecodeError as error:
         raise UserError(
             f"a table in {root / version} is not JSON ({error}); unpack the metadata archive again"
@@ -230,12 +250,14 @@ def samples_of_split(nusc: NuScenes, split: str) -> list[dict]:
     return [sample for sample in nusc.sample if sample["scene_token"] in scenes]
 
 
-def convert_sample(nusc: NuScenes, sample: dict) -> tuple[list[dict], list[dict]]:
-    """Image and annotation records of a sample (six images); annotations have no `id` yet."""
+def convert_sample(nusc: NuScenes, sample: dict) -> SampleRecords:
+    """The records of a sample (six images)."""
     boxes = list(_annotations(nusc, sample))
     views = list(_views(nusc, sample))
     records = (_annotation_record(annotation, view) for view in views for annotation in boxes)
-    return [view.image for view in views], [record for record in records if record is not None]
+    return SampleRecords(
+        [view.image for view in views], [record for record in records if record is not None]
+    )
 
 
 def _annotations(nusc: NuScenes, sample: dict) -> Iterator[GlobalAnnotation]:

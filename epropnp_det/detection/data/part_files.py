@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,18 +25,19 @@ _ORIGIN = "origin.json"
 
 @dataclass(frozen=True)
 class Counts:
-    """Images and annotations of a file."""
+    """Images and annotations of a file, and by kind how many annotations were left out."""
 
     images: int
     annotations: int
+    left_out: Counter[str]
 
 
 @dataclass(frozen=True)
 class PartFolder:
     """Folder `path` of the parts of the annotation file `target`, which lies next to it.
 
-    A part has one JSON value a line: its number of images, the images, and the annotations without
-    their ids.
+    A part has one JSON value a line: a header with the number of images and what was left out, the
+    images, and the annotations without their ids.
     """
 
     path: Path
@@ -45,14 +47,21 @@ class PartFolder:
         """Which of the parts 0 to `parts` - 1 are complete."""
         return {index for index in range(parts) if self._part(index).is_file()}
 
-    def write(self, index: int, images: Sequence[dict], annotations: Sequence[dict]) -> None:
+    def write(
+        self,
+        index: int,
+        images: Sequence[dict],
+        annotations: Sequence[dict],
+        left_out: Mapping[str, int],
+    ) -> None:
         """Writes a part; it exists when it is complete.
 
         Raises:
             OSError: the disk is full or cannot be written.
         """
         with replacing(self._part(index), aside=self.path) as file:
-            for value in (len(images), *images, *annotations):
+            header = dict(images=len(images), left_out=left_out)
+            for value in (header, *images, *annotations):
                 file.write(_dumps(value) + "\n")
             file.flush()
             os.fsync(file.fileno())  # a later run relies on it, even after a power cut
@@ -70,8 +79,12 @@ class PartFolder:
             file.write('], "annotations": [')
             annotations = _write_joined(file, self._annotations(parts))
             file.write(f'], "categories": {_dumps(categories)}}}')
+        left_out: Counter[str] = Counter()
+        for index in range(parts):
+            with open(self._part(index)) as file:
+                left_out.update(json.loads(next(file))["left_out"])
         shutil.rmtree(self.path)
-        return Counts(images, annotations)
+        return Counts(images, annotations, left_out)
 
     def _part(self, index: int) -> Path:
         return self.path / f"{index:06d}.jsonl"
@@ -79,14 +92,14 @@ class PartFolder:
     def _images(self, parts: int) -> Iterator[str]:
         for index in range(parts):
             with open(self._part(index)) as file:
-                images = json.loads(next(file))
+                images = json.loads(next(file))["images"]
                 yield from (line.rstrip("\n") for line in islice(file, images))
 
     def _annotations(self, parts: int) -> Iterator[str]:
         number = 0
         for index in range(parts):
             with open(self._part(index)) as file:
-                images = json.loads(next(file))
+                images = json.loads(next(file))["images"]
                 for line in islice(file, images, None):
                     yield f'{line.rstrip()[:-1]}, "id": {number}}}'
                     number += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections import Counter
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,8 +18,14 @@ INFO = dict(schema="epropnp_det/1", split="mini_val")
 CATEGORIES = [dict(id=0, name="car")]
 IMAGES = [dict(id=f"image {i}", file_name='a "b"\n.jpg', values=[0.1, 1e-17, i]) for i in range(7)]
 BOXES = [dict(image_id=f"image {i % 7}", yaw=i / 3, known=True, name="é") for i in range(11)]
-# Images and annotations of each part; one part has nothing.
-PARTS = [(IMAGES[:3], BOXES[:5]), ([], []), (IMAGES[3:4], []), (IMAGES[4:], BOXES[5:])]
+# Images, annotations and what was left out of each part; one part has nothing.
+PARTS = [
+    (IMAGES[:3], BOXES[:5], dict(animal=2)),
+    ([], [], {}),
+    (IMAGES[3:4], [], dict(debris=1)),
+    (IMAGES[4:], BOXES[5:], dict(animal=1)),
+]
+COUNTS = Counts(len(IMAGES), len(BOXES), Counter(animal=3, debris=1))
 
 
 def write(target: Path, origin: object = 0, only: range = range(4)) -> set[int]:
@@ -30,7 +37,7 @@ def write(target: Path, origin: object = 0, only: range = range(4)) -> set[int]:
         for index in set(only) - found:
             folder.write(index, *PARTS[index])
         if folder.finished(len(PARTS)) == set(range(len(PARTS))):
-            assert folder.join(len(PARTS), INFO, CATEGORIES) == Counts(len(IMAGES), len(BOXES))
+            assert folder.join(len(PARTS), INFO, CATEGORIES) == COUNTS
     return found
 
 
@@ -81,7 +88,7 @@ def test_the_old_file_stays_until_the_new_one_is_complete(target: Path, whole: b
 def test_a_number_that_json_does_not_have_leaves_no_part(target: Path):
     with parts_of(target, {}) as folder:
         with pytest.raises(ValueError, match="not JSON compliant"):
-            folder.write(0, [dict(width=float("nan"))], [])
+            folder.write(0, [dict(width=float("nan"))], [], {})
         assert folder.finished(1) == set()
         assert not list(folder.path.glob("*.jsonl*"))
 
@@ -121,4 +128,4 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
 def test_a_full_disk_is_one_line(target: Path):
     with pytest.raises(UserError, match="No space left"), parts_of(target, {}) as folder:
         (folder.path / f".000000.jsonl.{os.getpid()}").symlink_to("/dev/full")
-        folder.write(0, IMAGES, BOXES)
+        folder.write(0, IMAGES, BOXES, {})

@@ -1,0 +1,33 @@
+"""The devkit's database without what lies between the keyframes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from nuscenes import NuScenes
+
+
+class KeyframeDatabase(NuScenes):
+    """Without the files of sensors between keyframes, and the poses of the vehicle at them.
+
+    They are nine tenths of the records of nuScenes and most of its memory, and neither annotations
+    nor the official evaluation use them. They are dropped while the tables are read.
+    """
+
+    def __load_table__(self, table_name: str) -> list[dict]:
+        if table_name == "ego_pose":  # which the devkit loads first
+            self._keyframe_data = self._load(
+                "sample_data", lambda row: row.get("is_key_frame", True)
+            )
+            used = {row.get("ego_pose_token") for row in self._keyframe_data}
+            return self._load("ego_pose", lambda row: row.get("token") in used)
+        if table_name == "sample_data":
+            return self._keyframe_data
+        return super().__load_table__(table_name)
+
+    def _load(self, table: str, keep: Callable[[dict], bool]) -> list[dict]:
+        with open(Path(self.table_root, f"{table}.json")) as file:
+            rows = json.load(file, object_hook=lambda row: row if keep(row) else None)
+        return [row for row in rows if row is not None]
