@@ -21,10 +21,9 @@ from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from epropnp_det.detection.boxes import Boxes3D
     from epropnp_det.detection.data.class_set import ClassSet
+    from epropnp_det.engine.intrinsics import Intrinsics
 
 CONFIG = (
     Path(__file__).parents[1]
@@ -44,9 +43,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--intrinsics",
         required=True,
-        metavar="FX,FY,CX,CY|FILE",
-        help="in pixels; a file holds these 4 numbers, a 3x3 matrix, or is an annotation file that "
-        "names the images (mono3d.coco.json)",
+        metavar="FX,FY,CX,CY|FILE[:CAMERA]|FOLDER|fov=DEGREES",
+        help="in pixels; a file holds these 4 numbers or a 3x3 or 3x4 matrix (text or JSON), is a "
+        "calibration of KITTI, ROS or OpenCV (YAML), or an annotation file that names the images "
+        "(mono3d.coco.json); a folder has a file named after each image; fov is the horizontal "
+        "field of view",
     )
     parser.add_argument(
         "--config", type=Path, default=CONFIG, help="default: the full nuScenes model"
@@ -87,7 +88,7 @@ def main() -> None:
     from epropnp_det.detection.data.nuscenes_dataset import read_class_set
     from epropnp_det.engine.model import init_model
 
-    matrices = [find_matrix(args.intrinsics, image) for image in args.images]
+    cameras = [find_matrix(args.intrinsics, image) for image in args.images]
     for image in args.images:
         if not image.is_file():
             raise UserError(f"image {image} does not exist")
@@ -103,8 +104,8 @@ def main() -> None:
         args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
     )
     progress = tqdm(args.images, desc="detecting", unit="image")
-    for image, matrix, name in zip(progress, matrices, names):
-        process(model, read_class_set(model.cfg), image, matrix, name, args)
+    for image, camera, name in zip(progress, cameras, names):
+        process(model, read_class_set(model.cfg), image, camera, name, args)
     print(f"pictures and detections: {args.out}")
 
 
@@ -135,31 +136,20 @@ def refuse_to_overwrite(inputs: Sequence[Path], out: Path, names: Sequence[str])
                 raise UserError(f"{target} is an input file; choose another --out")
 
 
-def find_matrix(intrinsics: str, image: Path) -> np.ndarray:
-    """Camera matrix (3, 3) of an image: the one that was given, or the one that an annotation file
-    has for it.
+def find_matrix(intrinsics: str, image: Path) -> Intrinsics:
+    """Intrinsics of an image: those that were given, or those that a file has for it. Indexed like
+    the camera matrix (3, 3).
     """
-    from epropnp_det.engine.intrinsics import intrinsics_of_image, parse_intrinsics
+    from epropnp_det.engine.intrinsics import read_intrinsics
 
-    if not intrinsics.endswith(".json") or not is_annotation_file(intrinsics):
-        return parse_intrinsics(intrinsics)
-    return intrinsics_of_image(intrinsics, image)
-
-
-def is_annotation_file(path: str) -> bool:
-    """Whether a JSON file holds an object (an annotation file) and not a list of numbers."""
-    try:
-        with open(path) as file:
-            return file.read(64).lstrip().startswith("{")
-    except (OSError, UnicodeDecodeError):
-        return False
+    return read_intrinsics(intrinsics, image)
 
 
 def process(
     model,
     class_set: ClassSet,
     image: Path,
-    matrix: np.ndarray,
+    intrinsics: Intrinsics,
     name: str,
     args: argparse.Namespace,
 ) -> None:
@@ -170,20 +160,22 @@ def process(
     """
     import cv2
 
-    from epropnp_det.detection.data.transforms import read_image
     from epropnp_det.detection.inference import detect
     from epropnp_det.detection.reports.pictures import picture
+    from epropnp_det.engine.images import read_image
     from epropnp_det.engine.json_files import write_json
 
     pixels = read_image(str(image))
-    detections = detect(model, pixels, matrix, mc_samples=args.mc_samples)
+    detections = detect(model, pixels, intrinsics, mc_samples=args.mc_samples)
     shown = detections[detections.score >= args.score_thr]
-    drawn = picture(pixels, matrix, shown, class_set.class_names, background_kind=args.background)
+    drawn = picture(
+        pixels, intrinsics.matrix, shown, class_set.class_names, background_kind=args.background
+    )
     if not cv2.imwrite(str(args.out / f"{name}.png"), drawn):
         raise UserError(f"picture {args.out / name}.png cannot be written; choose another --out")
     content = dict(
         image=str(image),
-        cam_intrinsic=matrix.tolist(),
+        cam_intrinsic=intrinsics.matrix.tolist(),
         frame=FRAME,
         detections=as_records(detections, class_set),
     )

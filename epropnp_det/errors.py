@@ -17,6 +17,10 @@ class UserError(ValueError):
     """
 
 
+class ImageError(UserError):
+    """An image file that cannot be used. A command with many images skips and counts it."""
+
+
 class RenamedWarning(DeprecationWarning):
     """A name of an earlier release, which works for one more release; the message has the new name.
 

@@ -93,6 +93,8 @@ TRACK_VELOCITY = 1e-4
 FROZEN_WORLD = 1e-3
 # Mean difference, of 255, between a picture and the same picture from its JPEG file of quality 90.
 JPEG = 2.0
+# Levels of 255 of a CMYK picture: two conversions of colours and the rounding of JPEG.
+CMYK_LEVELS = 3
 
 # bfloat16 keeps 8 bits: each of the three layers between image and loss rounds by up to 1/256, in
 # the forward and in the backward pass.

@@ -94,8 +94,8 @@ def draw(data: dict, class_names: tuple[str, ...], args: argparse.Namespace) -> 
     import numpy as np
     from tqdm import tqdm
 
-    from epropnp_det.detection.data.transforms import read_image
     from epropnp_det.detection.reports.pictures import picture
+    from epropnp_det.engine.images import read_image
 
     args.draw.mkdir(parents=True, exist_ok=True)
     chosen = np.unique(np.linspace(0, len(data["images"]) - 1, args.images).round().astype(int))

@@ -23,7 +23,7 @@ from epropnp_det.errors import CameraWarning, UserError
 if TYPE_CHECKING:
     from .structures.predictions import Detections
 
-from epropnp_det.engine.intrinsics import camera_faults, camera_matrix
+from epropnp_det.engine.intrinsics import Intrinsics, camera_faults
 
 MIN_SEEN_SHARE = 0.7  # the models' own 1600x900 images keep 0.75
 
@@ -32,7 +32,7 @@ MIN_SEEN_SHARE = 0.7  # the models' own 1600x900 images keep 0.75
 def detect(
     model: BaseModule,
     image: str | Path | np.ndarray,
-    intrinsics: Sequence[float] | np.ndarray,
+    intrinsics: Intrinsics | Sequence[float] | np.ndarray,
     seed: int = 0,
     mc_samples: int | None = None,
 ) -> Detections:
@@ -41,8 +41,8 @@ def detect(
     Args:
         model: from `init_model`.
         image: a file, or (H, W, 3) uint8, channels blue, green, red.
-        intrinsics: 3x3 camera matrix or (fx, fy, cx, cy) in pixels of this image, the centre of its
-            first pixel at (0.5, 0.5).
+        intrinsics: `Intrinsics`, 3x3 camera matrix, 3x4 projection matrix, or (fx, fy, cx, cy), in
+            pixels of this image, the centre of its first pixel at (0.5, 0.5).
         seed: seed of the random start of the pose solver and of the samples.
         mc_samples: how many weighted samples of each pose to draw, a multiple of the rounds of
             adaptive sampling (4); None for none.
@@ -64,10 +64,8 @@ def detect(
     if mc_samples is not None:
         check_samples(model, mc_samples)
     device = next(model.parameters()).device
-    data = to_device(
-        collate([_network_input(model.cfg, image, camera_matrix(intrinsics))], samples_per_gpu=1),
-        device,
-    )
+    camera = Intrinsics.of(intrinsics)
+    data = to_device(collate([_network_input(model.cfg, image, camera)], samples_per_gpu=1), device)
     generators = [torch.Generator(device).manual_seed(seed)]
     return model.detect(data["img"], data["img_metas"], generators, mc_samples)[0].to("cpu")
 
@@ -89,13 +87,13 @@ def check_samples(model: nn.Module, mc_samples: int) -> None:
 
 
 def _network_input(
-    config: Config, image: str | Path | np.ndarray, matrix: np.ndarray
+    config: Config, image: str | Path | np.ndarray, camera: Intrinsics
 ) -> dict[str, Any]:
     from mmdet3d.datasets.pipelines import Compose
 
     import epropnp_det.detection  # noqa: F401  registers the pipeline's steps
 
-    info = dict(cam_intrinsic=matrix.tolist())
+    info = dict(cam_intrinsic=camera.matrix.tolist())
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise UserError(f"an image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
@@ -104,18 +102,18 @@ def _network_input(
         results = dict(img_info=dict(info, filename=str(image)), img_prefix=None)
     loaded = Compose(config.data.test.pipeline)(results)
     height, width = loaded["img_metas"].data["ori_shape"][:2]
-    _warn_of_camera(config.data.test.pipeline, matrix, (width, height))
+    _warn_of_camera(config.data.test.pipeline, camera, (width, height))
     return loaded
 
 
 def _warn_of_camera(
-    pipeline: Sequence[dict[str, Any]], matrix: np.ndarray, size: tuple[int, int]
+    pipeline: Sequence[dict[str, Any]], camera: Intrinsics, size: tuple[int, int]
 ) -> None:
-    """Warns of a matrix (3, 3) or a crop that does not suit an image of this width and height."""
+    """Warns of intrinsics or a crop that does not suit an image of this width and height."""
     from .data.projection import clip_boxes
 
     width, height = size
-    faults = camera_faults(matrix, size)
+    faults = camera_faults(camera, size)
     for step in pipeline:
         if step["type"] == "CropImage":
             box = clip_boxes(np.array(step["box"]), width, height)

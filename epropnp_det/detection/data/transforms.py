@@ -16,7 +16,6 @@ truth, where there is any:
 
 from __future__ import annotations
 
-import io
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +24,8 @@ import cv2
 import numpy as np
 import torch
 from mmdet3d.datasets.builder import PIPELINES
-from PIL import Image
 
+from epropnp_det.engine.images import read_image
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera
 
@@ -42,11 +41,6 @@ GROUND_TRUTH_KEYS = (
     "visibility",
     "truncation",
 )
-_JPEG_START = b"\xff\xd8"
-_JPEG_END = b"\xff\xd9"
-_JPEG_SCAN = 0xDA
-_PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_END = b"IEND"
 
 
 @PIPELINES.register_module()
@@ -309,68 +303,6 @@ class ObjectLimits:
         """Mask (n,) of the objects kept; boxes (n, 4) as x1, y1, x2, y2."""
         large = ((boxes[:, 2:] - boxes[:, :2]) >= self.min_box_size).all(axis=1)
         return large & (visibility >= self.min_visibility) & (truncation <= self.max_truncation)
-
-
-def read_image(filename: str) -> np.ndarray:
-    """A colour image (H, W, 3) from disk, BGR, uint8, turned upright by its EXIF orientation.
-
-    The content decides the format, not the name. Bytes behind the end of the image are ignored.
-
-    Raises:
-        UserError: missing, unreadable, truncated, too large, no regular file, or not an image.
-    """
-    if Path(filename).exists() and not Path(filename).is_file():
-        raise UserError(f"image {filename} is no regular file; give an image file")
-    try:
-        data = Path(filename).read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"image {filename} cannot be read: {error.strerror}; check data_root and img_prefix"
-        ) from error
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
-    except cv2.error as error:
-        raise UserError(
-            f"image {filename} cannot be decoded ({error.err}); save it again, below 2^30 pixels"
-        ) from error
-    if image is None or not _is_whole(data):
-        raise UserError(
-            f"image {filename} is truncated or not an image ({len(data)} bytes); copy it again"
-        )
-    return image
-
-
-def _is_whole(data: bytes) -> bool:
-    """Whether a JPEG or PNG is complete: OpenCV fills the missing part with grey, without an error.
-
-    Some cameras append bytes or a film behind the end marker. A JPEG without the marker is whole if
-    Pillow decodes all its rows. Other formats are left to OpenCV.
-    """
-    if data.startswith(_PNG_START):
-        return _PNG_END in data
-    if not data.startswith(_JPEG_START):
-        return True
-    if _JPEG_END in data[_start_of_scan(data) :]:
-        return True
-    try:
-        Image.open(io.BytesIO(data)).load()
-    except (OSError, SyntaxError, Image.DecompressionBombError):
-        return False
-    return True
-
-
-def _start_of_scan(data: bytes) -> int:
-    """Offset of a JPEG's first scan, or its length. A thumbnail before it has markers of its own,
-    so whole segments are skipped.
-    """
-    offset = len(_JPEG_START)
-    while offset + 4 <= len(data) and data[offset] == 0xFF:
-        if data[offset + 1] == _JPEG_SCAN:
-            return offset
-        is_fill_byte = data[offset + 1] == 0xFF
-        length = int.from_bytes(data[offset + 2 : offset + 4], "big")
-        offset += 1 if is_fill_byte else 2 + length
-    return len(data)
 
 
 def mirror_rectangles(boxes: np.ndarray, width: float) -> np.ndarray:

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from epropnp_det.engine.images import read_image
 from epropnp_det.pnp import Camera
 
 from ..boxes import Boxes3D, projected_boxes
-from ..data.transforms import read_image
 from ..inference import detect
 from .matching import match_boxes
 

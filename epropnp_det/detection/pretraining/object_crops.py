@@ -15,11 +15,12 @@ from mmdet3d.datasets.builder import DATASETS
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from epropnp_det.engine.images import read_image
 from epropnp_det.errors import UserError
 
 from ..data import annotation_file
 from ..data.symmetric_yaw import HALF_TURN_CLASSES, facing_away, observation_angle
-from ..data.transforms import ObjectLimits, read_image
+from ..data.transforms import ObjectLimits
 
 
 @DATASETS.register_module()

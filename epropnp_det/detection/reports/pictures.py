@@ -15,9 +15,9 @@ from epropnp_det.drawing import background
 from epropnp_det.drawing.birdseye import draw_birdseye
 from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.layout import side_by_side
+from epropnp_det.engine.images import read_image
 
 from ..boxes import Boxes3D, corners
-from ..data.transforms import read_image
 
 
 def picture(

@@ -24,7 +24,6 @@ from epropnp_det.detection.data.transforms import (
     LoadCameraImage,
     ResizeImage,
     mirror_boxes,
-    read_image,
 )
 from epropnp_det.errors import UserError
 from tests.tolerances import CENTROID
@@ -317,61 +316,6 @@ def test_filter_drops_from_all_keys_alike(limits: dict, kept: list[int]):
     assert left["gt_labels_3d"].tolist() == left["attr_labels"].tolist() == kept
     assert (left["gt_bboxes_3d"].tensor[:, 2] - BOX[2]).round().long().tolist() == kept
     assert len(left["gt_bboxes"]) == len(left["visibility"]) == len(left["truncation"]) == len(kept)
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
-def test_files_on_disk(tmp_path: Path, suffix: str):
-    path = tmp_path / f"image{suffix}"
-    noise = np.random.default_rng(0).integers(0, 255, (120, 160, 3), dtype=np.uint8)
-    cv2.imwrite(str(path), noise)
-    whole = path.read_bytes()
-    assert read_image(str(path)).shape == (120, 160, 3)
-    path.write_bytes(whole + b"\0" * 16)  # some cameras append to the file
-    assert read_image(str(path)).shape == (120, 160, 3)
-    for content in (whole[: len(whole) // 2], whole[:-40], b"", b"not an image"):
-        path.write_bytes(content)
-        with pytest.raises(UserError, match=rf"image\{suffix} is truncated or not an image"):
-            read_image(str(path))
-    with pytest.raises(UserError, match=r"nothing\.jpg cannot be read"):
-        read_image(str(tmp_path / "nothing.jpg"))
-
-
-def encoded(kind: str) -> bytes:
-    noise = np.random.default_rng(0).integers(0, 255, (90, 160, 3), dtype=np.uint8)
-    return cv2.imencode(kind, noise)[1].tobytes()
-
-
-FILM = b"\x00\x00\x00\x18ftypmp42" + bytes(50_000)
-# An APP1 segment with a whole small JPEG, as cameras write thumbnails.
-THUMBNAIL = b"\xff\xe1\x00\x14" + b"\xff\xd8\xff\xda" + bytes(12) + b"\xff\xd9"
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("motion_photo.jpg", encoded(".jpg") + FILM),
-        ("film_without_end_marker.jpg", encoded(".jpg")[:-2] + FILM),
-        ("png_inside.jpg", encoded(".png")),
-        ("jpeg_inside.png", encoded(".jpg")),
-        ("film_behind.png", encoded(".png") + FILM),
-        ("thumbnail.jpg", b"\xff\xd8" + THUMBNAIL + encoded(".jpg")[2:]),
-    ],
-)
-def test_content_decides_whether_an_image_is_whole(tmp_path: Path, name: str, content: bytes):
-    (tmp_path / name).write_bytes(content)
-    assert read_image(str(tmp_path / name)).shape == (90, 160, 3)
-
-
-def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image(tmp_path: Path):
-    content = b"\xff\xd8" + THUMBNAIL + encoded(".jpg")[2:]
-    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])
-    with pytest.raises(UserError, match=r"cut\.jpg is truncated"):
-        read_image(str(tmp_path / "cut.jpg"))
-
-
-def test_a_folder_is_no_image(tmp_path: Path):
-    with pytest.raises(UserError, match=r"no regular file"):
-        read_image(str(tmp_path))
 
 
 def test_an_image_of_another_size_than_annotated(tmp_path: Path):

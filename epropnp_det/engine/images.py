@@ -1,0 +1,154 @@
+"""Images from files: whole, upright, in colour and of a sane size, or one clear line."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import warnings
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from epropnp_det.errors import ImageError
+
+MAX_FILE_BYTES = 2**30
+MAX_PIXELS = 100_000_000
+
+_JPEG_START = b"\xff\xd8"
+_JPEG_END = b"\xff\xd9"
+_JPEG_SCAN = 0xDA
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_END = b"IEND"
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = 1
+_SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
+_TURNED_BY_OPENCV = ("JPEG", "MPO", "PNG")
+_TURNED_BY_PILLOW_TOO = "TIFF"  # its header has the size after turning
+
+
+def read_image(filename: str | Path) -> np.ndarray:
+    """A colour image (H, W, 3) from disk, BGR, uint8, turned upright by its EXIF orientation.
+
+    The content decides the format, not the name. Bytes behind the end of the image are ignored.
+    Of 16 bits the upper 8 are kept. Grey becomes three equal channels, CMYK and palettes become
+    colours, and transparency is ignored. Of an animation the first picture counts.
+
+    Raises:
+        ImageError: missing, no regular file, unreadable, truncated, too large, or not an image.
+    """
+    data = _read_bytes(filename)
+    _size_in_header(data, filename)
+    try:
+        whole = _is_whole(data)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if whole else None
+    except cv2.error as error:
+        raise ImageError(
+            f"image {filename} cannot be decoded ({error.err}); save it as PNG or JPEG"
+        ) from error
+    if image is None:
+        raise ImageError(
+            f"image {filename} is truncated or not an image ({len(data)} bytes); copy it again, "
+            "or save it as PNG or JPEG of 8 or 16 bits"
+        )
+    return image
+
+
+def image_size(filename: str | Path) -> tuple[int, int]:
+    """Width and height [px] of what `read_image` returns, from the header of the file.
+
+    Raises:
+        ImageError: missing, no regular file, unreadable, too large, or not an image.
+    """
+    size = _size_in_header(_read_bytes(filename), filename)
+    if size is not None:
+        return size
+    height, width = read_image(filename).shape[:2]
+    return width, height
+
+
+def _read_bytes(filename: str | Path) -> bytes:
+    try:
+        status = os.stat(filename)
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"image {filename} is no regular file; give an image file")
+        if status.st_size > MAX_FILE_BYTES:
+            raise ImageError(
+                f"image {filename} has {status.st_size / 2**30:.1f} GiB; give an image of less "
+                f"than {MAX_FILE_BYTES / 2**30:.0f} GiB"
+            )
+        return Path(filename).read_bytes()
+    except OSError as error:
+        raise ImageError(
+            f"image {filename} cannot be read: {error.strerror}; check its path, for a dataset "
+            "data_root and img_prefix"
+        ) from error
+    except ValueError as error:  # a null character in the name
+        raise ImageError(f"image {filename!r} cannot be read: {error}") from error
+
+
+def _size_in_header(data: bytes, filename: str | Path) -> tuple[int, int] | None:
+    """Width and height [px] after turning; None where Pillow does not read the header.
+
+    Raises:
+        ImageError: too many pixels, or an orientation that would be ignored.
+    """
+    try:
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            image = Image.open(io.BytesIO(data))
+            orientation = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"image {filename} has too many pixels: {error}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError):
+        return None
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise ImageError(
+            f"image {filename} is {width}x{height}; give an image of less than "
+            f"{MAX_PIXELS // 1_000_000} million pixels"
+        )
+    if orientation == _UPRIGHT or image.format == _TURNED_BY_PILLOW_TOO:
+        return width, height
+    if image.format not in _TURNED_BY_OPENCV:
+        raise ImageError(
+            f"image {filename} is a {image.format} with an EXIF orientation, which would be "
+            "ignored; save it as PNG or JPEG"
+        )
+    return (height, width) if orientation in _SIDEWAYS else (width, height)
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether a JPEG or PNG is complete: OpenCV fills the missing part with grey, without an error.
+
+    Some cameras append bytes or a film behind the end marker. A JPEG without the marker is whole if
+    Pillow decodes all its rows. Other formats are left to OpenCV.
+    """
+    if not data:
+        return False
+    if data.startswith(_PNG_START):
+        return _PNG_END in data
+    if not data.startswith(_JPEG_START):
+        return True
+    if _JPEG_END in data[_start_of_scan(data) :]:
+        return True
+    try:
+        Image.open(io.BytesIO(data)).load()
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False
+    return True
+
+
+def _start_of_scan(data: bytes) -> int:
+    """Offset of a JPEG's first scan, or its length. A thumbnail before it has markers of its own,
+    so whole segments are skipped.
+    """
+    offset = len(_JPEG_START)
+    while offset + 4 <= len(data) and data[offset] == 0xFF:
+        if data[offset + 1] == _JPEG_SCAN:
+            return offset
+        is_fill_byte = data[offset + 1] == 0xFF
+        length = int.from_bytes(data[offset + 2 : offset + 4], "big")
+        offset += 1 if is_fill_byte else 2 + length
+    return len(data)
