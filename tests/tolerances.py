@@ -44,6 +44,9 @@ NATIVE_FLOAT32 = 2e-5
 FINITE_DIFFERENCE = 1e-6
 # Two minimisers stopped at different gradients, metres and radians.
 MINIMUM = 1e-5
+# Relative cost above the lowest minimum, and cost of noise-free points: ten solver steps end closer
+# to a minimum, and other minima cost more.
+LOWEST_COST, ZERO_COST = 5e-3, 1e-6
 # Numerical integrals of smooth densities.
 QUADRATURE = 1e-6
 # Monte Carlo estimates, in their own standard errors: exceeded once in 15 000 honest runs, and the

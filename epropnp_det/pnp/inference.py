@@ -15,7 +15,7 @@ from .ops import operators
 from .problem import PnPProblem
 from .proposals.pose_proposal import PoseProposal
 from .proposals.von_mises import VonMisesUniform
-from .random_start import random_sample_init
+from .random_start import distinct, random_proposals
 from .results import PoseEstimate, PoseSamples
 from .settings import LayerSettings, RandomSampleInit
 from .solver import estimate_at, lowest, run_solver
@@ -35,7 +35,7 @@ def estimate_in_one_operator(
     tensors = problem.tensors
     if start is not None:
         start = ops.each_sample(tensors, start).expand(*problem.shape, space.dim)
-    init = settings.init or RandomSampleInit()
+    init = settings.init or RandomSampleInit(candidates=1)
     proposals = init.proposals if settings.init else 0
     found = operators.estimate(
         *tensors,
@@ -47,6 +47,8 @@ def estimate_in_one_operator(
         init.iterations,
         settings.solver == "gauss_newton",
         settings.lm_iterations,
+        init.candidates or space.start_candidates,
+        float(init.separation),
     )
     return PoseEstimate(*found)
 
@@ -85,29 +87,33 @@ def estimate(
     generator: torch.Generator | None,
     space: type[PoseSpace],
 ) -> PoseEstimate:
-    """`EProPnP.solve`: the better of the random start and the start given (..., D), refined by the
-    solver.
+    """`EProPnP.solve`: the random start and the start given (..., D), refined by the solver, and
+    the best of them.
     """
     centred, mean = problem.detach().centre()
     if start is not None:
         start = space.translate_object_frame(start.to(mean), mean)
-    begin = _start(centred, start, settings, generator, space)
-    pose = run_solver(centred, begin, settings.lm_iterations, settings.solver)
+    begin = _starts(centred, start, settings, generator, space)
+    pose = lowest(centred, run_solver(centred, begin, settings.lm_iterations, settings.solver))
     return estimate_at(problem, space.translate_object_frame(pose, -mean))
 
 
-def _start(
+def _starts(
     problem: PnPProblem,
     start: Tensor | None,
     settings: LayerSettings,
     generator: torch.Generator | None,
     space: type[PoseSpace],
 ) -> Tensor:
-    if settings.init is None:
+    """Where the solver starts: (S, ..., D)."""
+    init = settings.init
+    if init is None:
         assert start is not None, "the layer refuses to solve without a start"
-        return start
-    drawn = random_sample_init(problem, settings.init, generator, settings.solver, space)
-    return drawn if start is None else lowest(problem, torch.stack((drawn, start.expand_as(drawn))))
+        return start[None]
+    pool = random_proposals(problem, init, generator, settings.solver, space)
+    if start is not None:
+        pool = torch.cat((pool, start.expand(1, *pool.shape[1:])))
+    return distinct(problem, pool, init.candidates or space.start_candidates, init.separation)
 
 
 @full_precision

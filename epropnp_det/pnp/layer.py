@@ -37,7 +37,7 @@ class EProPnP(nn.Module):
         amis_rounds: rounds of adaptive sampling, T of Alg. 1 (default 4).
         lm_iterations: solver steps from the start (default 10).
         init: the random start, its settings as a dict, or None for none (default
-            `RandomSampleInit(64, 16, 3)`).
+            `RandomSampleInit()`).
         solver: 'lm' (default), or 'gauss_newton' as the released programs test.
 
     Raises:
@@ -52,7 +52,7 @@ class EProPnP(nn.Module):
         mc_samples: int = 512,
         amis_rounds: int = 4,
         lm_iterations: int = 10,
-        init: RandomSampleInit | Mapping[str, int] | None = DEFAULT_START,
+        init: RandomSampleInit | Mapping[str, Any] | None = DEFAULT_START,
         solver: str = "lm",
         **unknown: Any,
     ) -> None:
@@ -89,12 +89,12 @@ class EProPnP(nn.Module):
         start: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> PoseEstimate:
-        """The pose of lowest cost.
+        """The pose of lowest cost that the solver reaches from the candidates of the random start.
 
         Args:
             problem: (...) objects; none is fine.
-            start: (..., D), competes with the random start by cost; with `init=None` it is the only
-                start.
+            start: (..., D), competes with the proposals of the random start by cost; with
+                `init=None` it is the only start.
             generator: source of randomness, on the device of the problem.
 
         Returns:

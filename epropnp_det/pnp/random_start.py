@@ -1,6 +1,8 @@
-"""The random start: poses from random few-point problems, the best by full cost."""
+"""The random start: poses from random few-point problems, and those of lowest full cost."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 from torch import Tensor
@@ -9,6 +11,7 @@ from ._records import full_precision, no_gradient
 from .problem import PnPProblem
 from .settings import DEFAULT_START, RandomSampleInit
 from .solver import lowest, run_solver
+from .spaces import pose_space
 from .spaces.base import PoseSpace
 from .spaces.yaw import YawPose
 
@@ -22,8 +25,20 @@ def random_sample_init(
     solver: str = "lm",
     space: type[PoseSpace] = YawPose,
 ) -> Tensor:
-    """Start poses (..., D): of `settings.proposals` solutions of random few-point problems the best
-    by full cost.
+    """The start pose (..., D): of `random_proposals` the one of lowest full cost."""
+    return lowest(problem, random_proposals(problem, settings, generator, solver, space))
+
+
+@no_gradient
+@full_precision
+def random_proposals(
+    problem: PnPProblem,
+    settings: RandomSampleInit,
+    generator: torch.Generator | None,
+    solver: str,
+    space: type[PoseSpace],
+) -> Tensor:
+    """Solutions (proposals, ..., D) of random few-point problems.
 
     Each proposal draws its points by weight, takes a uniform rotation and the translation that
     matches mean and spread of its image points, and is refined by a few solver steps on its points.
@@ -32,7 +47,30 @@ def random_sample_init(
     few = _draw_points(problem, settings, generator)
     rotation = space.random_rotation(tuple(few.shape), problem.points.x3d, generator)
     start = _match_spread(few, rotation, space)
-    return lowest(problem, run_solver(few, start, settings.iterations, solver))
+    return run_solver(few, start, settings.iterations, solver)
+
+
+@no_gradient
+@full_precision
+def distinct(problem: PnPProblem, pose: Tensor, number: int, separation: float) -> Tensor:
+    """Of poses (S, ..., D) those of lowest cost with orientations at least `separation` [rad]
+    apart, (number, ..., D), best first; others of lowest cost where these are too few.
+    """
+    number = min(number, len(pose))
+    if number == 1:
+        return lowest(problem, pose)[None]
+    space = pose_space(pose)
+    cost = problem.cost(pose).nan_to_num(nan=torch.inf)
+    apart = torch.ones_like(cost, dtype=torch.bool)
+    picked: list[Tensor] = []
+    for _ in range(number):
+        far = cost.masked_fill(~apart, torch.inf)
+        index = torch.where(far.isinf().all(0), cost, far).argmin(0)[None]
+        best = pose.gather(0, index[..., None].expand(1, *pose.shape[1:]))
+        picked.append(best)
+        apart = apart & (space.angle_cosine(pose, best) < math.cos(separation))
+        cost = cost.scatter(0, index, torch.inf)
+    return torch.cat(picked)
 
 
 def _draw_points(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -13,23 +14,45 @@ SOLVERS = ("lm", "gauss_newton")
 @dataclass(frozen=True)
 class RandomSampleInit:
     """Settings of the random start: `proposals` poses, each from `points` points and refined by
-    `iterations` solver steps.
+    `iterations` solver steps. The solver then refines the `candidates` of lowest cost, and the
+    best of them is the solution.
+
+    Args:
+        proposals: number of few-point problems.
+        points: points of each.
+        iterations: solver steps on each.
+        candidates: how many proposals the solver refines on all points. With 1 it refines the one
+            of lowest cost, as the released programs do. Few points, or points in a plane, have
+            several minima, and the lowest proposal often belongs to a higher one. None: 1 for
+            yaw-only poses, 4 for 6DoF poses.
+        separation: least angle [rad] between the orientations of candidates, so that they lead to
+            different minima. Where too few proposals are that far apart, others of low cost take
+            their places.
 
     Raises:
-        ValueError: a setting that is not an integer, or too small.
+        ValueError: a setting that is no number of its kind, or out of range.
     """
 
     proposals: int = 64
     points: int = 16
     iterations: int = 3
+    candidates: int | None = None
+    separation: float = math.radians(20)
 
     def __post_init__(self) -> None:
-        for name, least in (("proposals", 1), ("points", 2), ("iterations", 0)):
+        for name, least in (("proposals", 1), ("points", 2), ("iterations", 0), ("candidates", 1)):
             value = getattr(self, name)
+            if name == "candidates" and value is None:
+                continue
             if not isinstance(value, int) or value < least:
                 raise ValueError(
                     f"RandomSampleInit: {name} must be an integer >= {least}, not {value!r}"
                 )
+        angle = self.separation
+        if not isinstance(angle, int | float) or not 0 <= angle <= math.pi:
+            raise ValueError(
+                f"RandomSampleInit: separation must be an angle from 0 to pi, not {angle!r}"
+            )
 
 
 DEFAULT_START = RandomSampleInit()

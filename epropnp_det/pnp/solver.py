@@ -148,6 +148,8 @@ def run_solver(problem: PnPProblem, start: Tensor, iterations: int, method: str)
 
 def lowest(problem: PnPProblem, pose: Tensor) -> Tensor:
     """Of poses (S, ..., D) the one of lowest cost for each object, (..., D)."""
+    if len(pose) == 1:
+        return pose[0]
     best = problem.cost(pose).nan_to_num(nan=torch.inf).argmin(0)
     return pose.gather(0, best[None, ..., None].expand(1, *pose.shape[1:]))[0]
 

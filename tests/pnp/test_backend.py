@@ -108,7 +108,7 @@ def test_operators_keep_what_they_promise_to_torch(space: type[PoseSpace]) -> No
     check(operators.linearize_gradient, (*constant, start, True, *at))
     check(operators.newton_step, (*given, start, 1e-3))
     check(operators.newton_step_gradient, (*constant, start, 1e-3, step))
-    plan = (4, 5, 1, False, 2)
+    plan = (4, 5, 1, False, 2, 3, 0.4)
     check(operators.estimate, (*constant, torch.tensor(3), pose, space.dim, *plan))
     valid = torch.ones(2, dtype=torch.bool)
     check(operators.posterior, (*given, torch.tensor(3), pose, valid, 0.25, 8, 2))

@@ -373,13 +373,19 @@ def test_steps_of_the_solvers_are_those_of_plain_torch(
         assert_same_estimates(*found)
 
 
+@pytest.mark.parametrize("separation", [0.0, 0.5, 3.0])
+@pytest.mark.parametrize("candidates", [1, 3])
 @pytest.mark.parametrize("solver", ["lm", "gauss_newton"])
 @SPACES
 def test_random_starts_are_those_of_plain_torch_for_the_same_draws(
-    space: type[PoseSpace], solver: str, monkeypatch: pytest.MonkeyPatch
+    space: type[PoseSpace],
+    solver: str,
+    candidates: int,
+    separation: float,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     problem, pose = scenes.problem((5,), number=40, noise=20.0, space=space)
-    init = RandomSampleInit(21, 16, 3)
+    init = RandomSampleInit(21, 16, 3, candidates, separation)
     layer = scenes.layer(space, init=init, solver=solver, lm_iterations=2)
     orders: list[Tensor] = []
     rotations: list[Tensor] = []
@@ -395,7 +401,8 @@ def test_random_starts_are_those_of_plain_torch_for_the_same_draws(
     with ops.use_backend("torch"):
         expected = layer.solve(problem, given, seeded(0))
     drawn = orders[0].contiguous(), rotations[0][..., 3:].contiguous()
-    plan = Plan(init.proposals, init.points, init.iterations, solver == "gauss_newton", 2)
+    start = (init.proposals, init.points, init.iterations, solver == "gauss_newton")
+    plan = Plan(*start, 2, candidates, separation)
     actual = expected.map(torch.zeros_like)
     found = (actual.pose, actual.cost, actual.hessian, actual.valid)
     key = torch.tensor(0)

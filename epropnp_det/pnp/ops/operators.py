@@ -28,7 +28,10 @@ PROBLEM = (
     "Tensor clip_max, Tensor image_origin, Tensor? mask, float z_min, str robust"
 )
 IMAGE_POINTS = "Tensor x2d, Tensor w2d, Tensor? mask, float relative_delta"
-PLAN = "int proposals, int points, int start_iterations, bool gauss_newton, int iterations"
+PLAN = (
+    "int proposals, int points, int start_iterations, bool gauss_newton, int iterations, "
+    "int candidates, float separation"
+)
 INPUTS = "(Tensor, Tensor, Tensor, Tensor)"
 # The arguments of a problem, and those of them that have gradients.
 PROBLEM_ARGUMENTS = len(ProblemTensors._fields)

@@ -21,12 +21,14 @@ class PoseSpace(ABC):
         tangent_dim: degrees of freedom; a tangent is a translation [m] and what turns the
             orientation.
         min_point_rank: how many directions the object points must spread in to determine a pose.
+        start_candidates: how many distinct proposals of a random start are refined by default.
         orientation: the family of proposals for orientations.
     """
 
     dim: ClassVar[int]
     tangent_dim: ClassVar[int]
     min_point_rank: ClassVar[int]
+    start_candidates: ClassVar[int]
     orientation: ClassVar[type[Orientation]]
 
     @staticmethod
@@ -78,6 +80,11 @@ class PoseSpace(ABC):
         """log (...) of the volume of poses that `retract` makes of a unit volume of tangents, at
         tangents (..., T).
         """
+
+    @staticmethod
+    @abstractmethod
+    def angle_cosine(first: Tensor, second: Tensor) -> Tensor:
+        """Cosine (...) of the angle between the orientations of poses (..., D)."""
 
     @staticmethod
     @abstractmethod

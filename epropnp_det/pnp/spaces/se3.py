@@ -27,6 +27,8 @@ class SE3Pose(PoseSpace):
     dim = 7
     tangent_dim = 6
     min_point_rank = 2
+    # Few points, or points in a plane, have several minima of nearly the same cost.
+    start_candidates = 4
     orientation = AngularCentralGaussian
 
     @staticmethod
@@ -69,6 +71,11 @@ class SE3Pose(PoseSpace):
     def log_volume(tangent: Tensor) -> Tensor:
         """With both quaternions of each rotation."""
         return math.log(2) - 2 * tangent[..., 3:].square().sum(-1).log1p()
+
+    @staticmethod
+    def angle_cosine(first: Tensor, second: Tensor) -> Tensor:
+        half_cosine = (first[..., 3:] * second[..., 3:]).sum(-1)
+        return 2 * half_cosine.square() - 1
 
     @staticmethod
     def mirror(pose: Tensor) -> Tensor:

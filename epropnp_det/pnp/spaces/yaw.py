@@ -23,6 +23,8 @@ class YawPose(PoseSpace):
     dim = 4
     tangent_dim = 4
     min_point_rank = 1
+    # As the released detectors.
+    start_candidates = 1
     orientation = VonMisesUniform
 
     @staticmethod
@@ -62,6 +64,10 @@ class YawPose(PoseSpace):
     @staticmethod
     def log_volume(tangent: Tensor) -> Tensor:
         return torch.zeros_like(tangent[..., 0])
+
+    @staticmethod
+    def angle_cosine(first: Tensor, second: Tensor) -> Tensor:
+        return (first[..., 3] - second[..., 3]).cos()
 
     @staticmethod
     def mirror(pose: Tensor) -> Tensor:

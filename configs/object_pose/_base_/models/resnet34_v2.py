@@ -39,7 +39,8 @@ model = dict(
             mc_samples=512,
             amis_rounds=4,
             lm_iterations=5,
-            init=dict(proposals=4, points=16, iterations=3),
+            # The released programs refine the best proposal alone.
+            init=dict(proposals=4, points=16, iterations=3, candidates=1),
         )
     ),
     # EPnP on the best fifth of the cells, then three undamped Gauss-Newton steps.

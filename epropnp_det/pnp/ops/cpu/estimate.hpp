@@ -1,4 +1,5 @@
-// The solution of an object, EProPnP.solve: from the random start, from a given start, or from the better of both.
+// The solution of an object, EProPnP.solve: from the random start, from a given start, or from the better of both; the best where
+// there are several candidates.
 #pragma once
 
 #include "start.hpp"
@@ -9,6 +10,7 @@ namespace epropnp {
 struct Plan {
     StartSettings init;
     int64_t iterations;
+    Candidates candidates;
 };
 
 // Arrays for the estimates, in the layout of results.PoseEstimate: (B, D), (B), (B, T, T), (B).
@@ -18,33 +20,41 @@ struct Found {
     bool* valid;
 };
 
-// The start of an object, as a pose after centring. `start` is a pose of the object before centring, or null.
+// Where the solver starts, as poses after centring. `start` is a pose of the object before centring, or null.
 template <class Space, class T>
-void set_start(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const StartSettings& init, Drawn<T> drawn,
-               const T* start, T* pose) {
-    T given[Space::dim];
+Starts<Space, T> starts(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const Plan& plan, Drawn<T> drawn,
+                        const T* start) {
+    Starts<Space, T> pool;
+    if (plan.init.proposals) pool = random_start<Space>(object, key, index, objects, plan.init, plan.candidates.number == 1, drawn);
     if (start) {
-        std::copy_n(start, Space::dim, given);
-        const auto placed = object.template place<Space>(start);
-        std::copy_n(placed.t, 3, given);
-        std::copy_n(given, Space::dim, pose);
+        Start<Space, T> given;
+        std::copy_n(start, Space::dim, given.pose);
+        std::copy_n(object.template place<Space>(start).t, 3, given.pose);
+        given.cost = score<Space>(object, given.pose, std::numeric_limits<T>::infinity());
+        pool.push_back(given);
     }
-    if (!init.proposals) return;
-    const T lowest = random_start<Space>(object, key, index, objects, init, drawn, pose);
-    if (start && score<Space>(object, given, lowest) < lowest) std::copy_n(given, Space::dim, pose);
+    return distinct<Space, T>(pool, plan.candidates);
 }
 
 template <class Space, class T>
 void estimate(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const Plan& plan, Drawn<T> drawn, const T* start,
               const Found<T>& to) {
     constexpr int D = Space::dof;
-    T begin[Space::dim];
     Pack<T> pose[Space::dim];
-    set_start<Space>(object, key, index, objects, plan.init, drawn, start, begin);
-    for (int i = 0; i < Space::dim; ++i) pose[i] = everywhere(begin[i]);
-    const auto end = iterate<Space, T>(pose, plan.iterations, plan.init.plain_gauss_newton, [&](const Pack<T>* at, bool zero_clipped) {
-        return normal_equations<Space>(object, at, zero_clipped);
-    });
+    Normal<Pack<T>, D> end;
+    bool first = true;
+    for (const auto& begin : starts<Space>(object, key, index, objects, plan, drawn, start)) {
+        Pack<T> moved[Space::dim];
+        for (int i = 0; i < Space::dim; ++i) moved[i] = everywhere(begin.pose[i]);
+        const auto there = iterate<Space, T>(moved, plan.iterations, plan.init.plain_gauss_newton, [&](const Pack<T>* at, bool zero_clipped) {
+            return normal_equations<Space>(object, at, zero_clipped);
+        });
+        // NaN compares false.
+        if (!first && !(there.cost[0] < end.cost[0]) && !std::isnan(end.cost[0])) continue;
+        first = false;
+        end = there;
+        std::copy_n(moved, Space::dim, pose);
+    }
     double solution[Space::dim], depth = 0, r[9];
     for (int i = 0; i < Space::dim; ++i) solution[i] = pose[i][0];
     for (int i = 0; i < 3; ++i) depth += object.matrix[6 + i] * solution[i];

@@ -56,8 +56,13 @@ class Plan(ctypes.Structure):
     """
 
     _fields_ = [
-        (name, ctypes.c_int64)
-        for name in ("proposals", "points", "start_iterations", "plain_gauss_newton", "iterations")
+        ("proposals", ctypes.c_int64),
+        ("points", ctypes.c_int64),
+        ("start_iterations", ctypes.c_int64),
+        ("plain_gauss_newton", ctypes.c_int64),
+        ("iterations", ctypes.c_int64),
+        ("candidates", ctypes.c_int64),
+        ("separation", ctypes.c_double),
     ]
 
 

@@ -35,6 +35,11 @@ struct Yaw {
     static INLINE void retract(const V* pose, const V* step, V* moved) {
         for (int i = 0; i < 4; ++i) moved[i] = pose[i] + step[i];
     }
+    // Cosine of the angle between two orientations.
+    template <class T>
+    static T angle_cosine(const T* one, const T* other) {
+        return std::cos(one[3] - other[3]);
+    }
 };
 
 struct Rigid {
@@ -75,6 +80,11 @@ struct Rigid {
                         j + k * d[0] - w * d[1] - i * d[2], k - j * d[0] + i * d[1] - w * d[2]};
         const V length = root(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
         for (int n = 0; n < 4; ++n) moved[3 + n] = q[n] / length;
+    }
+    template <class T>
+    static T angle_cosine(const T* one, const T* other) {
+        const T half = one[3] * other[3] + one[4] * other[4] + one[5] * other[5] + one[6] * other[6];
+        return 2 * half * half - 1;
     }
 };
 

@@ -1,4 +1,4 @@
-// The random start of random_start.py: poses from random few-point problems, a problem in each lane; the best by full cost.
+// The random start of random_start.py: poses from random few-point problems, a problem in each lane; those of lowest full cost.
 #pragma once
 
 #include <algorithm>
@@ -11,6 +11,20 @@ namespace epropnp {
 struct StartSettings {
     int64_t proposals, points, iterations, plain_gauss_newton;
 };
+
+// How many proposals the solver refines, and the least angle between their orientations.
+struct Candidates {
+    int64_t number;
+    double separation;
+};
+
+// A pose of the centred object, and its full cost or a number above that of a better one.
+template <class Space, class T>
+struct Start {
+    T pose[Space::dim], cost;
+};
+template <class Space, class T>
+using Starts = std::vector<Start<Space, T>>;
 
 // Draws points without replacement by weight, one after another: a point drawn twice is replaced by another draw.
 //
@@ -166,10 +180,12 @@ void solve_few(const Object<T>& object, const Few<Pack<T>>& few, const StartSett
     });
 }
 
-// The cost of the object at a pose of the centred object, or a number above `limit`; infinite where the numbers are no pose.
+// The cost of the object at a pose of the centred object, or a number above `limit`; infinite where the numbers are no pose, or have
+// no cost.
 template <class Space, class T>
 T score(const Object<T>& object, const T* pose, T limit) {
-    if (!exists<Space>(pose)) return std::numeric_limits<T>::infinity();
+    constexpr T none = std::numeric_limits<T>::infinity();
+    if (!exists<Space>(pose)) return none;
     double exact[Space::dim];
     T p[12];
     Placed<double> placed;
@@ -177,16 +193,19 @@ T score(const Object<T>& object, const T* pose, T limit) {
     Space::rotation(exact, placed.r);
     std::copy_n(exact, 3, placed.t);
     object.projection(placed, p);
-    return cost_up_to(object, p, limit);
+    const T cost = cost_up_to(object, p, limit);
+    return cost < none ? cost : none;
 }
 
-// The best of all proposals for an object: its pose (D) after centring; returns the cost.
+// All proposals for an object, or the best of them alone.
 template <class Space, class T>
-T random_start(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const StartSettings& settings, Drawn<T> drawn, T* best) {
+Starts<Space, T> random_start(const Object<T>& object, uint64_t key, int64_t index, int64_t objects, const StartSettings& settings,
+                              bool only_best, Drawn<T> drawn) {
     PointDraw<T> draw(object);
     Few<Pack<T>> few(settings.points);
     std::vector<int64_t> order(settings.points);
-    T lowest = std::numeric_limits<T>::infinity();
+    Starts<Space, T> proposals;
+    proposals.reserve(only_best ? 1 : settings.proposals);
     for (int64_t begin = 0; begin < settings.proposals; begin += WIDTH<T>) {
         Pack<T> pose[Space::dim] = {};
         for (int lane = 0; lane < WIDTH<T>; ++lane) {
@@ -207,15 +226,34 @@ T random_start(const Object<T>& object, uint64_t key, int64_t index, int64_t obj
         }
         solve_few<Space>(object, few, settings, pose);
         for (int lane = 0; lane < std::min<int64_t>(WIDTH<T>, settings.proposals - begin); ++lane) {
-            T one[Space::dim];
-            for (int i = 0; i < Space::dim; ++i) one[i] = pose[i][lane];
-            const T full = score<Space>(object, one, lowest);
-            if (begin + lane > 0 && !(full < lowest)) continue;
-            if (full < lowest) lowest = full;
-            std::copy_n(one, Space::dim, best);
+            Start<Space, T> one;
+            for (int i = 0; i < Space::dim; ++i) one.pose[i] = pose[i][lane];
+            const bool is_next = proposals.empty() || !only_best;
+            one.cost = score<Space>(object, one.pose, is_next ? std::numeric_limits<T>::infinity() : proposals[0].cost);
+            if (is_next) proposals.push_back(one);
+            else if (one.cost < proposals[0].cost) proposals[0] = one;
         }
     }
-    return lowest;
+    return proposals;
+}
+
+// random_start.distinct: those of lowest cost whose orientations are at least an angle apart; others of lowest cost where these are
+// too few.
+template <class Space, class T>
+Starts<Space, T> distinct(Starts<Space, T> proposals, const Candidates& candidates) {
+    const auto cheaper = [](const auto& one, const auto& other) { return one.cost < other.cost; };
+    const size_t number = std::min<size_t>(candidates.number, proposals.size());
+    if (number == 1) return {*std::min_element(proposals.begin(), proposals.end(), cheaper)};
+    const T nearest = T(std::cos(candidates.separation));
+    Starts<Space, T> picked, rest;
+    std::stable_sort(proposals.begin(), proposals.end(), cheaper);
+    for (const auto& one : proposals) {
+        const bool apart = std::all_of(picked.begin(), picked.end(),
+                                       [&](const auto& other) { return Space::angle_cosine(one.pose, other.pose) < nearest; });
+        (apart && picked.size() < number && std::isfinite(one.cost) ? picked : rest).push_back(one);
+    }
+    picked.insert(picked.end(), rest.begin(), rest.begin() + (number - picked.size()));
+    return picked;
 }
 
 }  // namespace epropnp
