@@ -77,6 +77,8 @@ UPRIGHT_CORNER = 3.0
 UPRIGHT_TRUNCATION = 0.02
 # Pixels; centroid of a smooth spot resampled once.
 CENTROID = 0.05
+# Pixels there and back through OpenCV's iterations of the distortion of a lens.
+LENS_PIXEL = 1e-3
 # Pixels, up to 1600 of them, stored in float32 and projected by a float32 camera.
 STORED_PIXEL = 5e-3
 # Metres between points forty metres away, there and back through these pixels.

@@ -6,14 +6,17 @@ This is the only file that contains mmdet3d's boxes, which are stored by their b
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
+import numpy as np
 import torch
 from mmdet3d.core.bbox import CameraInstance3DBoxes
 from torch import Tensor
 
 from epropnp_det.pnp import Camera, YawPose
 
+from .level_frame import FrameChange
 from .structures.tensor_record import TensorRecord
 
 MMDET3D_BOXES = CameraInstance3DBoxes
@@ -46,6 +49,8 @@ class Boxes3D(TensorRecord):
         covariance: (n, 4, 4) of the pose.
         sample_pose: (n, S, 4) weighted samples of the pose distributions.
         sample_weight: (n, S), each row sums to one; NaN where a distribution is degenerate.
+        level_rotation: (n, 3, 3) of detections of a tilted camera, from its frame to its level
+            frame; None for a level camera.
     """
 
     pose: Tensor
@@ -57,9 +62,16 @@ class Boxes3D(TensorRecord):
     covariance: Tensor | None = None
     sample_pose: Tensor | None = None
     sample_weight: Tensor | None = None
+    level_rotation: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def in_level_frame(self) -> Boxes3D:
+        """The boxes in the level frame of their camera; of a level camera they are the same."""
+        if self.level_rotation is None:
+            return self
+        return replace(_moved(self, FrameChange.to_level(self.level_rotation)), level_rotation=None)
 
     def require(self, name: str) -> Tensor:
         """A value that only some boxes have, such as the score of detections.
@@ -71,6 +83,33 @@ class Boxes3D(TensorRecord):
         if value is None:
             raise ValueError(f"boxes without {name!r}; detections carry it, ground truth does not")
         return value
+
+
+def in_camera_frame(boxes: Boxes3D, img_meta: dict[str, Any]) -> Boxes3D:
+    """Detections in the level frame of a camera, brought to the frame of the camera; see
+    `level_frame` for yaw and velocity in the frame of a tilted camera.
+
+    Args:
+        img_meta: meta of the image; a tilted camera has `level_rotation` (3, 3) there.
+    """
+    level_rotation = torch.as_tensor(img_meta.get("level_rotation", np.eye(3)))
+    if torch.equal(level_rotation, torch.eye(3).to(level_rotation)):
+        return boxes
+    rotation = level_rotation.to(boxes.pose).expand(len(boxes), 3, 3)
+    return replace(_moved(boxes, FrameChange.from_level(rotation)), level_rotation=rotation)
+
+
+def _moved(boxes: Boxes3D, change: FrameChange) -> Boxes3D:
+    """Position, yaw, velocity, covariance and samples after a change of the frame (n,)."""
+    moved = dict(pose=change.pose(boxes.pose))
+    if boxes.velocity is not None:
+        moved["velocity"] = change.horizontal(boxes.velocity)
+    if boxes.covariance is not None:
+        moved["covariance"] = change.covariance(boxes.pose, boxes.covariance)
+    if boxes.sample_pose is not None:
+        each_sample = FrameChange(change.rotation[:, None], change.ground[:, None])
+        moved["sample_pose"] = each_sample.pose(boxes.sample_pose)
+    return replace(boxes, **moved)
 
 
 def from_mmdet3d(boxes: CameraInstance3DBoxes) -> tuple[Tensor, Tensor, Tensor]:
@@ -90,6 +129,13 @@ def to_mmdet3d(pose: Tensor, size: Tensor, velocity: Tensor) -> CameraInstance3D
     return CameraInstance3DBoxes(
         torch.cat((pose[:, :3], size, pose[:, 3:], velocity), 1), box_dim=9, origin=(0.5, 0.5, 0.5)
     )
+
+
+def boxes_to_level(boxes: CameraInstance3DBoxes, rotation: Tensor) -> CameraInstance3DBoxes:
+    """mmdet3d's boxes (n, 9) of the camera frame in the level frame; rotation (3, 3)."""
+    pose, size, velocity = from_mmdet3d(boxes)
+    change = FrameChange.to_level(rotation)
+    return to_mmdet3d(change.pose(pose), size, change.horizontal(velocity))
 
 
 def mirror_boxes(boxes: CameraInstance3DBoxes) -> CameraInstance3DBoxes:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from epropnp_det.pnp import Camera
 
-from .boxes import Boxes3D, from_mmdet3d
+from .boxes import Boxes3D, from_mmdet3d, in_camera_frame
 from .heads.flip_tta import mirror_images
 from .image_geometry import ImageGeometry
 from .structures.ground_truth import GroundTruth
@@ -105,12 +105,12 @@ class EProPnPDet(BaseDetector):
         generators: Sequence[torch.Generator] | None = None,
         mc_samples: int | None = None,
     ) -> list[Boxes3D]:
-        """Detections of each image, in the camera frame; with `flip_tta` in the test settings, of
-        the image and its mirror image.
+        """Detections of each image, in the frame of its camera; with `flip_tta` in the test
+        settings, of the image and its mirror image.
 
         Args:
             img: (B, 3, H, W).
-            img_metas: per image, `camera` and `img_shape`.
+            img_metas: per image, `camera`, `img_shape` and, of a tilted camera, `level_rotation`.
             generators: one per image, see `EProPnPHead.detect`.
             mc_samples: number of weighted samples of every pose in the detections; None for none.
         """
@@ -119,7 +119,8 @@ class EProPnPDet(BaseDetector):
         if self.bbox_head.postprocess.flip_tta:
             mirrored = self.extract_feat(mirror_images(img, geometry.image_size))
         feats = self.extract_feat(img)
-        return self.bbox_head.detect(feats, geometry, generators, mirrored, mc_samples)
+        found = self.bbox_head.detect(feats, geometry, generators, mirrored, mc_samples)
+        return [in_camera_frame(boxes, meta) for boxes, meta in zip(found, img_metas)]
 
     def simple_test(
         self,

@@ -1,4 +1,4 @@
-"""Boxes between the frame of a tilted camera and its level frame.
+"""Poses between the frame of a tilted camera and its level frame.
 
 The level frame has the origin and the heading of the camera, and its y axis points down along
 gravity. `rotation` (3, 3) takes points of the camera frame to the level frame. A box is upright in
@@ -9,11 +9,13 @@ velocity along the ground.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from .boxes import MMDET3D_BOXES, from_mmdet3d, to_mmdet3d
+# Cosine between the optical axis and the ground, below which a camera has no heading.
+MIN_HEADING = 1e-3
 
 
 def rotation_of_tilt(pitch: float, roll: float) -> Tensor:
@@ -33,45 +35,72 @@ def rotation_of_tilt(pitch: float, roll: float) -> Tensor:
     return about_x @ about_z
 
 
-def horizontal_to_level(vector: Tensor, rotation: Tensor) -> Tensor:
-    """x and z components (..., 2) in the camera frame -> (..., 2) in the level frame, of vectors
-    along the ground. NaN stays NaN.
+def rotation_of_down(down: Tensor) -> Tensor:
+    """Rotation (3, 3) from the frame of a camera to its level frame.
+
+    Args:
+        down: (3,) direction of gravity in the camera frame.
+
+    Raises:
+        ValueError: the camera looks straight up or down, so that it has no heading.
     """
-    rotation = rotation.to(vector)
-    x, z = vector.unbind(-1)
-    y = -(rotation[1, 0] * x + rotation[1, 2] * z) / rotation[1, 1]
-    return (torch.stack((x, y, z), -1) @ rotation.mT)[..., ::2]
+    down = down / down.norm()
+    forward = down.new_tensor((0.0, 0.0, 1.0)) - down[2] * down
+    if forward.norm() < MIN_HEADING:
+        raise ValueError("a camera that looks straight up or down has no level frame")
+    forward = forward / forward.norm()
+    return torch.stack((torch.linalg.cross(down, forward), down, forward))
 
 
-def horizontal_from_level(vector: Tensor, rotation: Tensor) -> Tensor:
-    """The inverse of `horizontal_to_level`."""
-    x, z = vector.unbind(-1)
-    return (torch.stack((x, torch.zeros_like(x), z), -1) @ rotation.to(vector))[..., ::2]
+@dataclass(frozen=True)
+class FrameChange:
+    """From the frame of a camera to its level frame, or back.
+
+    Args:
+        rotation: (..., 3, 3) of points.
+        ground: (..., 2, 2) of the x and z components of vectors along the ground.
+    """
+
+    rotation: Tensor
+    ground: Tensor
+
+    @classmethod
+    def from_level(cls, rotation: Tensor) -> FrameChange:
+        """From the level frame, for a `rotation` (..., 3, 3) to the level frame."""
+        # Vectors along the ground have no y component in the level frame.
+        return cls(rotation.mT, rotation.mT[..., ::2, ::2])
+
+    @classmethod
+    def to_level(cls, rotation: Tensor) -> FrameChange:
+        """The inverse of `from_level`."""
+        return cls(rotation, torch.linalg.inv(rotation.mT[..., ::2, ::2]))
+
+    def horizontal(self, vector: Tensor) -> Tensor:
+        """x and z components (..., 2) of vectors along the ground; NaN stays NaN."""
+        return _product(self.ground, vector)
+
+    def pose(self, pose: Tensor) -> Tensor:
+        """Poses (..., 4) x, y, z, yaw [m, rad]; yaw is in [-pi, pi]."""
+        heading = self.horizontal(_heading(pose[..., 3]))
+        yaw = torch.atan2(-heading[..., 1:], heading[..., :1])
+        return torch.cat((_product(self.rotation, pose[..., :3]), yaw), -1)
+
+    def covariance(self, pose: Tensor, covariance: Tensor) -> Tensor:
+        """Covariances (..., 4, 4) of poses (..., 4) that are not yet moved, to first order."""
+        # A heading h becomes A h: d yaw' / d yaw = det A / |A h|^2.
+        heading = self.horizontal(_heading(pose[..., 3]))
+        turn = torch.linalg.det(self.ground.to(pose)) / heading.square().sum(-1)
+        jacobian = torch.zeros_like(covariance)
+        jacobian[..., :3, :3] = self.rotation
+        jacobian[..., 3, 3] = turn
+        return jacobian @ covariance @ jacobian.mT
 
 
-def pose_to_level(pose: Tensor, rotation: Tensor) -> Tensor:
-    """Poses (..., 4) x, y, z, yaw in the camera frame -> (..., 4) in the level frame."""
-    heading = horizontal_to_level(_heading(pose[..., 3]), rotation)
-    return torch.cat((pose[..., :3] @ rotation.to(pose).mT, _yaw(heading)), -1)
-
-
-def pose_from_level(pose: Tensor, rotation: Tensor) -> Tensor:
-    """The inverse of `pose_to_level`, yaw up to whole turns."""
-    heading = horizontal_from_level(_heading(pose[..., 3]), rotation)
-    return torch.cat((pose[..., :3] @ rotation.to(pose), _yaw(heading)), -1)
-
-
-def boxes_to_level(boxes: MMDET3D_BOXES, rotation: Tensor) -> MMDET3D_BOXES:
-    """mmdet3d's boxes (n, 9) of the camera frame in the level frame."""
-    pose, size, velocity = from_mmdet3d(boxes)
-    return to_mmdet3d(pose_to_level(pose, rotation), size, horizontal_to_level(velocity, rotation))
+def _product(matrix: Tensor, vector: Tensor) -> Tensor:
+    """Matrices (..., n, n) times vectors (..., n), in the precision of the vectors."""
+    return (matrix.to(vector) @ vector[..., None])[..., 0]
 
 
 def _heading(yaw: Tensor) -> Tensor:
     """x and z components (..., 2) of the object's x axis."""
     return torch.stack((yaw.cos(), -yaw.sin()), -1)
-
-
-def _yaw(heading: Tensor) -> Tensor:
-    """Yaw (..., 1) of headings (..., 2)."""
-    return torch.atan2(-heading[..., 1:], heading[..., :1])

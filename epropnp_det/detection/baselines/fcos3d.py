@@ -6,7 +6,7 @@ from mmdet3d.models.builder import DETECTORS
 from mmdet3d.models.detectors import FCOSMono3D
 from torch import Tensor
 
-from ..boxes import Boxes3D, from_mmdet3d_result
+from ..boxes import Boxes3D, from_mmdet3d_result, in_camera_frame
 
 
 @DETECTORS.register_module()
@@ -26,4 +26,5 @@ class FCOS3DBaseline(FCOSMono3D):
     def simple_test(self, img: Tensor, img_metas: list[dict], **kwargs) -> list[Boxes3D]:
         """Detections per image on the CPU, frame of the camera, without covariances."""
         results = super().simple_test(img, img_metas, **kwargs)
-        return [from_mmdet3d_result(result["img_bbox"]).to("cpu") for result in results]
+        found = [from_mmdet3d_result(result["img_bbox"]).to("cpu") for result in results]
+        return [in_camera_frame(boxes, meta) for boxes, meta in zip(found, img_metas)]

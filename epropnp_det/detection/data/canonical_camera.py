@@ -23,9 +23,11 @@ from shapely.geometry.base import BaseGeometry
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera
 
-from ..boxes import MMDET3D_BOXES, from_mmdet3d
-from ..level_frame import boxes_to_level, rotation_of_tilt
+from ..boxes import MMDET3D_BOXES, boxes_to_level, from_mmdet3d
+from ..level_frame import rotation_of_down, rotation_of_tilt
+from .frames import RigidTransform
 from .image_view import ImageView
+from .lens import Lens
 from .projection import box_in_region, corners_of_yaw_box, truncation_by_region
 from .transforms import CropImage, with_view
 
@@ -35,6 +37,11 @@ MEAN_COLOR = (103.53, 116.28, 123.675)
 # Focal lengths along x and y that differ by less count as equal pixels.
 SQUARE_PIXEL = 0.01
 ROUNDING = 1e-6  # px
+# Frames of an annotation file whose z axis points up, by their name in `level_by`.
+UP_FRAMES = {
+    "ego": RigidTransform.camera_to_ego,
+    "global": RigidTransform.camera_to_global,
+}
 
 
 @dataclass(frozen=True)
@@ -94,8 +101,9 @@ class WarpToCanonicalCamera:
     `RenderView` draws it after all steps that move pixels. The ground truth and the camera are
     then in the level frame. Rectangles and truncation are those of the projected 3D boxes.
 
-    The tilt of a camera is `results["img_info"]["level_rotation"]` (3, 3), from the camera frame to
-    the level frame; a camera without it is level.
+    A record `results["img_info"]` of the image may have `level_rotation` (3, 3), from the camera
+    frame to the level frame, and `distortion`, the coefficients of a `Lens`. A camera without them
+    is level, or its lens a pinhole.
 
     Args:
         camera: the fields of `CanonicalCamera`.
@@ -103,8 +111,11 @@ class WarpToCanonicalCamera:
             all of it.
         fill: colour of what the picture does not cover, blue first. The mean of the normalisation
             becomes zero, as padding is.
+        level_by: frame of the annotation file whose z axis points up, "ego" or "global", for images
+            without `level_rotation`. None takes their cameras as level.
 
     Raises:
+        ValueError: another `level_by`.
         UserError: the picture shows nothing of the canonical view.
     """
 
@@ -113,7 +124,11 @@ class WarpToCanonicalCamera:
         camera: dict[str, Any],
         crop: tuple[int, int, int, int] | None = None,
         fill: tuple[float, float, float] = MEAN_COLOR,
+        level_by: str | None = None,
     ):
+        if level_by not in (None, *UP_FRAMES):
+            raise ValueError(f"level_by must be one of {', '.join(UP_FRAMES)}, not {level_by!r}")
+        self.level_by = level_by
         self.camera = CanonicalCamera(**camera)
         width, height = self.camera.size
         self.crop = (0, 0, width, height) if crop is None else crop
@@ -132,12 +147,15 @@ class WarpToCanonicalCamera:
         """The results for a camera (3, 3) whose frame is `tilt` (3, 3) times the level frame, in
         the middle `size` of the canonical view.
         """
+        info = results["img_info"]
         matrix = results["camera"].matrix.double().numpy()
-        level = np.array(results["img_info"].get("level_rotation", np.eye(3)), dtype=np.float64)
+        level = level_rotation(info, self.level_by)
+        lens = Lens(matrix, tuple(info.get("distortion") or ()))
         target = intrinsics @ tilt @ level
-        view = ImageView(results["img"], matrix, target, self.camera.size, self.fill)
+        view = ImageView(results["img"], lens, target, self.camera.size, self.fill)
         part = self._middle(size)
-        if np.array_equal(target, matrix) and results["img_shape"][1::-1] == view.size:
+        is_same = np.array_equal(target, matrix) and lens.is_pinhole
+        if is_same and results["img_shape"][1::-1] == view.size:
             return CropImage(part)(results)
         x0, y0, x1, y1 = _whole_pixels(geometry.box(*part).intersection(view.covered()))
         if x1 <= x0 or y1 <= y0:
@@ -176,7 +194,7 @@ class WarpToRandomCamera(WarpToCanonicalCamera):
     matrix, M = K R.
 
     Args:
-        camera, crop, fill: as of `WarpToCanonicalCamera`.
+        camera, crop, fill, level_by: as of `WarpToCanonicalCamera`.
         focal_scale: smallest and largest factor of the focal length; its logarithm is uniform.
         pitch, roll: largest angles of the tilt, degrees; both are uniform.
         sizes: (width, height) in px of the canonical view; one of them is drawn, and the network
@@ -189,13 +207,14 @@ class WarpToRandomCamera(WarpToCanonicalCamera):
         camera: dict[str, Any],
         crop: tuple[int, int, int, int] | None = None,
         fill: tuple[float, float, float] = MEAN_COLOR,
+        level_by: str | None = None,
         focal_scale: Range = (0.7, 1.4),
         pitch: float = 10.0,
         roll: float = 5.0,
         sizes: Sequence[tuple[int, int]] = (),
         identity: float = 0.2,
     ):
-        super().__init__(camera, crop, fill)
+        super().__init__(camera, crop, fill, level_by)
         if not 0 < focal_scale[0] <= focal_scale[1]:
             raise ValueError(f"focal_scale must be (smallest, largest), not {focal_scale}")
         if not 0 <= identity <= 1:
@@ -226,6 +245,27 @@ class RenderView:
             return results
         kept = {key: value for key, value in results.items() if key != "view"}
         return dict(kept, img=results["view"].render())
+
+
+def level_rotation(info: dict[str, Any], level_by: str | None) -> np.ndarray:
+    """Rotation (3, 3) from the camera frame of an image to its level frame.
+
+    Args:
+        info: record of the annotation file; `level_rotation` there comes first.
+        level_by: see `WarpToCanonicalCamera`.
+
+    Raises:
+        UserError: the camera looks straight up or down.
+    """
+    if "level_rotation" in info:
+        return np.array(info["level_rotation"], dtype=np.float64)
+    if level_by is None:
+        return np.eye(3)
+    up = UP_FRAMES[level_by](info).rotation[2]
+    try:
+        return rotation_of_down(torch.from_numpy(-up)).numpy()
+    except ValueError as error:
+        raise UserError(f"image {info['file_name']}: {error}") from error
 
 
 def _whole_pixels(region: BaseGeometry) -> tuple[int, int, int, int]:

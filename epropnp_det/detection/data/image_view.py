@@ -11,10 +11,14 @@ import numpy as np
 from shapely import geometry
 from shapely.geometry.base import BaseGeometry
 
-# From our pixels, whose centres are at half numbers, to OpenCV's with centres at whole numbers.
-_TO_OPENCV = np.array([[1.0, 0.0, -0.5], [0.0, 1.0, -0.5], [0.0, 0.0, 1.0]])
+from .lens import TO_OPENCV, Lens
+
 # Rays of the border that meet the view at a steeper angle than 87 degrees are cut off.
 _MIN_DEPTH = 0.05
+# Points along each side of a picture whose sides a lens bends.
+_BORDER_POINTS = 33
+# Points along each side of the grid that the seen share of a picture is counted on.
+_GRID = 64
 
 
 @dataclass(frozen=True)
@@ -23,14 +27,14 @@ class ImageView:
 
     Args:
         pixels: (H, W, C) the picture.
-        matrix: (3, 3) camera matrix of the picture, px.
+        lens: of the picture.
         target: (3, 3) pixels of the view ~ target X, for points X in the picture's camera frame.
         size: width and height of the view, px.
         fill: value of the parts that the picture does not cover, one per channel.
     """
 
     pixels: np.ndarray
-    matrix: np.ndarray
+    lens: Lens
     target: np.ndarray
     size: tuple[int, int]
     fill: tuple[float, ...]
@@ -42,8 +46,8 @@ class ImageView:
 
     @property
     def homography(self) -> np.ndarray:
-        """(3, 3) from pixels of the picture to pixels of the view."""
-        return self.target @ np.linalg.inv(self.matrix)
+        """(3, 3) from pixels of the picture, without distortion, to pixels of the view."""
+        return self.target @ np.linalg.inv(self.lens.matrix)
 
     def crop(self, x0: int, y0: int, x1: int, y1: int) -> ImageView:
         """The part between the pixels (x0, y0) and (x1, y1)."""
@@ -61,12 +65,19 @@ class ImageView:
     def covered(self) -> BaseGeometry:
         """The region of the view, in px, that the picture covers."""
         height, width = self.pixels.shape[:2]
-        corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1]])
-        outline = _in_front(corners @ self.homography.T)
+        points = 2 if self.lens.is_pinhole else _BORDER_POINTS
+        share = np.linspace(0, 1, points)[:-1]
+        one = np.ones_like(share)
+        across = np.concatenate([share, one, 1 - share, 0 * one])
+        down = np.concatenate([0 * one, share, one, 1 - share])
+        rays = self.lens.rays(np.stack([width * across, height * down], axis=1))
+        outline = _in_front(rays[np.isfinite(rays).all(axis=1)] @ self.target.T)
         if len(outline) < 3:
             return geometry.Polygon()
         picture = geometry.Polygon(outline[:, :2] / outline[:, 2:])
-        return picture.intersection(geometry.box(0, 0, *self.size))
+        # A bent border may cross itself far outside the view.
+        valid = picture if picture.is_valid else picture.buffer(0)
+        return valid.intersection(geometry.box(0, 0, *self.size))
 
     def render(self) -> np.ndarray:
         """The view (height, width, C), each pixel the mean of the picture under it."""
@@ -74,17 +85,35 @@ class ImageView:
         # it. So the view is drawn larger by a whole factor, and blocks of its pixels are averaged.
         factor = max(1, round(1 / self._magnification()))
         large = self.scale((self.size[0] * factor, self.size[1] * factor))
-        drawn = cv2.warpPerspective(
+        drawn = large._resampled() if self.lens.is_pinhole else large._undistorted()
+        if factor == 1:
+            return drawn
+        return cv2.resize(drawn, self.size, interpolation=cv2.INTER_AREA)
+
+    def _resampled(self) -> np.ndarray:
+        return cv2.warpPerspective(
             self.pixels,
-            _TO_OPENCV @ large.homography @ np.linalg.inv(_TO_OPENCV),
-            large.size,
+            TO_OPENCV @ self.homography @ np.linalg.inv(TO_OPENCV),
+            self.size,
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=self.fill,
         )
-        if factor == 1:
-            return drawn
-        return cv2.resize(drawn, self.size, interpolation=cv2.INTER_AREA)
+
+    def _undistorted(self) -> np.ndarray:
+        drawn = cv2.remap(
+            self.pixels,
+            *self.lens.maps(self.target, self.size),
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=self.fill,
+        )
+        # Outside the picture a polynomial may lead back into it.
+        mask = np.zeros(drawn.shape[:2], np.uint8)
+        for part in _polygons(self.covered()):
+            cv2.fillPoly(mask, [np.round(np.array(part.exterior.coords)).astype(np.int32)], (1,))
+        drawn[mask == 0] = self.fill
+        return drawn
 
     def _magnification(self) -> float:
         """Pixels of the view per pixel of the picture, along a side, at the centre of the view."""
@@ -100,14 +129,33 @@ class ImageView:
         return replace(self, target=move @ self.target, size=size)
 
 
+def seen_share(
+    lens: Lens, size: tuple[int, int], target: np.ndarray, view_size: tuple[int, int]
+) -> float:
+    """Share of a picture of this size (width, height) that a view shows.
+
+    Args:
+        lens: of the picture.
+        target, view_size: of the view, as in `ImageView`.
+    """
+    side = np.linspace(0, 1, 2 * _GRID + 1)[1::2]
+    x, y = np.meshgrid(size[0] * side, size[1] * side)
+    rays = lens.rays(np.stack([x.ravel(), y.ravel()], axis=1)) @ target.T
+    pixels = rays[:, :2] / rays[:, 2:]
+    return float(((rays[:, 2:] > 0) & (pixels >= 0) & (pixels <= view_size)).all(axis=1).mean())
+
+
+def _polygons(region: BaseGeometry) -> list[geometry.Polygon]:
+    parts = getattr(region, "geoms", [region])
+    return [part for part in parts if isinstance(part, geometry.Polygon) and not part.is_empty]
+
+
 def _in_front(polygon: np.ndarray) -> np.ndarray:
-    """The part of a polygon of homogeneous pixels (n, 3) with depths above `_MIN_DEPTH`."""
-    depth = polygon[:, 2]
-    following = np.roll(polygon, -1, axis=0)
+    """The part (m, 3) of a polygon of homogeneous pixels (n, 3) with depths of `_MIN_DEPTH`."""
     kept = []
-    for start, end in zip(polygon, following):
+    for start, end in zip(polygon, np.roll(polygon, -1, axis=0)):
         if start[2] >= _MIN_DEPTH:
             kept.append(start)
         if (start[2] < _MIN_DEPTH) != (end[2] < _MIN_DEPTH):
             kept.append(start + (_MIN_DEPTH - start[2]) / (end[2] - start[2]) * (end - start))
-    return polygon if (depth >= _MIN_DEPTH).all() else np.array(kept).reshape(-1, 3)
+    return np.array(kept).reshape(-1, 3)
