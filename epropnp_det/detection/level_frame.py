@@ -42,12 +42,12 @@ def rotation_of_down(down: Tensor) -> Tensor:
         down: (3,) direction of gravity in the camera frame.
 
     Raises:
-        ValueError: the camera looks straight up or down, so that it has no heading.
+        ValueError: the camera points straight up or down and has no heading.
     """
     down = down / down.norm()
     forward = down.new_tensor((0.0, 0.0, 1.0)) - down[2] * down
     if forward.norm() < MIN_HEADING:
-        raise ValueError("a camera that looks straight up or down has no level frame")
+        raise ValueError("a camera that points straight up or down has no level frame")
     forward = forward / forward.norm()
     return torch.stack((torch.linalg.cross(down, forward), down, forward))
 

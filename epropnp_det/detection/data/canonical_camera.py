@@ -255,7 +255,7 @@ def level_rotation(info: dict[str, Any], level_by: str | None) -> np.ndarray:
         level_by: see `WarpToCanonicalCamera`.
 
     Raises:
-        UserError: the camera looks straight up or down.
+        UserError: the camera points straight up or down.
     """
     if "level_rotation" in info:
         return np.array(info["level_rotation"], dtype=np.float64)

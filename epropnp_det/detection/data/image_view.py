@@ -27,7 +27,7 @@ class ImageView:
 
     Args:
         pixels: (H, W, C) the picture.
-        lens: of the picture.
+        lens: the lens of the picture.
         target: (3, 3) pixels of the view ~ target X, for points X in the picture's camera frame.
         size: width and height of the view, px.
         fill: value of the parts that the picture does not cover, one per channel.
@@ -135,7 +135,7 @@ def seen_share(
     """Share of a picture of this size (width, height) that a view shows.
 
     Args:
-        lens: of the picture.
+        lens: the lens of the picture.
         target, view_size: of the view, as in `ImageView`.
     """
     side = np.linspace(0, 1, 2 * _GRID + 1)[1::2]
