@@ -2,9 +2,9 @@
 """Checks an annotation file against its images: one line for each kind of mistake. Draws the labels
 on some images to look at.
 
-Schema, files and their sizes, camera matrices, quaternions; boxes: finite, in front of the camera,
-the 3D box where the 2D box is, attributes that fit the class. docs/reference/data.md has the
-schema, docs/reference/conventions.md frames and signs.
+Keys, types and ranges, ids; files and their sizes, camera matrices, quaternions; boxes: finite, in
+front of the camera, the 3D box where the 2D box is, attributes that fit the class.
+docs/reference/data.md has the keys, docs/reference/conventions.md frames and signs.
 
 Example:
     python tools/validate_data.py data/synthetic/nuscenes_mini_infos_val_mono3d.coco.json
@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epropnp_det.errors import USER_ERROR_EXIT_CODE, main_guard
+from epropnp_det.errors import USER_ERROR_EXIT_CODE, UserError, main_guard
 
 if TYPE_CHECKING:
     from epropnp_det.detection.data.class_set import ClassSet
@@ -52,7 +53,10 @@ def parse_args() -> argparse.Namespace:
         metavar="CONFIG",
         help="the config whose classes and attributes the file has (default: those of nuScenes)",
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if args.images < 0:
+        parser.error("--images must be at least 0")
+    return args
 
 
 @main_guard
@@ -60,23 +64,27 @@ def main() -> int:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.data import annotation_check, annotation_file
+    from epropnp_det.detection.data.annotation_completion import complete
     from epropnp_det.engine.file_checks import summarize
 
     classes = read_classes(args.config)
-    data = annotation_file.read_annotations(args.annotations)
-    mistakes = summarize(
-        annotation_check.find_faults(annotation_file.upgrade(data), args.data_root, classes)
-    )
+    data = annotation_file.parse_annotations(args.annotations)
+    mistakes = summarize(annotation_check.find_faults(data, args.data_root, classes))
     for line in mistakes:
         print(f"error: {line}", file=sys.stderr)
-    if args.draw is not None:
-        draw(data, classes.class_names, args)
-    if not mistakes:
-        print(
-            f"{args.annotations}: valid: {len(data['images'])} images, {len(data['annotations'])} "
-            "boxes"
-        )
-    return USER_ERROR_EXIT_CODE if mistakes else 0
+    # Without sound entries there is nothing to draw.
+    if args.draw is not None and not any(annotation_file.find_record_faults(data)):
+        draw(complete(data, args.data_root), args, classes.class_names)
+    if mistakes:
+        return USER_ERROR_EXIT_CODE
+    with warnings.catch_warnings(action="ignore"):  # of the boxes left out, which are counted here
+        shown = len(complete(data, args.data_root)["annotations"])
+    left_out = len(data["annotations"]) - shown
+    print(
+        f"{args.annotations}: valid: {len(data['images'])} images, {shown} boxes"
+        + (f" and {left_out} of which the images show nothing" if left_out else "")
+    )
+    return 0
 
 
 def read_classes(config: Path | None) -> ClassSet:
@@ -88,7 +96,7 @@ def read_classes(config: Path | None) -> ClassSet:
     return NUSCENES if config is None else read_class_set(load_config(config))
 
 
-def draw(data: dict, class_names: tuple[str, ...], args: argparse.Namespace) -> None:
+def draw(data: dict, args: argparse.Namespace, class_names: tuple[str, ...]) -> None:
     """Writes pictures of some images: the labels on them, and from above."""
     import cv2
     import numpy as np
@@ -97,17 +105,28 @@ def draw(data: dict, class_names: tuple[str, ...], args: argparse.Namespace) -> 
     from epropnp_det.detection.reports.pictures import picture
     from epropnp_det.engine.images import read_image
 
-    args.draw.mkdir(parents=True, exist_ok=True)
+    try:
+        args.draw.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write into {args.draw}: {error.strerror}; name another folder"
+        ) from error
     chosen = np.unique(np.linspace(0, len(data["images"]) - 1, args.images).round().astype(int))
-    for image in tqdm([data["images"][index] for index in chosen], desc="drawing", unit="image"):
+    images = [data["images"][index] for index in chosen]
+    for image in tqdm(images, desc="drawing", unit="image", disable=None):
         drawn = picture(
             read_image(str(args.data_root / image["file_name"])),
             np.array(image["cam_intrinsic"]),
             select_boxes(data, image, class_names),
             class_names,
         )
-        cv2.imwrite(str(args.draw / f"{Path(image['file_name']).stem}.png"), drawn)
+        cv2.imwrite(str(args.draw / f"{picture_name(image['file_name'])}.png"), drawn)
     print(f"pictures with labels: {args.draw}")
+
+
+def picture_name(file_name: str) -> str:
+    """The path without its suffix, in one name: equal stems of two folders stay two pictures."""
+    return "__".join(Path(file_name).with_suffix("").parts)
 
 
 def select_boxes(data: dict, image: dict, class_names: tuple[str, ...]):

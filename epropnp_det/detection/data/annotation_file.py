@@ -1,50 +1,32 @@
 """The annotation file: one JSON of images, annotations and categories. Reading checks it; writing
 is atomic.
 
-docs/reference/data.md has the schema. It is mmdet3d's `*_mono3d.coco.json` with more keys, so
-its own files are read too.
+docs/reference/data.md explains the keys. They are those of mmdet3d's `*_mono3d.coco.json` and a few
+more, so its own files are read too.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.engine.file_checks import Fault, summarize
 from epropnp_det.errors import UserError
 
-from .projection import corners_of_yaw_box, truncation
+from .annotation_completion import Links, complete
+from .annotation_schema import is_sound, place, record_faults, shown
+from .label_agreement import find_size_order
 
 SCHEMA = "epropnp_det/1"
-FULLY_VISIBLE = 4  # the devkit's token for 80-100 %; also where the visibility is unknown
-REMEDY = "write it anew with tools/create_data.py"
-
-_IMAGE_KEYS = (
-    "id",
-    "token",
-    "file_name",
-    "width",
-    "height",
-    "cam_intrinsic",
-    "cam2ego_rotation",
-    "cam2ego_translation",
-    "ego2global_rotation",
-    "ego2global_translation",
+REMEDY = (
+    "docs/reference/data.md has the keys, and tools/validate_data.py compares the file with its "
+    "images"
 )
-_ANNOTATION_KEYS = ("image_id", "category_id", "bbox", "bbox_cam3d", "velo_cam3d", "attribute_id")
-_OUR_IMAGE_KEYS = (*_IMAGE_KEYS, "range_origin")
-_OUR_ANNOTATION_KEYS = (
-    *_ANNOTATION_KEYS,
-    "visibility",
-    "truncation",
-    "velocity_known",
-    "num_lidar_pts",
-    "instance_token",
-)
+_LISTS = ("images", "annotations", "categories")
+_KINDS_SHOWN = 8
 
 
 def file_name(split: str, version: str = "v1.0-trainval") -> str:
@@ -56,61 +38,86 @@ def file_name(split: str, version: str = "v1.0-trainval") -> str:
 
 
 def is_ours(data: dict) -> bool:
-    """Whether `data` carries our additional keys; otherwise it is a file as mmdet3d writes it."""
+    """Whether `data` names our schema; otherwise it is a file as mmdet3d writes it, or one with the
+    mandatory keys alone."""
     return isinstance(data.get("info"), dict) and "schema" in data["info"]
 
 
+def has_lidar_poses(data: dict) -> bool:
+    """Whether `ego2global_*` of the images are the LiDAR's, as mmdet3d's converter writes them."""
+    return not is_ours(data) and any("ego2global_translation" in each for each in data["images"])
+
+
 def read_annotations(path: str | Path) -> dict:
-    """Reads and checks an annotation file.
+    """Reads and checks an annotation file. Optional keys may be missing: see `complete`.
 
     Raises:
-        UserError: the file is missing, is not JSON, has another schema (naming entry and key), or
-            names files outside the data root.
+        UserError: the file is missing, is not JSON, or has mistakes: all kinds in one message, each
+            with its first place.
     """
-    data = _load(Path(path))
-    _check_top(data, path)
-    ours = is_ours(data)
-    _check_entries(data["images"], "images", _OUR_IMAGE_KEYS if ours else _IMAGE_KEYS, path)
-    _check_entries(
-        data["annotations"], "annotations", _OUR_ANNOTATION_KEYS if ours else _ANNOTATION_KEYS, path
-    )
-    _check_entries(data["categories"], "categories", ("id", "name"), path)
-    for image in data["images"]:
-        _check_image(image, path)
-    _check_links(data, path)
+    data = parse_annotations(path)
+    lines = summarize(find_record_faults(data))
+    if lines:
+        more = len(lines) - _KINDS_SHOWN
+        rest = f"; and {more} kinds of mistakes more" if more > 0 else ""
+        raise UserError(
+            f"annotation file {path}: {'; '.join(lines[:_KINDS_SHOWN])}{rest}; {REMEDY}"
+        )
+    order = find_size_order(_comparable(data))
+    if order is not None:
+        raise UserError(
+            f"annotation file {path}: bbox agrees with bbox_cam3d only if its sizes have the order "
+            f"{order}, and here the order is l, h, w (mmdet3d before 1.0 wrote w, l, h and another "
+            "yaw); write the file again with the right order and yaw"
+        )
     return data
 
 
-def upgrade(data: dict) -> dict:
-    """A file as mmdet3d writes it with the keys of ours added, as well as they can be known; ours
-    is returned as it is.
+def parse_annotations(path: str | Path) -> dict:
+    """The content of an annotation file, whose entries `find_record_faults` checks.
 
-    Its `ego2global_*` is the LiDAR's pose for all six cameras, so that is where ranges count from.
-    Boxes count as visible, of objects without a name.
+    Raises:
+        UserError: the file is missing, is not JSON, or has not the lists of an annotation file.
     """
-    if is_ours(data):
-        return data
-    images = [dict(image, range_origin=image["ego2global_translation"]) for image in data["images"]]
-    by_id = {image["id"]: image for image in images}
-    annotations = [
-        _upgraded(annotation, by_id[annotation["image_id"]]) for annotation in data["annotations"]
-    ]
-    return dict(data, images=images, annotations=annotations)
+    data = _load(Path(path))
+    _check_top(data, path)
+    return data
 
 
-def _upgraded(annotation: dict, image: dict) -> dict:
-    corners = corners_of_yaw_box(np.array(annotation["bbox_cam3d"], dtype=np.float64))
-    return dict(
-        annotation,
-        visibility=FULLY_VISIBLE,
-        instance_token="",
-        truncation=truncation(
-            corners, np.array(image["cam_intrinsic"]), image["width"], image["height"]
-        ),
-        velocity_known=all(
-            value is not None and math.isfinite(value) for value in annotation["velo_cam3d"]
-        ),
+def upgrade(data: dict, data_root: str | Path | None = None) -> dict:
+    """`annotation_completion.complete`, under the name that it had before."""
+    return complete(data, data_root)
+
+
+def find_record_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
+    """All mistakes of the entries that need no image: keys, types, ranges, ids that are not unique,
+    references to entries that the file does not have.
+
+    Args:
+        data: with lists of entries, "images", "annotations" and, where there are any, "categories".
+    """
+    sound: dict[str, list[tuple[int, dict]]] = {}
+    for name in _LISTS:
+        records = list(enumerate(data.get(name, ())))
+        sound[name] = [(index, record) for index, record in records if is_sound(name, record)]
+        if len(sound[name]) < len(records):
+            for index, record in records:
+                yield from record_faults(name, index, record)
+    yield from _repeated(
+        "images", "id", [(i, each.get("id", each["file_name"])) for i, each in sound["images"]]
     )
+    yield from _repeated(
+        "annotations", "id", [(i, each["id"]) for i, each in sound["annotations"] if "id" in each]
+    )
+    yield from _repeated("categories", "id", [(i, each["id"]) for i, each in sound["categories"]])
+    yield from _repeated(
+        "categories", "name", [(i, each["name"]) for i, each in sound["categories"]]
+    )
+    for index, image in sound["images"]:
+        if ("width" in image) != ("height" in image):
+            rule = "images have both width and height, or neither of them"
+            yield Fault(rule, place("images", index, image), "one of them")
+    yield from _dead_references(data, sound["annotations"])
 
 
 def write_json(data: dict, path: str | Path) -> None:
@@ -128,69 +135,87 @@ def write_json(data: dict, path: str | Path) -> None:
         ) from error
 
 
-def check_inside_root(name: str) -> None:
-    """Raises `UserError` for a file name that is absolute or climbs out of the data root."""
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if not name or parts.is_absolute() or ".." in parts.parts:
-        raise UserError(
-            f"file name {name!r} leaves the data root; names must be relative to it and free of "
-            "'..'"
-        )
+def _comparable(data: dict) -> list[tuple[dict, dict]]:
+    """The annotations that have a 2D box, with their images, whose size is known."""
+    links = Links(data["images"], data.get("categories", ()), data["annotations"])
+    pairs = [(each, links.image(each)) for each in data["annotations"] if "bbox" in each]
+    return [(annotation, image) for annotation, image in pairs if "width" in image]
 
 
-def _load(path: Path) -> dict:
+def _load(path: Path) -> Any:
+    if path.exists() and not path.is_file():
+        raise UserError(f"annotation file {path} cannot be read: it is no regular file")
     try:
-        with open(path, encoding="utf-8") as file:
-            return json.load(file)
+        with open(path, encoding="utf-8-sig") as file:
+            return json.load(file, parse_constant=_not_finite)
     except FileNotFoundError as error:
-        raise UserError(f"annotation file {path} not found; {REMEDY}") from error
+        raise UserError(
+            f"annotation file {path} not found; write it with tools/create_data.py"
+        ) from error
     except OSError as error:
         raise UserError(f"annotation file {path} cannot be read: {error.strerror}") from error
-    except ValueError as error:  # not JSON, or not text at all
+    except (ValueError, RecursionError) as error:  # not JSON, not text at all, or nested too deeply
         raise UserError(f"annotation file {path} is not JSON ({error}); {REMEDY}") from error
 
 
+def _not_finite(name: str) -> float | None:
+    """mmdet3d writes NaN for an unknown velocity; JSON has null for it."""
+    return None if name == "NaN" else float(name)
+
+
 def _check_top(data: Any, path: str | Path) -> None:
-    for key in ("images", "annotations", "categories"):
-        if not isinstance(data, dict) or not isinstance(data.get(key), list):
-            raise UserError(f"annotation file {path} has another schema: no list '{key}'; {REMEDY}")
+    for name in _LISTS:
+        optional = name == "categories"
+        if not isinstance(data, dict) or not isinstance(
+            data.get(name, [] if optional else None), list
+        ):
+            raise UserError(
+                f"annotation file {path} has another schema: no list '{name}'; {REMEDY}"
+            )
     if is_ours(data) and data["info"]["schema"] != SCHEMA:
         raise UserError(
-            f"annotation file {path} has schema {data['info']['schema']!r}, this program reads "
-            f"{SCHEMA!r}; {REMEDY}"
+            f"annotation file {path} has schema {shown(data['info']['schema'])}, this program "
+            f"reads {SCHEMA!r}; {REMEDY}"
         )
     if not data["images"]:
         raise UserError(f"annotation file {path} lists no image; {REMEDY}")
 
 
-def _check_entries(entries: list, name: str, keys: tuple[str, ...], path: str | Path) -> None:
-    for index, entry in enumerate(entries):
-        for key in keys:
-            if not isinstance(entry, dict) or key not in entry:
-                raise UserError(
-                    f"annotation file {path} has another schema: {name}[{index}] has no key "
-                    f"'{key}'; {REMEDY}"
-                )
+def _repeated(name: str, key: str, values: Iterable[tuple[int, Any]]) -> Iterator[Fault]:
+    seen = set()
+    for index, value in values:
+        if value in seen:
+            yield Fault(f"{key} of {name} is unique", f"{name}[{index}]", shown(value))
+        seen.add(value)
 
 
-def _check_image(image: dict, path: str | Path) -> None:
-    try:
-        check_inside_root(image["file_name"])
-    except UserError as error:
-        raise UserError(f"annotation file {path}: {error}") from error
-    if np.shape(image["cam_intrinsic"]) != (3, 3):
-        raise UserError(
-            f"annotation file {path}: 'cam_intrinsic' of {image['file_name']} is not a 3x3 matrix"
-        )
+def _dead_references(
+    data: Mapping[str, Any], annotations: Sequence[tuple[int, dict]]
+) -> Iterator[Fault]:
+    """Boxes of images or categories that the file does not list, also not with mistakes."""
+    images = [each for each in data["images"] if isinstance(each, dict)]
+    by_id = _keys(each.get("id", each.get("file_name")) for each in images)
+    by_file = _keys(each.get("file_name") for each in images)
+    categories = [each for each in data.get("categories", ()) if isinstance(each, dict)]
+    ids = _keys(each.get("id") for each in categories)
+    names = _keys(each.get("name") for each in categories)
+    for index, record in annotations:
+        where = f"annotations[{index}]"
+        if "image_id" in record and record["image_id"] not in by_id:
+            yield Fault(
+                "image_id is the id of an image in the file", where, shown(record["image_id"])
+            )
+        elif "image_id" not in record and record.get("file_name") not in by_file:
+            rule = "annotations name an image in the file, by image_id or file_name"
+            yield Fault(rule, where, shown(record.get("file_name", "neither")))
+        if ids and "category_id" in record:
+            if record["category_id"] not in ids:
+                rule = "category_id is the id of a category in the file"
+                yield Fault(rule, where, shown(record["category_id"]))
+        elif "category_name" not in record or (names and record["category_name"] not in names):
+            rule = "annotations name a category, by category_id or category_name"
+            yield Fault(rule, where, shown(record.get("category_name", "neither")))
 
 
-def _check_links(data: dict, path: str | Path) -> None:
-    images = {image["id"] for image in data["images"]}
-    categories = {category["id"] for category in data["categories"]}
-    for index, annotation in enumerate(data["annotations"]):
-        for key, known in (("image_id", images), ("category_id", categories)):
-            if annotation[key] not in known:
-                raise UserError(
-                    f"annotation file {path}: annotations[{index}] has {key} {annotation[key]!r}, "
-                    "which the file does not list"
-                )
+def _keys(values: Iterable[Any]) -> set:
+    return {value for value in values if isinstance(value, (int, str))}

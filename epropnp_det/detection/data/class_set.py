@@ -17,6 +17,9 @@ from .nuscenes_classes import (
     SIZE_STD,
 )
 
+# Label of a box whose attribute is not known: torch's cross-entropy leaves this label out.
+UNKNOWN_ATTRIBUTE = -100
+
 
 @dataclass(frozen=True)
 class ClassSet:
@@ -81,8 +84,11 @@ class ClassSet:
         return np.array([self.detection_range.get(name, np.inf) for name in self.class_names])
 
     def attribute_name(self, index: int) -> str:
-        """Name of an attribute, '' for the last one as in a nuScenes submission."""
-        return "" if index == len(self.attributes) - 1 else self.attributes[index]
+        """Name of an attribute, '' for an unknown one, and for the last one as in a nuScenes
+        submission."""
+        if index in (UNKNOWN_ATTRIBUTE, len(self.attributes) - 1):
+            return ""
+        return self.attributes[index]
 
     def attributes_of_class(self, name: str) -> tuple[str, ...]:
         """Attributes that a box of the class may have, without the last one."""

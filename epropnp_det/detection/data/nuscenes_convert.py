@@ -22,6 +22,8 @@ from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
 
 from . import annotation_file, lidar_files, part_files
+from .annotation_completion import FULLY_VISIBLE
+from .annotation_schema import check_inside_root
 from .frames import RigidTransform, size_to_object_axes, velocity_to_camera, yaw_from_rotation
 from .keyframe_database import KeyframeDatabase
 from .nuscenes_classes import ATTRIBUTES, CLASSES, NO_ATTRIBUTE
@@ -271,7 +273,7 @@ def _annotations(nusc: NuScenes, sample: dict) -> Iterator[GlobalAnnotation]:
             velocity=nusc.box_velocity(token)[:2],
             class_name=class_name,
             attribute=_attribute(nusc, record),
-            visibility=int(record["visibility_token"] or annotation_file.FULLY_VISIBLE),
+            visibility=int(record["visibility_token"] or FULLY_VISIBLE),
             num_lidar_pts=record["num_lidar_pts"],
             instance_token=record["instance_token"],
         )
@@ -288,7 +290,7 @@ def _views(nusc: NuScenes, sample: dict) -> Iterator[CameraView]:
     range_origin = nusc.get("ego_pose", lidar["ego_pose_token"])["translation"]
     for channel in CAMERAS:
         data = nusc.get("sample_data", sample["data"][channel])
-        annotation_file.check_inside_root(data["filename"])
+        check_inside_root(data["filename"])
         sensor = nusc.get("calibrated_sensor", data["calibrated_sensor_token"])
         ego = nusc.get("ego_pose", data["ego_pose_token"])
         image = dict(

@@ -22,7 +22,9 @@ from epropnp_det.errors import UserError
 from ..boxes import Boxes3D, from_mmdet3d, to_mmdet3d
 from ..evaluation import camera_fusion, nuscenes_metrics
 from . import annotation_file, nuscenes_convert
-from .class_set import ClassSet, class_set
+from .annotation_check import attribute_faults
+from .annotation_completion import complete
+from .class_set import UNKNOWN_ATTRIBUTE, ClassSet, class_set
 from .nuscenes_classes import CLASSES
 from .transforms import FilterObjects
 
@@ -54,7 +56,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             nuScenes.
 
     Raises:
-        UserError: the annotation file is missing or has another schema, or no image is left for
+        UserError: the annotation file is missing or has mistakes, or no image is left for
             training.
     """
 
@@ -96,14 +98,14 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         name.
         """
         data = annotation_file.read_annotations(ann_file)
-        if not annotation_file.is_ours(data):
+        if annotation_file.has_lidar_poses(data):
             warnings.warn(
                 f"{ann_file} was not written by tools/create_data.py: images carry the LiDAR's "
                 "ego pose instead of the camera's own "
                 "(up to half a metre off at speed), boxes have no visibility and count as visible",
                 stacklevel=2,
             )
-            data = annotation_file.upgrade(data)
+        data = complete(data, self.img_prefix)
         self.cat2label = {
             category["id"]: self.CLASSES.index(category["name"])
             for category in data["categories"]
@@ -119,6 +121,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         self._annotations: dict[str, list[dict]] = {index: [] for index in self.img_ids}
         for annotation in data["annotations"]:
             if annotation["category_id"] in self.cat2label:
+                self._check_attribute(annotation)
                 self._annotations[annotation["image_id"]].append(annotation)
         return [dict(image, filename=image["file_name"]) for image in data["images"]]
 
@@ -128,7 +131,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         Returns:
             dict with `bboxes` (n, 4) x1, y1, x2, y2; `gt_bboxes_3d` mmdet3d's boxes
             (see `boxes.from_mmdet3d`), unknown velocity NaN; `labels`, `gt_labels_3d`,
-            `attr_labels`, `visibility` (n,) int64;
+            `attr_labels` (unknown: `UNKNOWN_ATTRIBUTE`), `visibility` (n,) int64;
             `truncation` (n,); `centers2d` (n, 2); `depths` (n,); `instance_tokens`, n.
         """
         records = self._annotations[self.data_infos[idx]["id"]]
@@ -147,7 +150,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
                 torch.from_numpy(_velocities(records)),
             ),
             gt_labels_3d=labels.copy(),
-            attr_labels=np.array([record["attribute_id"] for record in records], dtype=np.int64),
+            attr_labels=np.array([_attribute(record) for record in records], dtype=np.int64),
             visibility=np.array([record["visibility"] for record in records], dtype=np.int64),
             truncation=np.array([record["truncation"] for record in records], dtype=np.float32),
             centers2d=centers[:, :2] / centers[:, 2:],
@@ -271,6 +274,14 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             scratch.cleanup()
         return metrics
 
+    def _check_attribute(self, annotation: dict) -> None:
+        """An attribute that does not exist would end the training far from its cause."""
+        where = f"annotation {annotation['id']} in {annotation['file_name']}"
+        for fault in attribute_faults(
+            where, annotation, annotation["category_name"], self.class_set
+        ):
+            raise UserError(f"{self.ann_file}: {fault.rule}: {fault.where}: {fault.found}")
+
     def _filter_imgs(self, min_size: int = 0) -> list[int]:
         """All images: which ones to train on is decided once the pipeline is known."""
         return list(range(len(self.data_infos)))
@@ -343,6 +354,10 @@ def make_fusion_settings(settings: dict) -> camera_fusion.FusionSettings:
 
 def _column(records: list[dict], key: str, width: int) -> np.ndarray:
     return np.array([record[key] for record in records], dtype=np.float32).reshape(-1, width)
+
+
+def _attribute(record: dict) -> int:
+    return record["attribute_id"] if record["attribute_known"] else UNKNOWN_ATTRIBUTE
 
 
 def _velocities(records: list[dict]) -> np.ndarray:

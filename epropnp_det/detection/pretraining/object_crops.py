@@ -19,6 +19,7 @@ from epropnp_det.engine.images import read_image
 from epropnp_det.errors import UserError
 
 from ..data import annotation_file
+from ..data.annotation_completion import complete
 from ..data.symmetric_yaw import HALF_TURN_CLASSES, facing_away, observation_angle
 from ..data.transforms import ObjectLimits
 
@@ -78,7 +79,7 @@ class ObjectCropDataset(Dataset):
         self.zoom = zoom
         self.mean = np.array(mean, np.float32)
         self.std = np.array(std, np.float32)
-        data = annotation_file.read_annotations(ann_file)
+        data = complete(annotation_file.read_annotations(ann_file), data_root)
         names = {category["id"]: category["name"] for category in data["categories"]}
         self.CLASSES = tuple(names.values() if classes is None else classes)
         records = _select_records(data, self.CLASSES, ObjectLimits(**limits), share)

@@ -19,7 +19,7 @@ class GroundTruth(TensorRecord):
     pose: Tensor  # (n, 4) x, y, z of the gravity centre, yaw; m, rad
     size: Tensor  # (n, 3) l, h, w, m
     velocity: Tensor  # (n, 2) vx, vz, m/s, NaN where unknown
-    attribute: Tensor  # (n,)
+    attribute: Tensor  # (n,), `UNKNOWN_ATTRIBUTE` where unknown
     box2d: Tensor  # (n, 4) left, top, right, bottom, network-input px, inside the image
     center2d: Tensor  # (n, 2) network-input px: the point that queries gather around
 

@@ -147,7 +147,7 @@ def pose_losses(
 def property_losses(
     losses: nn.ModuleDict, predicted: ObjectPredictions, targets: QueryTargets
 ) -> dict[str, Tensor]:
-    """Size code of the true class, velocity where it is known, attribute."""
+    """Size code of the true class, velocity and attribute where they are known."""
     gt = targets.gt
     known = targets.weight * gt.velocity.isfinite().all(1)
     velocity = torch.where(known[:, None] > 0, gt.velocity, predicted.velocity.detach())

@@ -64,7 +64,7 @@ DAMAGES = {
     "other size": (set_image(width=1280), "width and height are those of the file: image samples/"),
     "zero focal length": (
         set_image(cam_intrinsic=[[0, 0, 800], [0, 0, 450], [0, 0, 1]]),
-        "cam_intrinsic is finite, with positive focal",
+        "cam_intrinsic is a 3x3 matrix and finite, with positive focal",
     ),
     "quaternion": (
         set_image(cam2ego_rotation=[1, 1, 0, 0]),
@@ -72,7 +72,7 @@ DAMAGES = {
     ),
     "flat": (
         set_box(4, lambda _: 0.0),
-        "the size l, h, w of bbox_cam3d is positive: annotations[0] in samples/",
+        "the size l, h, w of bbox_cam3d is positive, from 0.01 to 100 m: annotations[0] in ",
     ),
     "behind": (set_box(2, lambda z: -z), "a box lies in front of its camera"),
     "not finite": (set_box(0, lambda _: float("nan")), "bbox_cam3d is 7 finite numbers"),

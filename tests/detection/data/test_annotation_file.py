@@ -65,6 +65,11 @@ def without(name: str, key: str):
     return change
 
 
+def scale_lengths(annotation: dict, factor: float) -> None:
+    box = annotation["bbox_cam3d"]
+    annotation["bbox_cam3d"] = [factor * value for value in box[:6]] + box[6:]
+
+
 def set_image(key: str, value: object):
     def change(data: dict) -> None:
         data["images"][0][key] = value
@@ -82,27 +87,67 @@ BROKEN = {
     "no image": (lambda data: data.update(images=[]), "lists no image"),
     "plain COCO": (
         without("annotations", "bbox_cam3d"),
-        r"annotations\[3\] has no key 'bbox_cam3d'",
+        r"annotations have the key 'bbox_cam3d': annotations\[3\] in .*: missing",
     ),
-    "no pose": (
-        without("images", "ego2global_rotation"),
-        r"images\[3\] has no key 'ego2global_rotation'",
+    "no camera": (
+        without("images", "cam_intrinsic"),
+        "images have the key 'cam_intrinsic': image samples/.*: missing",
     ),
-    "ours without ours": (without("annotations", "visibility"), "no key 'visibility'"),
+    "no class": (
+        lambda data: [data["annotations"][3].pop(key) for key in ("category_id", "category_name")],
+        r"name a category, by category_id or category_name: annotations\[3\]: 'neither'",
+    ),
+    "no image of a box": (
+        lambda data: [data["annotations"][3].pop(key) for key in ("image_id", "file_name")],
+        r"name an image in the file, by image_id or file_name: annotations\[3\]: 'neither'",
+    ),
+    "half a size": (without("images", "width"), "both width and height, or neither"),
     "entry of another kind": (
         lambda data: data["annotations"].__setitem__(0, 5),
         r"annotations\[0\]",
     ),
+    "two images of one id": (
+        lambda data: data["images"][1].update(id=data["images"][0]["id"]),
+        r"id of images is unique: images\[1\]",
+    ),
+    "two boxes of one id": (
+        lambda data: data["annotations"][1].update(id=data["annotations"][0]["id"]),
+        r"id of annotations is unique: annotations\[1\]",
+    ),
+    "two classes of one name": (
+        lambda data: data["categories"][1].update(name="car"),
+        r"name of categories is unique: categories\[1\]: 'car'",
+    ),
+    "millimetres": (
+        lambda data: [scale_lengths(annotation, 1000) for annotation in data["annotations"]],
+        "from 0.01 to 100 m",
+    ),
+    "kilometres": (
+        lambda data: [scale_lengths(annotation, 1e-3) for annotation in data["annotations"]],
+        "from 0.01 to 100 m",
+    ),
+    "degrees": (
+        lambda data: data["annotations"][0]["bbox_cam3d"].__setitem__(6, 90.0),
+        "the yaw of bbox_cam3d is in rad",
+    ),
+    "an infinite velocity": (
+        lambda data: data["annotations"][0].update(velo_cam3d=[math.inf, 0.0]),
+        "velo_cam3d is 2 numbers",
+    ),
+    "no translation": (set_image("cam2ego_translation", None), "cam2ego_translation is 3 finite"),
     "a later schema": (lambda data: data["info"].update(schema="epropnp_det/99"), "epropnp_det/99"),
-    "intrinsics": (set_image("cam_intrinsic", [1, 2, 3, 4]), "not a 3x3 matrix"),
-    "a path out of the root": (set_image("file_name", "../../etc/passwd"), "leaves the data root"),
+    "intrinsics": (set_image("cam_intrinsic", [1, 2, 3, 4]), "cam_intrinsic is a 3x3 matrix"),
+    "a path out of the root": (
+        set_image("file_name", "../../etc/passwd"),
+        "relative to the data root",
+    ),
     "an unknown image": (
         lambda data: data["annotations"][2].update(image_id="nobody"),
-        r"annotations\[2\] has image_id 'nobody'",
+        r"id of an image in the file: annotations\[2\]: 'nobody'",
     ),
     "an unknown category": (
         lambda data: data["annotations"][2].update(category_id=77),
-        "category_id 77",
+        r"id of a category in the file: annotations\[2\]: 77",
     ),
 }
 
@@ -118,8 +163,24 @@ def test_another_schema_is_refused(good: dict, tmp_path: Path, name: str):
     assert str(path) in str(error.value) and "\n" not in str(error.value)
 
 
+def test_all_that_is_missing_is_in_one_message(good: dict, tmp_path: Path):
+    data = copy.deepcopy(good)
+    for annotation in data["annotations"]:
+        del annotation["bbox_cam3d"]
+    for image in data["images"]:
+        del image["cam_intrinsic"]
+    number = len(data["annotations"]) - 1
+    with pytest.raises(UserError) as error:
+        annotation_file.read_annotations(write(tmp_path / "broken.json", data))
+    assert "images have the key 'cam_intrinsic'" in str(error.value)
+    assert "annotations have the key 'bbox_cam3d'" in str(error.value)
+    assert f"missing (and {number} more)" in str(error.value)
+
+
 def test_what_is_not_json_is_refused(tmp_path: Path):
-    for content in (b"\x80\x04\x95pickle", b"", b"{'a': 1}"):
+    deep = b"[" * 100_000
+    long = b'{"images": ' + b"9" * 5000 + b"}"
+    for content in (b"\x80\x04\x95pickle", b"", b"{'a': 1}", b"\xff\xfe", deep, long):
         (tmp_path / "infos.pkl").write_bytes(content)
         with pytest.raises(UserError, match=r"infos\.pkl is not JSON"):
             annotation_file.read_annotations(tmp_path / "infos.pkl")
@@ -128,8 +189,14 @@ def test_what_is_not_json_is_refused(tmp_path: Path):
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):
     with pytest.raises(UserError, match=r"not found.*create_data"):
         annotation_file.read_annotations(tmp_path / "nothing.json")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"cannot be read: it is no regular file"):
         annotation_file.read_annotations(tmp_path)
+
+
+def test_a_byte_order_mark_is_no_mistake(good: dict, tmp_path: Path):
+    path = tmp_path / "with_mark.json"
+    path.write_text(json.dumps(good), encoding="utf-8-sig")
+    assert annotation_file.read_annotations(path) == good
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):

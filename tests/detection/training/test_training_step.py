@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from epropnp_det.detection.boxes import to_mmdet3d
-from epropnp_det.detection.data.class_set import class_set
+from epropnp_det.detection.data.class_set import UNKNOWN_ATTRIBUTE, class_set
 from epropnp_det.detection.detector import object_truth
 from epropnp_det.detection.heads.coders import SizeCoder
 from epropnp_det.detection.heads.pnp_head import build_problem
@@ -125,6 +125,28 @@ def test_unknown_velocity_has_no_loss(head, feats):
     truth = scene(4)
     unknown = replace(truth, velocity=torch.full_like(truth.velocity, torch.nan))
     assert step(head, feats, [unknown, NOTHING])["loss_velocity"] == 0
+
+
+def test_unknown_attributes_have_no_loss(head, feats):
+    truth = scene(4)
+    unknown = replace(truth, attribute=torch.full_like(truth.attribute, UNKNOWN_ATTRIBUTE))
+    losses = step(head, feats, [unknown, NOTHING])
+    assert losses["loss_attribute"] == 0
+    assert not head.objects.branches.attribute.weight.grad.any()
+
+
+def test_an_unknown_attribute_leaves_the_known_ones_their_loss():
+    losses = build_losses(V2.model.bbox_head.losses, auxiliary=False)
+    gt = scene(5).to(torch.float64)
+    unknown = torch.tensor([False, True, False, False, True])
+    half = replace(gt, attribute=torch.where(unknown, UNKNOWN_ATTRIBUTE, gt.attribute))
+    weight = torch.tensor([0.5, 1.0, 2.0, 0.7, 0.8], dtype=torch.float64)
+    predicted = predictions()
+    value = property_losses(losses, predicted, query_targets(half, weight))["loss_attribute"]
+    log_likelihood = predicted.attribute.log_softmax(1).gather(1, gt.attribute[:, None])[:, 0]
+    expected = 0.5 * -(log_likelihood * weight)[~unknown].sum() / len(weight)
+    # mmdet adds the float32 epsilon to the divisor.
+    torch.testing.assert_close(value, expected, rtol=COMPONENT, atol=0)
 
 
 def query_targets(gt: GroundTruth, weight: torch.Tensor) -> QueryTargets:
