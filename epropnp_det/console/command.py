@@ -11,11 +11,12 @@ import sys
 from epropnp_det import __version__
 from epropnp_det.errors import main_guard
 
-from . import doctor
+from . import doctor, pose
 
 EXAMPLES = """examples:
   epropnp doctor             check the installation, one line per check
   epropnp doctor --layer     check only what epropnp_det.pnp needs
+  epropnp pose table.jpg --intrinsics 572.4,573.6,325.8,242.5 --boxes boxes.json
   epropnp --version
 """
 
@@ -31,6 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"epropnp_det {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     doctor.add_parser(commands)
+    pose.add_parser(commands)
     return parser
 
 

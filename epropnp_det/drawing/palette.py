@@ -17,6 +17,8 @@ _CLASS_RGB = (
     (150, 124, 108),
 )
 TRUTH_RGB = (255, 255, 255)
+# The x, y and z axis of an object.
+AXIS_RGB = ((226, 50, 50), (40, 160, 60), (50, 90, 230))
 
 
 def class_rgb(label: int) -> tuple[int, int, int]:

@@ -146,6 +146,15 @@ class ObjectPoseEstimator(BaseDetector):
             mc_samples: number of weighted pose samples of each object; None for none.
         """
         problem = problem_of_all_cells(self.maps(img, geometry), geometry, self.points)
+        return self.posteriors(problem, generators, mc_samples)
+
+    def posteriors(
+        self,
+        problem: PnPProblem,
+        generators: Sequence[torch.Generator] | None = None,
+        mc_samples: int | None = None,
+    ) -> ObjectPoses:
+        """`posterior` of the problem (B,), with a generator for each object or torch's own."""
         if generators is None:
             return self.posterior(problem, None, mc_samples)
         return ObjectPoses.cat(

@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from epropnp_det.errors import UserError
+from epropnp_det.pnp import EProPnP6DoF
+from epropnp_det.pnp._records import Record
 
 from .estimator import ObjectPoseEstimator
 from .patches import PatchSettings, cut_patches
-from .structures import ObjectPoses
+from .problem import problem_of_all_cells
+from .structures import ObjectPoses, PatchGeometry
+
+
+@dataclass(frozen=True)
+class PoseEvidence(Record):
+    """Poses of B objects, and the correspondences that they follow from.
+
+    Args:
+        poses: (B,).
+        geometry: (B,) where the patches lie in the image.
+        noc: (B, 3, h, w) normalised object coordinates of the cells.
+        weight: (B, 2, h, w) [1/px], weights of x and y.
+    """
+
+    poses: ObjectPoses
+    geometry: PatchGeometry
+    noc: Tensor
+    weight: Tensor
 
 
 def estimate_poses(
@@ -39,6 +61,24 @@ def estimate_poses(
     Raises:
         UserError: no boxes, a box without area or outside the image, or the config lacks `patch`.
     """
+    evidence = estimate_with_evidence(
+        model, image, camera_matrix, boxes, half_extent, object_index, mc_samples, seed
+    )
+    return evidence.poses
+
+
+@torch.no_grad()
+def estimate_with_evidence(
+    model: ObjectPoseEstimator,
+    image: np.ndarray,
+    camera_matrix: np.ndarray,
+    boxes: np.ndarray,
+    half_extent: np.ndarray,
+    object_index: Sequence[int],
+    mc_samples: int | None = None,
+    seed: int = 0,
+) -> PoseEvidence:
+    """`estimate_poses` with the correspondences of each object."""
     settings = model.cfg.get("patch")
     if settings is None:
         raise UserError(f"config {model.cfg.filename} has no `patch`; add the size of its patches")
@@ -47,9 +87,21 @@ def estimate_poses(
         image, camera_matrix, boxes, half_extent, object_index, PatchSettings(**settings)
     )
     device = next(model.parameters()).device
+    geometry = geometry.to(device)
+    maps = model.maps(img.to(device), geometry)
+    problem = problem_of_all_cells(maps, geometry, model.points)
     generators = [torch.Generator(device).manual_seed(seed) for _ in img]
-    poses = model.estimate(img.to(device), geometry.to(device), generators, mc_samples)
-    return poses.to("cpu")
+    poses = model.posteriors(problem, generators, mc_samples)
+    weight = problem.points.w2d.mT.unflatten(-1, maps.noc.shape[-2:])
+    return PoseEvidence(poses, geometry, maps.noc, weight).to("cpu")
+
+
+def check_samples(model: ObjectPoseEstimator, mc_samples: int) -> None:
+    """Raises a UserError where the layer cannot draw so many samples of a pose."""
+    try:
+        EProPnP6DoF(**dict(vars(model.layer.settings), mc_samples=mc_samples))
+    except ValueError as error:
+        raise UserError(str(error)) from error
 
 
 def check_boxes(boxes: np.ndarray, width: int, height: int) -> None:

@@ -81,6 +81,25 @@ def yaw_density(yaw: np.ndarray, weight: np.ndarray, at: np.ndarray) -> np.ndarr
     return kernel @ (weight / weight.sum())
 
 
+def direction_density(
+    direction: np.ndarray, weight: np.ndarray, at: np.ndarray, least_width: float = _SHARPEST
+) -> np.ndarray:
+    """Density [1/sr] at unit vectors (A, 3) of weighted unit vectors (S, 3): a von Mises-Fisher
+    kernel for each, wide where samples are rare.
+
+    In two dimensions the square root of one over the density goes with the radius (Abramson 1982).
+
+    Args:
+        least_width: [rad], smallest width of a kernel.
+    """
+    angle = np.arccos(np.clip(direction @ direction.T, -1, 1))
+    radius = radius_containing_mass(angle, weight, knn_mass(weight))
+    concentration = 1 / np.clip(radius, least_width, None) ** 2
+    height = concentration / (2 * np.pi * -np.expm1(-2 * concentration))
+    kernel = height * np.exp(concentration * (at @ direction.T - 1))
+    return kernel @ (weight / weight.sum())
+
+
 def resample(weight: np.ndarray, count: int) -> np.ndarray:
     """Indices (count,) of samples, each as often as its weight (S,) requires, up to
     rounding: systematic resampling without random numbers.

@@ -18,13 +18,16 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
     assert capsys.readouterr().out == f"epropnp_det {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["doctor", "--help"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["doctor", "--help"], ["pose", "--help"]], ids=" ".join
+)
 def test_help_ends_with_examples(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as exit_info:
         main(arguments)
     assert exit_info.value.code == 0
     examples = capsys.readouterr().out.split("examples:\n")[1].splitlines()
-    assert examples and all(line.startswith("  epropnp ") for line in examples)
+    commands = "\n".join(examples).replace("\\\n", "").splitlines()
+    assert commands and all(line.startswith("  epropnp ") for line in commands)
 
 
 @pytest.mark.parametrize("arguments", [[], ["detct"]], ids=["none", "misspelt"])

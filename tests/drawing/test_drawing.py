@@ -16,9 +16,10 @@ from epropnp_det.detection.boxes import corners
 from epropnp_det.drawing import background
 from epropnp_det.drawing.background import BACKGROUNDS
 from epropnp_det.drawing.birdseye import covariance_ellipse, draw_birdseye
-from epropnp_det.drawing.boxes import _clip_to, draw_boxes
+from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.heading_rose import draw_yaw_density
 from epropnp_det.drawing.layout import side_by_side
+from epropnp_det.drawing.lines import clip_to
 from epropnp_det.drawing.reliability import draw_reliability
 from epropnp_det.drawing.wireframe import EDGES, FOOTPRINT, FRONT, NEAR, project_segments
 from tests.tolerances import EXACT
@@ -149,7 +150,7 @@ def test_clipping_keeps_exactly_what_lies_inside() -> None:
     for segment in segments:
         line = segment[0] + np.linspace(0, 1, 2001)[:, None] * (segment[1] - segment[0])
         inside = line[((line >= 0) & (line <= (100, 80))).all(axis=1)]
-        found = _clip_to(segment[None], (80, 100, 3))
+        found = clip_to(segment[None], (80, 100, 3))
         assert len(found) <= 1
         if len(inside) > 1:
             np.testing.assert_allclose(

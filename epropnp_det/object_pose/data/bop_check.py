@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import trimesh
 from tqdm import tqdm
 
 from epropnp_det.engine.file_checks import Fault
@@ -35,14 +34,12 @@ from .object_models import (
     METRES,
     diameter_fault,
     model_path,
+    open_fault,
     read_mesh,
     read_models_info,
     unit_fault,
 )
 
-# Share of a mesh's edges that may border one face only: scanned models have small holes, a lost
-# face or side of a CAD model is more.
-OPEN_EDGES = 0.01
 # Intersection over union of the projected model's box and the annotated one.
 LEAST_OVERLAP = 0.7
 # px; boxes smaller than this are decided by rounding.
@@ -120,17 +117,6 @@ def check_models(folder: Path) -> tuple[list[Fault], dict[int, np.ndarray]]:
             if fault:
                 faults.append(Fault("a model is a closed mesh in mm", path.name, fault))
     return faults, corners
-
-
-def open_fault(mesh: trimesh.Trimesh) -> str | None:
-    """What is wrong with a mesh that is not watertight, with the remedy."""
-    merged = mesh.copy()
-    merged.merge_vertices(merge_tex=True, merge_norm=True)
-    _, count = np.unique(np.sort(merged.edges, axis=1), axis=0, return_counts=True)
-    if (count == 1).mean() <= OPEN_EDGES:
-        return None
-    share = f"{100 * (count == 1).mean():.2g} % of its edges border one face only"
-    return f"the mesh is not watertight: {share}; close its holes"
 
 
 def find_image_faults(image: BopImage, corners: Mapping[int, np.ndarray]) -> Iterator[Fault]:

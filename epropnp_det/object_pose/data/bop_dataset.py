@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from epropnp_det.engine import images as image_files
 from epropnp_det.errors import UserError
 
 from ..rigid_pose import RigidPose
@@ -27,8 +28,9 @@ from .object_models import METRES
 
 HALF_PIXEL = 0.5
 CAMERA_FILE = "camera.json"
+CAMERAS_FILE = "scene_camera.json"
 TARGETS_FILE = "test_targets_bop19.json"
-_IMAGE_FOLDERS = ("rgb", "gray")
+IMAGE_FOLDERS = ("rgb", "gray")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _REMEDY = "write it as BOP's standard layout has it (bop_datasets_format.md of the BOP toolkit)"
 
@@ -166,7 +168,8 @@ def read_scene(folder: Path) -> list[BopImage]:
     Raises:
         UserError: a file is missing or has another form.
     """
-    cameras = _read_scene_file(folder / "scene_camera.json")
+    camera_file = folder / CAMERAS_FILE
+    cameras = _read_scene_file(camera_file)
     truth_file = folder / "scene_gt.json"
     truth = _read_scene_file(truth_file) if truth_file.is_file() else {}
     info_file = folder / "scene_gt_info.json"
@@ -179,9 +182,7 @@ def read_scene(folder: Path) -> list[BopImage]:
     names = _image_files(folder)
     images = []
     for image_id in sorted(cameras):
-        where = f"{folder / 'scene_camera.json'}: image {image_id}"
-        matrix = _numbers(cameras[image_id], "cam_K", 9, where).reshape(3, 3)
-        matrix[:2, 2] += HALF_PIXEL
+        matrix = _camera_matrix(cameras[image_id], f"{camera_file}: image {image_id}")
         path = names.get(image_id, folder / "rgb" / f"{image_id:06d}.png")
         instances = _instances(folder, image_id, truth.get(image_id, []), info.get(image_id))
         images.append(BopImage(folder, int(folder.name), image_id, path, matrix, tuple(instances)))
@@ -204,6 +205,18 @@ def read_camera(root: str | Path) -> BopCamera:
     fx, fy, cx, cy, width, height = values
     matrix = np.array([[fx, 0, cx + HALF_PIXEL], [0, fy, cy + HALF_PIXEL], [0, 0, 1]])
     return BopCamera(matrix, (int(width), int(height)))
+
+
+def read_matrix(path: str | Path, image_id: int) -> np.ndarray:
+    """Camera matrix (3, 3) of an image in a file like `scene_camera.json`.
+
+    Raises:
+        UserError: the file is missing, has another form, or has no such image.
+    """
+    cameras = _read_scene_file(Path(path))
+    if image_id not in cameras:
+        raise UserError(f"{path} has no image {image_id}; add it or give other intrinsics")
+    return _camera_matrix(cameras[image_id], f"{path}: image {image_id}")
 
 
 def read_targets(path: str | Path) -> list[BopTarget]:
@@ -259,12 +272,9 @@ def read_image(image: BopImage) -> np.ndarray:
     """The image (H, W, 3) as uint8 RGB; grey images have three equal channels.
 
     Raises:
-        UserError: the file is missing or no image.
+        UserError: the file is missing, truncated or no image.
     """
-    pixels = cv2.imread(str(image.path), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise UserError(f"image {image.path} cannot be read; copy it there again")
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(image_files.read_image(image.path), cv2.COLOR_BGR2RGB)
 
 
 def read_mask(image: BopImage, index: int, visible: bool = False) -> np.ndarray:
@@ -314,10 +324,16 @@ def _read_scene_file(path: Path) -> dict[int, Any]:
     return {int(key): value for key, value in content.items()}
 
 
+def _camera_matrix(entry: Any, where: str) -> np.ndarray:
+    matrix = _numbers(entry, "cam_K", 9, where).reshape(3, 3)
+    matrix[:2, 2] += HALF_PIXEL
+    return matrix
+
+
 def _image_files(folder: Path) -> dict[int, Path]:
     """Image files of a scene by their number; colour before grey."""
     files: dict[int, Path] = {}
-    for name in _IMAGE_FOLDERS:
+    for name in IMAGE_FOLDERS:
         for path in sorted((folder / name).glob("*")):
             if path.suffix.lower() in _IMAGE_SUFFIXES and path.stem.isdigit():
                 files.setdefault(int(path.stem), path)

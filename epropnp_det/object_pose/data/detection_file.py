@@ -13,7 +13,7 @@ from epropnp_det.engine.file_checks import Fault
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 
-from .bop_dataset import BopImage, read_list
+from .bop_dataset import IMAGE_FOLDERS, BopImage, read_list
 
 UNKNOWN_TIME = -1.0
 _REMEDY = (
@@ -46,6 +46,55 @@ def read_detections(path: str | Path) -> list[Detection]:
     """
     entries = enumerate(read_list(path))
     return [_detection(entry, f"{path}: entry {index}") for index, entry in entries]
+
+
+def read_boxes(path: str | Path, image: Path) -> list[Detection]:
+    """The boxes of one image: of a file of detections, those with the numbers of the image; a plain
+    list of boxes may leave out scene, image and score, and may write `obj_id`.
+
+    Raises:
+        UserError: the file is missing or has another form, has boxes of several images and the
+            path of the image has no numbers, or has none of this image.
+    """
+    entries = read_list(path)
+    listed = {_numbers_in(entry) for entry in entries} - {None}
+    own = numbers_of_image(image)
+    if len(listed) > 1 and own is None:
+        raise UserError(
+            f"{path} has boxes of {len(listed)} images, and {image} is not in a BOP scene "
+            "(SCENE/rgb/NUMBER.png); give a file with the boxes of this image alone"
+        )
+    chosen = [
+        (index, entry)
+        for index, entry in enumerate(entries)
+        if own is None or _numbers_in(entry) in (own, None)
+    ]
+    if not chosen:
+        raise UserError(f"{path} has no box of {image}; add one")
+    return [_detection(_completed(entry), f"{path}: entry {index}") for index, entry in chosen]
+
+
+def numbers_of_image(image: Path) -> tuple[int, int] | None:
+    """Scene and number of an image in BOP's layout, SCENE/rgb/NUMBER.png; None elsewhere."""
+    *_, scene, folder, _ = ("", "", *image.absolute().parts)
+    if folder in IMAGE_FOLDERS and scene.isdigit() and image.stem.isdigit():
+        return int(scene), int(image.stem)
+    return None
+
+
+def _numbers_in(entry: Any) -> tuple[int, int] | None:
+    """Scene and image of an entry; None where it has none."""
+    if not isinstance(entry, dict) or not {"scene_id", "image_id"} <= entry.keys():
+        return None
+    return entry["scene_id"], entry["image_id"]
+
+
+def _completed(entry: Any) -> Any:
+    """An entry with everything that a box alone does not have."""
+    if not isinstance(entry, dict):
+        return entry
+    defaults = dict(scene_id=0, image_id=0, category_id=entry.get("obj_id"), score=1.0)
+    return defaults | entry
 
 
 def write_detections(detections: Iterable[Detection], path: str | Path) -> None:

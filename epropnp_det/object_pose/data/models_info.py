@@ -13,9 +13,8 @@ from tqdm import tqdm
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 
-from .bop_check import open_fault
 from .mesh_measures import diameter_of
-from .object_models import INFO_FILE, MeshColors, read_mesh, unit_fault
+from .object_models import INFO_FILE, MeshColors, open_fault, read_mesh, unit_fault
 from .symmetry_search import SymmetrySettings, find_symmetries
 
 

@@ -25,6 +25,9 @@ SMALLEST_DIAMETER = 5.0
 LARGEST_DIAMETER = 5000.0
 # Relative difference between the file's diameter and that of the mesh.
 DIAMETER_TOLERANCE = 0.02
+# Share of a mesh's edges that may border one face only: scanned models have small holes, a lost
+# face or side of a CAD model is more.
+OPEN_EDGES = 0.01
 GREY = 160
 _INFO_KEYS = ("diameter", "min_x", "min_y", "min_z", "size_x", "size_y", "size_z")
 
@@ -112,7 +115,7 @@ def load_models(folder: str | Path) -> dict[int, ObjectModel]:
 
     Raises:
         UserError: no `models_info.json`, an entry without a key, a missing or broken mesh, or one
-            in another unit.
+            in another unit or with holes.
     """
     folder = Path(folder)
     info = read_models_info(folder)
@@ -123,12 +126,12 @@ def load_model(folder: Path, object_id: int, info: Mapping[str, Any]) -> ObjectM
     """The model `object_id` of a folder, with its entry of `models_info.json`.
 
     Raises:
-        UserError: a missing or broken mesh, or one in another unit than mm.
+        UserError: a missing or broken mesh, or one in another unit than mm or with holes.
     """
     path = model_path(folder, object_id)
     mesh = read_mesh(path)
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
-    fault = unit_fault(mesh) or diameter_fault(mesh, info)
+    fault = unit_fault(mesh) or diameter_fault(mesh, info) or open_fault(mesh)
     if fault:
         raise UserError(f"{path}: {fault}")
     return ObjectModel(
@@ -214,6 +217,18 @@ def unit_fault(mesh: trimesh.Trimesh) -> str | None:
     if size > LARGEST_DIAMETER:
         return f"the model is {size:.3g} mm large: its unit is not mm; scale it to mm"
     return None
+
+
+def open_fault(mesh: trimesh.Trimesh) -> str | None:
+    """What is wrong with a mesh that is not watertight, with the remedy."""
+    merged = mesh.copy()
+    merged.merge_vertices(merge_tex=True, merge_norm=True)
+    low, high = np.sort(merged.edges, axis=1).astype(np.int64).T
+    _, count = np.unique(low * len(merged.vertices) + high, return_counts=True)
+    if (count == 1).mean() <= OPEN_EDGES:
+        return None
+    share = f"{100 * (count == 1).mean():.2g} % of its edges border one face only"
+    return f"the mesh is not watertight: {share}; close its holes"
 
 
 def diameter_fault(mesh: trimesh.Trimesh, info: Mapping[str, Any]) -> str | None:

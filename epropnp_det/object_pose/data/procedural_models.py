@@ -7,6 +7,7 @@ Every model has its origin in the middle of its box, z upwards.
 from __future__ import annotations
 
 import math
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from trimesh.visual.texture import SimpleMaterial, TextureVisuals
 from epropnp_det.engine.json_files import write_json
 
 from .mesh_measures import diameter_of
-from .object_models import INFO_FILE, model_path
+from .object_models import INFO_FILE, ObjectModel, load_models, model_path
 
 # mm; models_eval has vertices this near to each other, as errors are means over vertices.
 EVALUATION_EDGE = 15.0
@@ -128,6 +129,13 @@ def write_procedural_models(root: Path) -> None:
         info[str(object_id)] = entry | symmetries
     for folder in ("models", "models_eval"):
         write_json(root / folder / INFO_FILE, info, indent=2)
+
+
+def load_procedural_models() -> dict[int, ObjectModel]:
+    """The five objects by their number, without a folder of models."""
+    with tempfile.TemporaryDirectory() as folder:
+        write_procedural_models(Path(folder))
+        return load_models(Path(folder) / "models")
 
 
 def write_ply(mesh: trimesh.Trimesh, path: Path) -> None:

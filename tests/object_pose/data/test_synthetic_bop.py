@@ -9,19 +9,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 
 from epropnp_det.engine.file_checks import summarize
 from epropnp_det.errors import UserError
 from epropnp_det.object_pose.data import bop_dataset
-from epropnp_det.object_pose.data.bop_check import check_dataset, open_fault
+from epropnp_det.object_pose.data.bop_check import check_dataset
 from epropnp_det.object_pose.data.coordinate_maps import object_maps, pixel_centers
 from epropnp_det.object_pose.data.models_info import describe
-from epropnp_det.object_pose.data.object_models import load_models, model_path, read_mesh
+from epropnp_det.object_pose.data.object_models import (
+    load_models,
+    model_path,
+    open_fault,
+    read_mesh,
+)
 from epropnp_det.object_pose.data.ray_scenes import RayScenes
 from epropnp_det.object_pose.data.symmetry_search import SymmetrySettings
 from epropnp_det.object_pose.data.synthetic_bop import DatasetSettings, create
 from epropnp_det.object_pose.rigid_pose import project
 from tests import tolerances
+from tests.object_pose import bop_factory
 
 SETTINGS = DatasetSettings(images=1, training_scenes=1, test_scenes=1)
 
@@ -144,3 +151,30 @@ def test_a_folder_in_the_way(call: Callable, tmp_path: Path):
     (tmp_path / "other.txt").write_text("mine")
     code, _, err = call("create_synthetic_bop", tmp_path)
     assert code == 2 and "is not empty and has no synthetic_bop.json" in err
+
+
+WRONG_MODELS = {
+    "no folder": (lambda folder: shutil.rmtree(folder), "models_info.json cannot be read"),
+    "metres": (lambda folder: rewrite(folder, scale=1e-3), "in metres; scale it by 1000"),
+    "hole": (lambda folder: rewrite(folder, faces=slice(1, None)), "is not watertight"),
+    "missing": (lambda folder: (folder / "obj_000001.ply").unlink(), "is missing; copy it there"),
+}
+
+
+def rewrite(folder: Path, scale: float = 1.0, faces: slice = slice(None)) -> None:
+    """Writes the mesh of object 1 again, in another size or with some of its faces."""
+    path = folder / "obj_000001.ply"
+    mesh = trimesh.load(path, process=False)
+    trimesh.Trimesh(scale * mesh.vertices, mesh.faces[faces], process=False).export(path)
+
+
+@pytest.mark.parametrize("damage, line", WRONG_MODELS.values(), ids=WRONG_MODELS)
+def test_wrong_models_are_one_line(
+    call: Callable, tmp_path: Path, damage: Callable[[Path], None], line: str
+):
+    bop_factory.write_models(tmp_path / "models")
+    damage(tmp_path / "models")
+    options = ("--models", tmp_path / "models", "--images", 1, "--processes", 1)
+    code, _, err = call("create_synthetic_bop", tmp_path / "out", *options)
+    assert code == 2 and line in err and err.strip().count("\n") == 0
+    assert not (tmp_path / "out" / "test").exists()

@@ -1,0 +1,34 @@
+#!/usr/bin/env python
+"""Poses of known objects in an image of a calibrated camera, as `epropnp pose` does: a picture with
+outlines, axes and the distribution of each orientation, and all numbers as JSON.
+
+Boxes come from a JSON list with `bbox` [x, y, width, height in pixels] and `obj_id` of each object,
+or from a file of detections of the BOP challenge.
+
+Example:
+    python demo/object_pose.py table.jpg --intrinsics 572.4,573.6,325.8,242.5 --boxes boxes.json
+    python demo/object_pose.py data/own/test/000000/rgb/000003.jpg --boxes detections.json \\
+        --intrinsics data/own/test/000000/scene_camera.json --models data/own/models \\
+        --config my_config.py --checkpoint work_dirs/my_config/latest.pth --samples 512
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from epropnp_det.console import pose
+from epropnp_det.errors import main_guard
+
+
+@main_guard
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    pose.add_options(parser)
+    return pose.run(parser.parse_args())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Pictures and records of predicted poses."""
