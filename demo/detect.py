@@ -5,20 +5,24 @@ and all numbers as JSON.
 Example:
     python demo/detect.py street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 \\
         --config CONFIG --checkpoint CHECKPOINT --out found
-    python demo/detect.py samples/CAM_FRONT/*.jpg \\
+    python demo/detect.py samples/CAM_FRONT \\
         --intrinsics nuscenes_infos_val_mono3d.coco.json --config CONFIG --checkpoint CHECKPOINT
+    python demo/detect.py 'kitti/image_2/*.png' --intrinsics kitti/calib \\
+        --config CONFIG --checkpoint CHECKPOINT
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epropnp_det.engine.command_line import add_device_argument
-from epropnp_det.errors import UserError, main_guard
+from epropnp_det.engine.command_line import add_device_argument, add_strict_argument, apply_strict
+from epropnp_det.errors import ImageError, UserError, main_guard, one_line
 
 if TYPE_CHECKING:
     from epropnp_det.detection.boxes import Boxes3D
@@ -39,7 +43,9 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE")
+    parser.add_argument(
+        "images", nargs="+", metavar="IMAGE", help="a file, a folder, or a pattern in quotes"
+    )
     parser.add_argument(
         "--intrinsics",
         required=True,
@@ -74,6 +80,7 @@ def parse_args() -> argparse.Namespace:
         default="image",
         help="of the pictures (default: %(default)s)",
     )
+    add_strict_argument(parser)
     add_device_argument(parser)
     return parser.parse_args()
 
@@ -83,17 +90,17 @@ def main() -> None:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
     import torch
-    from tqdm import tqdm
 
-    from epropnp_det.detection.data.nuscenes_dataset import read_class_set
     from epropnp_det.engine.model import init_model
+    from epropnp_det.engine.sources import find_images
 
-    cameras = [find_matrix(args.intrinsics, image) for image in args.images]
-    for image in args.images:
-        if not image.is_file():
-            raise UserError(f"image {image} does not exist")
-    names = output_names(args.images)
-    refuse_to_overwrite([*args.images, Path(args.intrinsics)], args.out, names)
+    apply_strict(args)
+    images = find_images(args.images)
+    for image in images:
+        with contextlib.suppress(ImageError):  # counted when its turn comes
+            find_matrix(args.intrinsics, image)
+    names = output_names(images)
+    refuse_to_overwrite([*images, *intrinsics_files(args.intrinsics)], args.out, names)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,10 +110,33 @@ def main() -> None:
         args.checkpoint,
         args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
     )
-    progress = tqdm(args.images, desc="detecting", unit="image")
-    for image, camera, name in zip(progress, cameras, names):
-        process(model, read_class_set(model.cfg), image, camera, name, args)
-    print(f"pictures and detections: {args.out}")
+    skipped = process_all(model, images, names, args)
+    print(f"pictures and detections of {len(images) - len(skipped)} image(s): {args.out}")
+    if skipped:
+        raise UserError(f"{len(skipped)} of {len(images)} images skipped; first: {skipped[0]}")
+
+
+def process_all(
+    model, images: Sequence[Path], names: Sequence[str], args: argparse.Namespace
+) -> list[ImageError]:
+    """Detects in all images; returns the faults of the skipped images, with a line for each on
+    stderr.
+    """
+    from tqdm import tqdm
+
+    from epropnp_det.detection.data.nuscenes_dataset import read_class_set
+
+    class_set = read_class_set(model.cfg)
+    skipped = []
+    for image, name in zip(tqdm(images, desc="detecting", unit="image", disable=None), names):
+        try:
+            process(model, class_set, image, name, args)
+        except ImageError as error:
+            if len(images) == 1:
+                raise
+            skipped.append(error)
+            tqdm.write(f"skipped: {one_line(error)}", file=sys.stderr)
+    return skipped
 
 
 def output_names(images: Sequence[Path]) -> list[str]:
@@ -136,6 +166,14 @@ def refuse_to_overwrite(inputs: Sequence[Path], out: Path, names: Sequence[str])
                 raise UserError(f"{target} is an input file; choose another --out")
 
 
+def intrinsics_files(intrinsics: str) -> list[Path]:
+    """The files that the intrinsics are read from."""
+    path = next(filter(os.path.exists, (intrinsics, intrinsics.rpartition(":")[0])), None)
+    if path is None:
+        return []
+    return list(Path(path).iterdir()) if os.path.isdir(path) else [Path(path)]
+
+
 def find_matrix(intrinsics: str, image: Path) -> Intrinsics:
     """Intrinsics of an image: those that were given, or those that a file has for it. Indexed like
     the camera matrix (3, 3).
@@ -149,14 +187,14 @@ def process(
     model,
     class_set: ClassSet,
     image: Path,
-    intrinsics: Intrinsics,
     name: str,
     args: argparse.Namespace,
 ) -> None:
     """Writes NAME.png and NAME.json for one image.
 
     Raises:
-        UserError: the image cannot be read, or a file cannot be written.
+        ImageError: the image cannot be read.
+        UserError: a file cannot be written.
     """
     import cv2
 
@@ -165,7 +203,8 @@ def process(
     from epropnp_det.engine.images import read_image
     from epropnp_det.engine.json_files import write_json
 
-    pixels = read_image(str(image))
+    pixels = read_image(image)
+    intrinsics = find_matrix(args.intrinsics, image)
     detections = detect(model, pixels, intrinsics, mc_samples=args.mc_samples)
     shown = detections[detections.score >= args.score_thr]
     drawn = picture(

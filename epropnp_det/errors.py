@@ -48,9 +48,9 @@ def one_line(error: BaseException) -> str:
 def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
     """Decorates the `main` of a command, which ends with `sys.exit(main())`.
 
-    A `UserError` becomes one line `error: ...` on stderr and the exit code 2; any other exception
-    is a bug and keeps its traceback. A `RenamedWarning` or `CameraWarning` is shown once,
-    in one line `warning: ...`.
+    A `UserError`, or a `CameraWarning` that --strict makes an error, becomes one line `error: ...`
+    on stderr and the exit code 2; any other exception is a bug and keeps its traceback.
+    A `RenamedWarning` or `CameraWarning` is shown once, in one line `warning: ...`.
     """
 
     @functools.wraps(main)
@@ -61,7 +61,7 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
                 warnings.simplefilter("once", CameraWarning)
                 warnings.showwarning = _show_in_one_line(warnings.showwarning)
                 return main(*args, **kwargs) or 0
-        except UserError as error:
+        except (UserError, CameraWarning) as error:
             print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
             return USER_ERROR_EXIT_CODE
 

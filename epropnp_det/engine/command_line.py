@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import warnings
 from typing import TYPE_CHECKING, Any
 
-from epropnp_det.errors import UserError
+from epropnp_det.errors import CameraWarning, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -43,6 +44,21 @@ def add_device_argument(parser: argparse.ArgumentParser) -> None:
         metavar="{cpu,cuda,cuda:N}",
         help="default: cuda where there is a GPU",
     )
+
+
+def add_strict_argument(parser: argparse.ArgumentParser) -> None:
+    """Adds --strict, which `apply_strict` reads."""
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="doubts about a camera are errors, not warnings",
+    )
+
+
+def apply_strict(args: argparse.Namespace) -> None:
+    """Makes a `CameraWarning` an error from now on, where the command line has --strict."""
+    if args.strict:
+        warnings.simplefilter("error", CameraWarning)
 
 
 def add_launcher_argument(parser: argparse.ArgumentParser) -> None:

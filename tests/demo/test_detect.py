@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -24,8 +25,10 @@ def detect_demo(monkeypatch: pytest.MonkeyPatch):
     return detect
 
 
-def run(out: Path, *images: Path) -> subprocess.CompletedProcess[str]:
-    options = ["--intrinsics", "1266.4,1266.4,816.3,491.5", "--config", f"{CONFIG}.py"]
+def run(
+    out: Path, *images: Path | str, intrinsics: str = "1266.4,1266.4,816.3,491.5"
+) -> subprocess.CompletedProcess[str]:
+    options = ["--intrinsics", intrinsics, "--config", f"{CONFIG}.py"]
     options += ["--checkpoint", f"{CONFIG}.pth", "--out", str(out)]
     command = [sys.executable, str(ROOT / "demo/detect.py"), *map(str, images), *options]
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
@@ -61,3 +64,44 @@ def test_outputs_that_cannot_be_written_are_one_line_and_inputs_stay(tmp_path: P
         assert result.stderr.strip().splitlines()[-1].startswith("error: ")
         assert "Traceback" not in result.stderr
     assert image.read_bytes() == before
+
+
+def test_broken_images_are_skipped_and_counted(tmp_path: Path):
+    drive = tmp_path / "drive"
+    drive.mkdir()
+    for name in ("0.png", "3.png"):
+        cv2.imwrite(str(drive / name), np.zeros((900, 1600, 3), np.uint8))
+    whole = (drive / "0.png").read_bytes()
+    (drive / "1.png").write_bytes(whole[: len(whole) // 2])
+    (drive / "2.jpg").write_bytes(b"")
+    result = run(tmp_path / "out", drive, intrinsics="fov=64.6")
+    assert result.returncode == USER_ERROR_EXIT_CODE
+    lines = result.stderr.strip().splitlines()
+    skipped = [line for line in lines if line.startswith("skipped: image ")]
+    assert [line.split(" is ")[0].rsplit("/", 1)[-1] for line in skipped] == ["1.png", "2.jpg"]
+    assert lines[-1].startswith("error: 2 of 4 images skipped; first: image ")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"{stem}{suffix}" for stem in "03" for suffix in (".png", ".json")
+    }
+    camera = json.loads((tmp_path / "out" / "0.json").read_text())["cam_intrinsic"]
+    assert camera[0][2] == 800
+    assert camera[0][0] == pytest.approx(1266, abs=5)
+
+
+def test_a_doubt_is_an_error_where_it_should_be_one(tmp_path: Path):
+    cv2.imwrite(str(tmp_path / "0.png"), np.zeros((900, 1600, 3), np.uint8))
+    result = run(tmp_path / "out", tmp_path / "0.png", "--strict", intrinsics="400,400,800,450")
+    assert result.returncode == USER_ERROR_EXIT_CODE
+    assert (
+        result.stderr.strip().splitlines()[-1].startswith("error: focal length 400 px is unusual")
+    )
+
+
+def test_files_of_intrinsics_are_not_overwritten(detect_demo, tmp_path: Path):
+    (tmp_path / "0.json").write_text("[1, 2, 3, 4]")
+    for source in (str(tmp_path), f"{tmp_path}/0.json", f"{tmp_path}/0.json:P2"):
+        files = detect_demo.intrinsics_files(source)
+        assert files == [tmp_path / "0.json"]
+        with pytest.raises(UserError, match="is an input file"):
+            detect_demo.refuse_to_overwrite(files, tmp_path, ["0"])
+    assert detect_demo.intrinsics_files("1,2,3,4") == []
