@@ -27,7 +27,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         "--eval",
         metavar="METRIC",
-        help="bbox: the official metrics, printed and written to metrics.json",
+        help="bbox: the official metrics of detection; bop: those of object poses. Printed and "
+        "written to metrics.json",
     )
     parser.add_argument(
         "--format-only",
@@ -80,8 +81,8 @@ def main() -> None:
     from epropnp_det.engine.prediction import predict_dataset
 
     config, device = start(args)
-    if args.eval not in (None, "bbox"):
-        raise UserError(f"--eval {args.eval}: the only metric is bbox")
+    if args.eval not in (None, "bbox", "bop"):
+        raise UserError(f"--eval {args.eval}: the metrics are bbox, and bop for object poses")
     model = init_model(config, args.checkpoint, device)
     dataset = build_dataset(config.data.test, test_mode=True, config=config)
     results = predict_dataset(model, dataset, workers=config.data.workers_per_gpu)

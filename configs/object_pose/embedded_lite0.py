@@ -13,4 +13,8 @@ _base_ = [
     "./_base_/schedules/adamw_steps.py",
     "./_base_/default_runtime.py",
 ]
-data = dict(train=dict(patch={{_base_.patch}}))
+data = dict(
+    train=dict(patch={{_base_.patch}}),
+    val=dict(patch={{_base_.patch}}),
+    test=dict(patch={{_base_.patch}}),
+)

@@ -4,12 +4,14 @@ registers the model with mmcv's registries.
 
 from epropnp_det import compat
 
+from .data.bop_targets import BopTargets
 from .data.rendered_crops import RenderedCrops
 from .estimator import ObjectPoseEstimator
 from .heads import CorrespondenceHead
 from .network import EfficientNetLite, FinestPyramidLevel, UpsamplingDecoder
 
 __all__ = [
+    "BopTargets",
     "CorrespondenceHead",
     "EfficientNetLite",
     "FinestPyramidLevel",

@@ -13,6 +13,7 @@ from mmdet.models.detectors.base import BaseDetector
 from torch import Tensor
 
 from epropnp_det.engine.registry import MODELS
+from epropnp_det.errors import UserError
 from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, gauss_newton
 
 from .problem import PointSettings, problem_of_all_cells
@@ -38,7 +39,8 @@ class ObjectPoseEstimator(BaseDetector):
         losses: `coordinate`, `pose`, `position`, `orientation` and the switches of
             `ObjectPoseLosses`.
         train_cfg: `pnp`, settings of `EProPnP6DoF` in training.
-        test_cfg: `pnp`, settings of `EProPnP6DoF` in a test; `start`, 'random' or 'epnp'.
+        test_cfg: `pnp`, settings of `EProPnP6DoF` in a test; `start`, 'random' or 'epnp';
+            `samples`, whether results have pose samples (default: they have none).
         points: fields of `PointSettings` to change.
 
     Raises:
@@ -68,6 +70,7 @@ class ObjectPoseEstimator(BaseDetector):
         self.start = test_cfg["start"]
         if self.start not in STARTS:
             raise ValueError(f"test_cfg: unknown start {self.start!r}; use one of {STARTS}")
+        self.with_samples = bool(test_cfg.get("samples", False))
         pnp = dict(test_cfg["pnp"])
         self.layer = EProPnP6DoF(**(pnp if self.start == "random" else dict(pnp, init=None)))
 
@@ -90,7 +93,16 @@ class ObjectPoseEstimator(BaseDetector):
             origin, side, matrix, half_extent, object_index: fields of `PatchGeometry`.
             rescale: ignored; poses are in the camera frame whatever the patch.
             kwargs: further arguments of `forward_train` or `simple_test`.
+
+        Raises:
+            UserError: the head has no channels for an object.
         """
+        objects = self.head.objects
+        if objects is not None and object_index.max() >= objects:
+            raise UserError(
+                f"the head has channels for {objects} objects and the data has more; set "
+                "model.head.objects to the number of objects of the data"
+            )
         geometry = PatchGeometry(origin, side, matrix, half_extent, object_index)
         work = self.forward_train if return_loss else self.simple_test
         return work(img, geometry, **kwargs)
@@ -203,7 +215,8 @@ class ObjectPoseEstimator(BaseDetector):
         """
         if generators is None:
             generators = [torch.Generator(img.device).manual_seed(0) for _ in img]
-        poses = self.estimate(img, geometry, generators).to("cpu")
+        mc_samples = self.layer.settings.mc_samples if self.with_samples else None
+        poses = self.estimate(img, geometry, generators, mc_samples).to("cpu")
         return [dict(object_pose=poses[index : index + 1]) for index in range(len(img))]
 
     def aug_test(self, imgs, img_metas, **kwargs):

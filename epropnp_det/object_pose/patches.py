@@ -41,7 +41,7 @@ class PatchSettings:
 
 
 def cut_patch(
-    image: np.ndarray, box: Sequence[float], settings: PatchSettings
+    image: np.ndarray, box: Sequence[float] | np.ndarray, settings: PatchSettings
 ) -> tuple[Tensor, np.ndarray, float]:
     """The patch around a box.
 

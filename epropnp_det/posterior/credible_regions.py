@@ -20,7 +20,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .density import distances, knn_mass, radius_containing_mass, yaw_distances
+from .density import (
+    distances,
+    knn_mass,
+    radius_containing_mass,
+    rotation_distances,
+    yaw_distances,
+)
 
 NOMINAL = (0.5, 0.68, 0.9, 0.95)
 
@@ -36,15 +42,44 @@ def position_hpd_level(position: np.ndarray, weight: np.ndarray, truth: np.ndarr
     """Level in [0, 1] of a true position (D,) in weighted samples (S, D); independent of units and
     axes.
     """
+    samples, place = _whitened(position, weight, truth)
+    return _level(distances(samples, samples), distances(place, samples), weight)
+
+
+def orientation_hpd_level(quaternion: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:
+    """Level in [0, 1] of a true orientation (4,) in weighted samples (S, 4). They are unit
+    quaternions, whose signs change nothing.
+    """
+    among = rotation_distances(quaternion, quaternion)
+    return _level(among, rotation_distances(truth[None], quaternion), weight)
+
+
+def pose_hpd_level(pose: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:
+    """Level in [0, 1] of a true pose (7,) in weighted samples (S, 7): x, y, z, qw, qx, qy, qz.
+
+    The distance of two poses is that of their positions in standard deviations and that of their
+    orientations in root mean square angles of the samples, as the legs of a right triangle.
+    """
+    samples, place = _whitened(pose[:, :3], weight, truth[:3])
+    turns = rotation_distances(pose[:, 3:], pose[:, 3:])
+    share = weight / weight.sum()
+    unit = math.sqrt(max(share @ turns**2 @ share, np.finfo(float).tiny) / 3)
+    among = np.hypot(distances(samples, samples), turns / unit)
+    turned = rotation_distances(truth[None, 3:], pose[:, 3:])
+    return _level(among, np.hypot(distances(place, samples), turned / unit), weight)
+
+
+def _whitened(
+    position: np.ndarray, weight: np.ndarray, truth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Samples (S, D) and truth (1, D) in standard deviations: along a viewing ray positions are far
+    less certain than across.
+    """
     weight = weight / weight.sum()
     centred = position - weight @ position
-    # Distances in standard deviations: along a viewing ray positions are far less certain than
-    # across.
     scale, axes = np.linalg.eigh((weight * centred.T) @ centred)
     whiten = axes / np.sqrt(np.clip(scale, np.finfo(float).tiny, None))
-    samples = centred @ whiten
-    place = (truth - weight @ position) @ whiten
-    return _level(distances(samples, samples), distances(place[None], samples), weight)
+    return centred @ whiten, (truth - weight @ position)[None] @ whiten
 
 
 def _level(among: np.ndarray, to_truth: np.ndarray, weight: np.ndarray) -> float:

@@ -32,6 +32,12 @@ def yaw_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.abs(wrapped(one[:, None] - other))
 
 
+def rotation_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """(A, 4), (B, 4) unit quaternions -> (A, B) angle of the rotation between them, in [0, pi]."""
+    chord = np.minimum(distances(one, other), distances(one, -other))
+    return 4 * np.arcsin(np.clip(chord / 2, 0, 1))
+
+
 def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(A, D), (B, D) -> (A, B) Euclidean."""
     return np.linalg.norm(one[:, None] - other, axis=-1)

@@ -8,12 +8,15 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 from scipy.special import i0e
 
 from epropnp_det.posterior.credible_regions import (
     NOMINAL,
     binomial_error,
     coverage,
+    orientation_hpd_level,
+    pose_hpd_level,
     position_hpd_level,
     yaw_hpd_level,
 )
@@ -62,6 +65,17 @@ def assert_calibrated(levels: np.ndarray) -> None:
         assert abs(coverage(levels, nominal) - nominal) < tolerance, nominal
 
 
+def poses(rng: np.random.Generator, count: int) -> np.ndarray:
+    """Positions along a ray; orientations around two that are opposite about z, with random signs
+    of the quaternions.
+    """
+    turn = Rotation.from_rotvec(rng.normal(size=(count, 3)) * (0.3, 0.05, 0.05))
+    opposite = np.pi * (rng.random((count, 1)) < 0.3) * (0.0, 0.0, 1.0)
+    quaternion = (turn * Rotation.from_rotvec(opposite)).as_quat(scalar_first=True)
+    place = rng.normal(size=(count, 3)) * (0.01, 0.01, 0.1)
+    return np.concatenate([place, quaternion * rng.choice((-1, 1), (count, 1))], axis=1)
+
+
 def hpd_levels(level: Callable, draw: QuerySample, truth: QuerySample, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     return np.array(
@@ -77,6 +91,17 @@ def test_true_yaws_lie_in_the_regions_as_often_as_promised(draw: QuerySample) ->
 @pytest.mark.parametrize("draw", POSITIONS.values(), ids=POSITIONS)
 def test_true_positions_lie_in_the_regions_as_often_as_promised(draw: QuerySample) -> None:
     assert_calibrated(hpd_levels(position_hpd_level, draw, draw))
+
+
+def test_true_poses_lie_in_the_regions_as_often_as_promised() -> None:
+    assert_calibrated(hpd_levels(pose_hpd_level, poses, poses))
+
+
+def test_true_orientations_lie_in_the_regions_as_often_as_promised() -> None:
+    def draw(rng: np.random.Generator, count: int) -> np.ndarray:
+        return poses(rng, count)[:, 3:]
+
+    assert_calibrated(hpd_levels(orientation_hpd_level, draw, draw))
 
 
 def test_weights_count_as_samples_do() -> None:

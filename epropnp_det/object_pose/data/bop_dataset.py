@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,6 +31,8 @@ HALF_PIXEL = 0.5
 CAMERA_FILE = "camera.json"
 CAMERAS_FILE = "scene_camera.json"
 TARGETS_FILE = "test_targets_bop19.json"
+# Visible share of an object that makes it a target.
+LEAST_VISIBLE = 0.1
 IMAGE_FOLDERS = ("rgb", "gray")
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _REMEDY = "write it as BOP's standard layout has it (bop_datasets_format.md of the BOP toolkit)"
@@ -248,24 +251,66 @@ def target_truths(
     by_key = {(image.scene_id, image.image_id): image for image in images}
     truths = []
     for target in targets:
-        where = f"{source}: object {target.object_id}"
-        image = by_key.get((target.scene_id, target.image_id))
-        if image is None:
-            raise UserError(
-                f"{where}: image {target.image_id} of scene {target.scene_id} is not in the split; "
-                "copy it there or drop the target"
-            )
-        shown = [each for each in image.instances if each.object_id == target.object_id]
-        if len(shown) < target.count:
-            raise UserError(
-                f"{where}: image {target.image_id} of scene {target.scene_id} shows {len(shown)} "
-                f"of {target.count}; correct 'inst_count' or scene_gt.json"
-            )
-        shown = sorted(shown, key=lambda each: -1 if each.visibility is None else -each.visibility)
-        poses = RigidPose.stack([each.pose for each in shown[: target.count]])
+        image = find_target_image(target, by_key, source)
+        wanted = wanted_instances(target, image, source)
+        poses = RigidPose.stack([each.pose for each in wanted])
         ids = (target.scene_id, target.image_id, target.object_id)
         truths.append(TargetTruth(*ids, target.count, poses, image.camera_matrix, image.size[0]))
     return truths
+
+
+def find_target_image(
+    target: BopTarget,
+    by_key: Mapping[tuple[int, int], BopImage],
+    source: str | Path = TARGETS_FILE,
+) -> BopImage:
+    """The image of a target; `by_key` has all images by scene and number.
+
+    Raises:
+        UserError: the split has no such image.
+    """
+    image = by_key.get((target.scene_id, target.image_id))
+    if image is None:
+        raise UserError(
+            f"{source}: object {target.object_id}: image {target.image_id} of scene "
+            f"{target.scene_id} is not in the split; copy it there or drop the target"
+        )
+    return image
+
+
+def wanted_instances(
+    target: BopTarget, image: BopImage, source: str | Path = TARGETS_FILE
+) -> list[BopInstance]:
+    """The instances that a target counts: the most visible ones, as in the challenge.
+
+    Raises:
+        UserError: the image shows fewer.
+    """
+    shown = [each for each in image.instances if each.object_id == target.object_id]
+    if len(shown) < target.count:
+        raise UserError(
+            f"{source}: object {target.object_id}: image {target.image_id} of scene "
+            f"{target.scene_id} shows {len(shown)} of {target.count}; correct 'inst_count' or "
+            "scene_gt.json"
+        )
+    shown = sorted(shown, key=lambda each: -1 if each.visibility is None else -each.visibility)
+    return shown[: target.count]
+
+
+def targets_of_images(
+    images: Sequence[BopImage], least_visible: float = LEAST_VISIBLE
+) -> list[BopTarget]:
+    """Targets for a split without a file of them: every object of which enough is visible."""
+    targets = []
+    for image in images:
+        seen = Counter(
+            each.object_id
+            for each in image.instances
+            if each.visibility is None or each.visibility >= least_visible
+        )
+        ids = (image.scene_id, image.image_id)
+        targets += [BopTarget(*ids, object_id, seen[object_id]) for object_id in sorted(seen)]
+    return targets
 
 
 def read_image(image: BopImage) -> np.ndarray:

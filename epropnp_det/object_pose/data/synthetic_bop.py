@@ -26,7 +26,7 @@ from tqdm import tqdm
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 
-from .bop_dataset import CAMERA_FILE, HALF_PIXEL, TARGETS_FILE
+from .bop_dataset import CAMERA_FILE, HALF_PIXEL, LEAST_VISIBLE, TARGETS_FILE
 from .coordinate_maps import object_maps, pixel_centers, whole_silhouette
 from .object_models import INFO_FILE, METRES, load_models
 from .procedural_models import write_procedural_models
@@ -40,7 +40,6 @@ IMAGE_SIZE = (640, 480)
 MARKER = "synthetic_bop.json"
 TRAINING = "train_pbr"
 TEST = "test"
-LEAST_VISIBLE_TARGET = 0.1
 _RECORDS = ".records"
 _QUALITY = 95
 
@@ -249,7 +248,7 @@ def _write_targets(root: Path, settings: DatasetSettings) -> None:
             seen = [
                 entry["obj_id"]
                 for entry, each in zip(entries, info[image])
-                if each["visib_fract"] >= LEAST_VISIBLE_TARGET
+                if each["visib_fract"] >= LEAST_VISIBLE
             ]
             targets += [_target(scene, image, key, seen) for key in sorted(set(seen))]
     write_json(root / TARGETS_FILE, targets)

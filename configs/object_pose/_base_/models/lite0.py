@@ -25,6 +25,7 @@ model = dict(
     ),
     test_cfg=dict(
         start="random",
+        samples=True,
         pnp=dict(
             mc_samples=512,
             amis_rounds=4,

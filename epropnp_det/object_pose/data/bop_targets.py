@@ -1,0 +1,129 @@
+"""The objects of a BOP split that a test is to find: a patch for each, and the scores of poses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from mmdet.datasets.builder import DATASETS
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from epropnp_det.errors import UserError
+
+from ..evaluation.bop_report import PoseGoal, report
+from ..patches import PatchSettings, cut_patch
+from ..structures import ObjectPoses
+from .bop_dataset import TARGETS_FILE, BopImage, read_image, read_split, target_truths
+from .object_models import load_models
+from .rendered_crops import class_names, known_objects
+from .target_boxes import chosen_targets, detected_boxes, true_boxes
+
+METRIC = "bop"
+
+
+@DATASETS.register_module()
+class BopTargets(Dataset):
+    """Patches of the targets of a BOP split, for tests.
+
+    Args:
+        root: folder of the data set, with `models` and, for the errors, `models_eval`.
+        patch: fields of `PatchSettings`.
+        split: folder of the scenes.
+        objects: BOP's numbers of the objects, in the order of the model; None for all of `models`.
+            Targets of other objects are left out.
+        targets_file: of the targets, below `root`; None for every instance that is visible enough.
+        detections: file of boxes in BOP's JSON form; None for the boxes of the ground truth.
+        jitter: largest relative change of the size of a true box, and of its centre in sides.
+        every: only each n-th image that has targets.
+        seed: of the jitter.
+        test_mode: must be set.
+
+    Raises:
+        UserError: a file is missing, broken or does not fit the others, or a training.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        patch: Mapping[str, Any],
+        split: str = "test",
+        objects: Sequence[int] | None = None,
+        targets_file: str | None = TARGETS_FILE,
+        detections: str | None = None,
+        jitter: float = 0.0,
+        every: int = 1,
+        seed: int = 0,
+        test_mode: bool = True,
+    ):
+        if not test_mode:
+            raise UserError("BopTargets is for tests; name RenderedCrops in data.train")
+        folder = Path(root)
+        self.models = load_models(folder / "models")
+        self.objects = known_objects(self.models, objects)
+        self.CLASSES = class_names(self.objects)
+        self.patch = PatchSettings(**patch)
+        images = read_split(root, split)
+        targets = chosen_targets(folder, targets_file, images, self.objects, every)
+        if detections is None:
+            self.boxes = list(true_boxes(targets, images, jitter, seed))
+            source = f"ground truth, changed by up to {jitter:g}" if jitter else "ground truth"
+        else:
+            self.boxes = detected_boxes(targets, images, detections, self.models)
+            source = detections
+        self.goal = PoseGoal(folder, split, source, target_truths(targets, images), self.boxes)
+        # The boxes of an image follow each other.
+        self._latest: tuple[BopImage, np.ndarray] | None = None
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """Arguments of `ObjectPoseEstimator.simple_test`, without the batch dim."""
+        each = self.boxes[index]
+        if self._latest is None or self._latest[0] is not each.image:
+            self._latest = (each.image, cv2.cvtColor(read_image(each.image), cv2.COLOR_RGB2BGR))
+        image = self._latest[1]
+        img, origin, side = cut_patch(image, each.box, self.patch)
+        return dict(
+            img=img,
+            origin=torch.tensor(origin, dtype=torch.float32),
+            side=torch.tensor(side, dtype=torch.float32),
+            matrix=torch.tensor(each.image.camera_matrix, dtype=torch.float32),
+            half_extent=torch.tensor(self.models[each.object_id].half_extents, dtype=torch.float32),
+            object_index=torch.tensor(self.objects.index(each.object_id)),
+        )
+
+    def check_evaluation(self, names: Sequence[str] | None) -> list[str]:
+        """The metrics to compute; None are all.
+
+        Raises:
+            UserError: an unknown name.
+        """
+        unknown = [name for name in names or () if name != METRIC]
+        if unknown:
+            raise UserError(f"--eval {unknown[0]}: the only metric of object poses is {METRIC}")
+        return [METRIC]
+
+    def evaluate(
+        self,
+        results: Sequence[Mapping[str, ObjectPoses]],
+        metric: str | Sequence[str] = METRIC,
+        jsonfile_prefix: str | None = None,
+        logger: Any = None,
+    ) -> dict[str, float]:
+        """Numbers of the metrics by name; files and a table in the folder `jsonfile_prefix`.
+
+        Args:
+            results: what the model returns for each box.
+            metric: only 'bop'.
+            jsonfile_prefix: folder for the result file, tables and levels; None writes nothing.
+            logger: prints the table; None prints it to the terminal.
+        """
+        self.check_evaluation([metric] if isinstance(metric, str) else metric)
+        poses = [result["object_pose"] for result in results]
+        return report(self.goal, poses, jsonfile_prefix, logger)

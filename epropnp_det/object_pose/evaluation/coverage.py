@@ -1,0 +1,87 @@
+"""How often the regions of the predicted pose distributions hold the true pose."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tqdm import tqdm
+
+from epropnp_det.posterior.credible_regions import (
+    NOMINAL,
+    coverage,
+    orientation_hpd_level,
+    pose_hpd_level,
+    position_hpd_level,
+)
+
+from ..data.object_models import ObjectModel
+from ..rigid_pose import RigidPose
+from ..structures import ObjectPoses
+from .pose_errors import nearest_symmetric_truth
+
+QUANTITIES = ("position", "orientation", "pose")
+
+
+@dataclass(frozen=True)
+class PoseLevels:
+    """Levels of the true pose of an object, see `epropnp_det.posterior.credible_regions`: the true
+    value lies inside the region of probability p where level <= p.
+
+    Args:
+        symmetric: whether the object has symmetries. The true pose is then that of its symmetric
+            poses whose orientation is nearest to the predicted one.
+    """
+
+    object_id: int
+    symmetric: bool
+    position: float
+    orientation: float
+    pose: float
+
+
+def pose_levels(
+    poses: Sequence[ObjectPoses],
+    truths: Sequence[RigidPose],
+    models: Sequence[ObjectModel],
+) -> list[PoseLevels]:
+    """Levels of the true poses of N objects in their predicted samples; objects without a posterior
+    are left out.
+
+    Args:
+        poses: N batches of one object each.
+        truths: N true poses.
+        models: the model of each object.
+    """
+    progress = tqdm(poses, desc="coverage", unit="object", disable=None)
+    rows = zip(progress, truths, models)
+    return [
+        _levels(pose, truth, model)
+        for pose, truth, model in rows
+        if pose.sample_weight is not None and bool(pose.sample_weight.isfinite().all())
+    ]
+
+
+def _levels(pose: ObjectPoses, truth: RigidPose, model: ObjectModel) -> PoseLevels:
+    assert pose.sample_pose is not None and pose.sample_weight is not None
+    samples = pose.sample_pose[0].double().numpy()
+    weight = pose.sample_weight[0].double().numpy()
+    estimate = RigidPose.from_vector(pose.pose[0].double().numpy())
+    true = nearest_symmetric_truth(estimate, truth, model.symmetries).to_vector()
+    return PoseLevels(
+        model.object_id,
+        model.is_symmetric,
+        position_hpd_level(samples[:, :3], weight, true[:3]),
+        orientation_hpd_level(samples[:, 3:], weight, true[3:]),
+        pose_hpd_level(samples, weight, true),
+    )
+
+
+def coverage_table(levels: Sequence[PoseLevels]) -> dict[str, float]:
+    """Shares of the true poses inside the regions, by quantity and nominal probability."""
+    table = {}
+    for quantity in QUANTITIES:
+        values = [getattr(each, quantity) for each in levels]
+        for nominal in NOMINAL:
+            table[f"coverage {quantity} {nominal:g}"] = coverage(values, nominal)
+    return table

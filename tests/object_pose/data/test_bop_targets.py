@@ -1,0 +1,152 @@
+"""The targets of a BOP split as a test has them, and the scores of poses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from epropnp_det.engine.prediction import predict_dataset
+from epropnp_det.errors import UserError
+from epropnp_det.object_pose.data.bop_targets import BopTargets
+from epropnp_det.object_pose.evaluation.bop_results import read_results
+from epropnp_det.object_pose.structures import ObjectPoses
+from tests import tolerances
+from tests.object_pose import bop_factory
+from tests.object_pose.small import PATCH, small_estimator
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return bop_factory.write_dataset(tmp_path / "bop_set")
+
+
+def targets(root: Path, **changes) -> BopTargets:
+    return BopTargets(str(root), **(dict(patch=dict(size=PATCH)) | changes))
+
+
+def perfect(dataset: BopTargets, samples: int = 64, spread: float = 0.0) -> list[dict]:
+    """True poses; samples differ from them by up to `spread` metres."""
+    results = []
+    rng = np.random.default_rng(0)
+    for box in dataset.boxes:
+        pose = torch.tensor(box.instance.pose.to_vector())[None]
+        moved = pose[:, None].repeat(1, samples, 1)
+        moved[..., :3] += torch.tensor(rng.normal(0, max(spread, 1e-6), (1, samples, 3)))
+        moved[..., 3:] += torch.tensor(rng.normal(0, 1e-6, (1, samples, 4)))
+        weight = torch.full((1, samples), 1 / samples)
+        valid = torch.ones(1, dtype=torch.bool)
+        zero = torch.zeros(1)
+        results.append(
+            dict(object_pose=ObjectPoses(pose, torch.eye(6)[None], zero, valid, moved, weight))
+        )
+    return results
+
+
+def test_true_poses_are_found(root: Path, tmp_path: Path):
+    dataset = targets(root)
+    assert len(dataset) == 4 and dataset.CLASSES == ("obj_000001", "obj_000002")
+    out = tmp_path / "out"
+    out.mkdir()
+    numbers = dataset.evaluate(perfect(dataset), jsonfile_prefix=str(out))
+    assert all(numbers[name] == 1 for name in numbers if name.split("/")[0].startswith("A"))
+    assert numbers["5 deg 5 cm/obj_000002"] == 1 and numbers["invalid poses"] == 0
+    found = read_results(out / "epropnp_bopset-test.csv")
+    for result, box in zip(found, dataset.boxes, strict=True):
+        difference = result.pose.translation - box.instance.pose.translation
+        assert np.abs(difference).max() < tolerances.EXACT
+    assert "| mean of objects | 100.0" in (out / "table.md").read_text()
+    assert len(json.loads((out / "levels.json").read_text())) == 4
+
+
+def test_an_invalid_pose_is_counted_and_finds_nothing(root: Path):
+    dataset = targets(root)
+    results = perfect(dataset)
+    bad = results[0]["object_pose"]
+    results[0] = dict(object_pose=ObjectPoses(*[*vars(bad).values()][:3], ~bad.valid))
+    numbers = dataset.evaluate(results)
+    assert numbers["invalid poses"] == 1
+    assert numbers["ADD(-S) 0.1d/obj_000001"] == 0.5 and numbers["AR_MSSD/targets"] == 0.75
+
+
+def test_jitter_moves_boxes_by_its_share_alone(root: Path):
+    true = np.array([each.box for each in targets(root).boxes])
+    moved = np.array([each.box for each in targets(root, jitter=0.1).boxes])
+    again = np.array([each.box for each in targets(root, jitter=0.1).boxes])
+    other = np.array([each.box for each in targets(root, jitter=0.1, seed=1).boxes])
+    assert (moved == again).all() and (moved != other).any()
+    size = true[:, 2:]
+    change = (moved[:, :2] + moved[:, 2:] / 2 - true[:, :2] - size / 2) / size
+    assert 0 < np.abs(change).max() <= 0.1
+    assert 0 < np.abs(moved[:, 2:] / size - 1).max() <= 0.1
+
+
+def test_boxes_of_a_detector(root: Path):
+    box = dict(scene_id=3, image_id=7, category_id=1, bbox=[40, 30, 50, 40], score=0.5, time=0.1)
+    entries = [box, dict(box, score=0.9, bbox=[45, 35, 50, 40]), dict(box, category_id=2)]
+    bop_factory.write(root / "found.json", entries)
+    dataset = targets(root, detections=str(root / "found.json"))
+    # The target counts one instance: the detection of higher score.
+    assert [(each.object_id, each.score) for each in dataset.boxes] == [(1, 0.9), (2, 0.5)]
+    bop_factory.write(root / "found.json", [dict(box, bbox=[500, 30, 50, 40])])
+    with pytest.raises(UserError, match=r"found\.json: a box overlaps its image of 160x120"):
+        targets(root, detections=str(root / "found.json"))
+    bop_factory.write(root / "found.json", [dict(box, category_id=9)])
+    with pytest.raises(UserError, match="every category_id has a model"):
+        targets(root, detections=str(root / "found.json"))
+
+
+def test_objects_images_and_splits_can_be_chosen(root: Path):
+    dataset = targets(root, objects=(2,), every=2)
+    assert [(each.image.image_id, each.object_id) for each in dataset.boxes] == [(0, 2)]
+    assert dataset[0]["object_index"] == 0
+    # Without a file of targets every object that is visible enough is one.
+    assert len(targets(root, targets_file=None)) == 4
+
+
+@pytest.mark.parametrize(
+    "changes, line",
+    [
+        (dict(objects=(5,)), r"objects \[5\] have no model"),
+        (dict(split="val"), "the splits of"),
+        (dict(test_mode=False), "BopTargets is for tests"),
+        (dict(every=0), "every is 0"),
+        (dict(targets_file="missing.json"), r"missing\.json cannot be read"),
+    ],
+)
+def test_wrong_settings_end_in_one_line(root: Path, changes: dict, line: str):
+    with pytest.raises(UserError, match=line):
+        targets(root, **changes)
+
+
+def test_a_target_without_its_image_and_an_unknown_metric(root: Path):
+    with pytest.raises(UserError, match="the only metric of object poses is bop"):
+        targets(root).evaluate([], metric="bbox")
+    bop_factory.write(
+        root / "test_targets_bop19.json", [dict(scene_id=3, im_id=1, obj_id=1, inst_count=1)]
+    )
+    with pytest.raises(UserError, match="image 1 of scene 3 is not in the split"):
+        targets(root)
+
+
+def test_results_do_not_depend_on_the_rest_of_the_test(root: Path):
+    model = small_estimator(
+        test_cfg=dict(start="random", samples=True, pnp=dict(mc_samples=64, lm_iterations=5))
+    ).eval()
+    everything = predict_dataset(model, targets(root), workers=1)
+    second = predict_dataset(model, targets(root, objects=(1, 2), every=2), workers=0)
+    for one, other in zip(everything[:2], second, strict=True):
+        for name, value in vars(one["object_pose"]).items():
+            again = getattr(other["object_pose"], name)
+            torch.testing.assert_close(value, again, rtol=0, atol=0, equal_nan=True)
+    assert everything[0]["object_pose"].sample_pose.shape == (1, 64, 7)
+
+
+def test_more_objects_than_the_head_has_end_in_one_line(root: Path):
+    settings = dict(type="CorrespondenceHead", in_channels=16, objects=1)
+    model = small_estimator(head=settings).eval()
+    with pytest.raises(UserError, match=r"set model\.head\.objects"):
+        predict_dataset(model, targets(root), workers=0)
