@@ -72,7 +72,7 @@ def pose_hpd_level(pose: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> f
 def _whitened(
     position: np.ndarray, weight: np.ndarray, truth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Samples (S, D) and truth (1, D) in standard deviations: along a viewing ray positions are far
+    """Samples (S, D) and true value (1, D) in standard deviations: along a viewing ray positions are far
     less certain than across.
     """
     weight = weight / weight.sum()

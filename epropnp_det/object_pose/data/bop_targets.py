@@ -36,11 +36,11 @@ class BopTargets(Dataset):
         split: folder of the scenes.
         objects: BOP's numbers of the objects, in the order of the model; None for all of `models`.
             Targets of other objects are left out.
-        targets_file: of the targets, below `root`; None for every instance that is visible enough.
+        targets_file: file below `root`; None for every instance that is visible enough.
         detections: file of boxes in BOP's JSON form; None for the boxes of the ground truth.
         jitter: largest relative change of the size of a true box, and of its centre in sides.
         every: only each n-th image that has targets.
-        seed: of the jitter.
+        seed: start of the random changes.
         test_mode: must be set.
 
     Raises:

@@ -33,7 +33,7 @@ class TargetBox:
 
     Args:
         box: (4,) x, y, w, h [px].
-        score: of the pose in the result file; 1 for boxes of the ground truth.
+        score: score of the pose in the result file; 1 for boxes of the ground truth.
         time: seconds of the detector for the whole image, or `UNKNOWN_TIME`.
         instance: the object in the box; None for boxes of a detector.
     """
@@ -56,7 +56,7 @@ def chosen_targets(
     """The targets of the objects, in each `every`-th image that has targets.
 
     Args:
-        file: of the targets, below `root`; None for every instance that is visible enough.
+        file: targets, below `root`; None for every instance that is visible enough.
 
     Raises:
         UserError: the file is missing or broken, or there is no target.
