@@ -72,8 +72,8 @@ def pose_hpd_level(pose: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> f
 def _whitened(
     position: np.ndarray, weight: np.ndarray, truth: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Samples (S, D) and true value (1, D) in standard deviations: along a viewing ray positions are far
-    less certain than across.
+    """Samples (S, D) and true value (1, D) in standard deviations along the main axes: positions
+    along a viewing ray are far less certain than across.
     """
     weight = weight / weight.sum()
     centred = position - weight @ position

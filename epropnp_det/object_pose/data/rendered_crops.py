@@ -34,7 +34,7 @@ TURNS = 64
 # Textures of grounds and backgrounds; another set for another seed.
 _TEXTURES = 48
 # Smallest share of the silhouette that a training patch shows.
-_LEAST_VISIBLE = 0.15
+_LEAST_SHOWN = 0.15
 _TRIES = 10
 # Variance of a uniform distribution over one pixel.
 _PIXEL_VARIANCE = 1 / 12
@@ -109,7 +109,7 @@ class RenderedCrops(Dataset):
         for attempt in range(_TRIES):
             scene, window = self._draw(self.objects[column], attempt == _TRIES - 1, rng)
             maps, shown = self._labels(scene, window)
-            if shown.sum() >= _LEAST_VISIBLE * maps.mask.sum():
+            if shown.sum() >= _LEAST_SHOWN * maps.mask.sum():
                 break
         sensor = draw_sensor(rng)
         picture = photograph(
