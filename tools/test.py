@@ -1,9 +1,10 @@
 #!/usr/bin/env python
-r"""Tests a checkpoint: the official nuScenes score, a submission file, pictures.
+r"""Tests a checkpoint: metrics, a submission file, pictures.
 
 Example:
     python tools/test.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth \
         --eval bbox --show-dir pictures
+    python tools/test.py configs/detection/my_data.py latest.pth --eval distance iou
     tools/dist_test.sh configs/detection/nuscenes/epropnp_v2_r101_12e_nuscenes.py epoch_12.pth 4 \
         --format-only
 """
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 
 from epropnp_det.engine.command_line import add_config_arguments, add_launcher_argument
-from epropnp_det.errors import UserError, main_guard
+from epropnp_det.errors import main_guard
 
 
 def parse_args() -> argparse.Namespace:
@@ -26,9 +27,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument(
         "--eval",
+        nargs="*",
         metavar="METRIC",
-        help="bbox: the official metrics of detection; bop: those of object poses. Printed and "
-        "written to metrics.json",
+        help="bbox: the official metrics of nuScenes; distance: the same by the annotation file "
+        "alone; iou: average precision by overlap; bop: those of object poses; no name: what fits "
+        "the dataset. Writes metrics.json",
     )
     parser.add_argument(
         "--format-only",
@@ -62,9 +65,9 @@ def parse_args() -> argparse.Namespace:
     add_config_arguments(parser, "model.test_cfg.nms_2d=0.7")
     add_launcher_argument(parser)
     args = parser.parse_args()
-    if not (args.eval or args.format_only or args.show_dir):
-        parser.error("nothing to do: give --eval bbox, --format-only or --show-dir DIR")
-    if args.eval and args.format_only:
+    if args.eval is None and not (args.format_only or args.show_dir):
+        parser.error("nothing to do: give --eval METRIC, --format-only or --show-dir DIR")
+    if args.eval is not None and args.format_only:
         parser.error(
             "--eval and --format-only exclude each other: --eval writes the submission file too"
         )
@@ -81,10 +84,10 @@ def main() -> None:
     from epropnp_det.engine.prediction import predict_dataset
 
     config, device = start(args)
-    if args.eval not in (None, "bbox", "bop"):
-        raise UserError(f"--eval {args.eval}: the metrics are bbox, and bop for object poses")
-    model = init_model(config, args.checkpoint, device)
     dataset = build_dataset(config.data.test, test_mode=True, config=config)
+    if args.eval is not None:
+        args.eval = dataset.check_evaluation(args.eval or None)
+    model = init_model(config, args.checkpoint, device)
     results = predict_dataset(model, dataset, workers=config.data.workers_per_gpu)
     if results is not None:  # the first process
         report(args, dataset, results)
@@ -95,7 +98,7 @@ def report(args: argparse.Namespace, dataset, results: list) -> None:
     from epropnp_det.engine.json_files import write_json
 
     out_dir = args.out_dir or Path("work_dirs") / args.config.stem / "test"
-    if args.eval or args.format_only:
+    if args.eval is not None or args.format_only:
         out_dir.mkdir(parents=True, exist_ok=True)
     if args.format_only:
         path, _ = dataset.format_results(results, jsonfile_prefix=str(out_dir))
@@ -103,7 +106,7 @@ def report(args: argparse.Namespace, dataset, results: list) -> None:
     if args.eval:
         metrics = dataset.evaluate(results, metric=args.eval, jsonfile_prefix=str(out_dir))
         write_json(out_dir / "metrics.json", metrics, indent=1)
-        print(f"metrics and submission: {out_dir}")
+        print(f"metrics: {out_dir}")
     if args.show_dir:
         from epropnp_det.detection.reports.pictures import draw_dataset
 

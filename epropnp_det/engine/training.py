@@ -40,7 +40,7 @@ from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
 from .config import build_dataset, build_model, require_keys
 from .config_keys import check_training_numbers
 from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
-from .hooks.evaluation import EvaluationHook
+from .hooks.evaluation import ChecksEvaluation, EvaluationHook
 from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
 from .seeding import seed_everything
 from .wrapping import wrap_model
@@ -273,11 +273,17 @@ def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: An
 def _validation_set(config: Config) -> Any:
     """The dataset to evaluate while training; None where the config has no `evaluation`, or one
     with `interval=None`.
+
+    Raises:
+        UserError: a metric lacks what it needs.
     """
     evaluation = config.get("evaluation")
     if evaluation is None or evaluation.get("interval", 1) is None:
         return None
-    return build_dataset(config.data.val, test_mode=True, config=config)
+    dataset = build_dataset(config.data.val, test_mode=True, config=config)
+    if isinstance(dataset, ChecksEvaluation):
+        dataset.check_evaluation(evaluation.get("metric"))
+    return dataset
 
 
 def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions) -> None:

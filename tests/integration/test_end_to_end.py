@@ -101,6 +101,8 @@ def tested(config: Path, trained: Path) -> Path:
         trained / "iter_2.pth",
         "--eval",
         "bbox",
+        "distance",
+        "iou",
         "--out-dir",
         folder,
         *pictures,
@@ -137,6 +139,13 @@ def test_evaluation_while_training_is_that_of_the_checkpoint(trained: Path, test
     assert all(
         logged[key] == pytest.approx(metrics[key], abs=1e-4) for key in shared
     )  # the log rounds to four or five digits
+
+
+def test_metrics_of_the_annotation_file_stand_beside_the_official_ones(tested: Path) -> None:
+    metrics = json.loads((tested / "metrics.json").read_text())
+    assert {"mAP", "distance_mAP", "iou_3d_mAP_0.5"} <= metrics.keys()
+    by_class = json.loads((tested / "distance_metrics.json").read_text())["classes"]
+    assert by_class["car"]["AP"] == metrics["distance_car_AP"]
 
 
 def test_submission_has_every_sample(data: Path, tested: Path) -> None:

@@ -15,10 +15,13 @@ from .nuscenes_classes import (
     DETECTION_RANGE,
     SIZE_MEAN,
     SIZE_STD,
+    STATIC_CLASSES,
+    SYMMETRY,
 )
 
 # Label of a box whose attribute is not known: torch's cross-entropy leaves this label out.
 UNKNOWN_ATTRIBUTE = -100
+SYMMETRIES = ("half_turn", "round")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ class ClassSet:
             that is left out has none.
         detection_range: by class name, m from the vehicle in the ground plane; boxes beyond it are
             left out of a sample. A class that is left out has no limit.
+        symmetry: by class name, "half_turn" where a half turn changes nothing (headings are
+            compared modulo pi), "round" where no turn does (headings are not compared).
+        static_classes: names of classes that never move: their velocity is not evaluated.
 
     Raises:
         ValueError: lengths that disagree, sizes that are not positive, or unknown names.
@@ -47,6 +53,8 @@ class ClassSet:
     attributes: tuple[str, ...] = ("none",)
     admitted_attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     detection_range: Mapping[str, float] = field(default_factory=dict)
+    symmetry: Mapping[str, str] = field(default_factory=dict)
+    static_classes: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name in ("size_mean", "size_std"):
@@ -59,10 +67,16 @@ class ClassSet:
                 )
             if any(len(row) != 3 or min(row) <= 0 for row in rows):
                 raise ValueError(f"classes: each row of {name} must be three positive numbers")
-        for key in ("admitted_attributes", "detection_range"):
+        for key in ("admitted_attributes", "detection_range", "symmetry", "static_classes"):
             for name in getattr(self, key):
                 if name not in self.class_names:
                     raise ValueError(f"classes: {key} names an unknown class {name!r}")
+        for name, symmetry in self.symmetry.items():
+            if symmetry not in SYMMETRIES:
+                raise ValueError(
+                    f"classes: symmetry of {name!r} is {symmetry!r}; choose from "
+                    f"{', '.join(SYMMETRIES)}"
+                )
         for name, admitted in self.admitted_attributes.items():
             unknown = set(admitted) - set(self.attributes)
             if unknown:
@@ -97,7 +111,14 @@ class ClassSet:
 
 
 NUSCENES = ClassSet(
-    CLASSES, SIZE_MEAN, SIZE_STD, ATTRIBUTES, dict(ADMITTED_ATTRIBUTES), dict(DETECTION_RANGE)
+    CLASSES,
+    SIZE_MEAN,
+    SIZE_STD,
+    ATTRIBUTES,
+    dict(ADMITTED_ATTRIBUTES),
+    dict(DETECTION_RANGE),
+    dict(SYMMETRY),
+    STATIC_CLASSES,
 )
 
 
@@ -105,8 +126,9 @@ def class_set(settings: Mapping[str, Any] | Sequence[str] | None = None) -> Clas
     """Classes from a config.
 
     Args:
-        settings: the fields of `ClassSet`; or class names alone, where attributes and ranges are
-            those of nuScenes for the classes that it has. None means the ten classes of nuScenes.
+        settings: the fields of `ClassSet`; or class names alone, where attributes, ranges and
+            symmetries are those of nuScenes for the classes that it has. None means the ten classes
+            of nuScenes.
 
     Raises:
         TypeError: an unknown or a missing key.
@@ -122,4 +144,6 @@ def class_set(settings: Mapping[str, Any] | Sequence[str] | None = None) -> Clas
         attributes=ATTRIBUTES,
         admitted_attributes={n: a for n, a in ADMITTED_ATTRIBUTES.items() if n in names},
         detection_range={n: r for n, r in DETECTION_RANGE.items() if n in names},
+        symmetry={n: s for n, s in SYMMETRY.items() if n in names},
+        static_classes=tuple(n for n in STATIC_CLASSES if n in names),
     )

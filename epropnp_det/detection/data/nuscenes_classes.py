@@ -101,3 +101,8 @@ DETECTION_RANGE: Mapping[str, float] = MappingProxyType(
 # Classes that a half turn does not change: the devkit counts the heading of barriers modulo pi, and
 # that of cones not at all.
 HALF_TURN_CLASSES = ("traffic_cone", "barrier")
+
+# The same as a setting of a class set: of cones the devkit compares no heading at all.
+SYMMETRY: Mapping[str, str] = MappingProxyType({"traffic_cone": "round", "barrier": "half_turn"})
+# Classes whose velocity the devkit does not evaluate.
+STATIC_CLASSES = ("traffic_cone", "barrier")

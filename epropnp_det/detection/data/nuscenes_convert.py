@@ -207,15 +207,12 @@ def _convert_part(
     return _PartResult(len(chosen), point_files)
 
 
-def open_database(data_root: str | Path, version: str) -> NuScenes:
-    """The devkit's database, after checking what its own assertions would report without naming the
-    remedy.
+def check_database(root: Path, version: str) -> None:
+    """Checks that the tables of a database are there.
 
     Raises:
-        UserError: the folder, the version, a table or a map image is missing, or a table is not
-            JSON.
+        UserError: the folder, the version or a table is missing.
     """
-    root = Path(data_root)
     if not root.is_dir():
         raise UserError(
             f"data root {root} is not a folder; give the folder that holds samples/, maps/ and "
@@ -233,6 +230,18 @@ def open_database(data_root: str | Path, version: str) -> NuScenes:
                 f"table {root / version / table}.json is missing; unpack the metadata archive of "
                 f"{version} again"
             )
+
+
+def open_database(data_root: str | Path, version: str) -> NuScenes:
+    """The devkit's database, after checking what its own assertions would report without naming the
+    remedy.
+
+    Raises:
+        UserError: the folder, the version, a table or a map image is missing, or a table is not
+            JSON.
+    """
+    root = Path(data_root)
+    check_database(root, version)
     try:
         return KeyframeDatabase(version=version, dataroot=str(root), verbose=False)
     except json.JSONDecodeError as error:

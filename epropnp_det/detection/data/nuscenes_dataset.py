@@ -1,4 +1,4 @@
-"""Camera images with 3D boxes from annotation files, and the official nuScenes score."""
+"""Camera images with 3D boxes from annotation files, and the score of detections in them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,25 @@ from mmdet3d.datasets import NuScenesMonoDataset
 from mmdet3d.datasets.builder import DATASETS
 from tqdm import tqdm
 
+from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 
 from ..boxes import Boxes3D, from_mmdet3d, to_mmdet3d
-from ..evaluation import camera_fusion, nuscenes_metrics
+from ..evaluation import camera_fusion, camera_metrics, nuscenes_metrics
 from . import annotation_file, nuscenes_convert
 from .annotation_check import attribute_faults
 from .annotation_completion import complete
+from .annotation_selection import hide_unseen_boxes, select_file_numbers
 from .class_set import UNKNOWN_ATTRIBUTE, ClassSet, class_set
 from .nuscenes_classes import CLASSES
+from .projection import clip_boxes
 from .transforms import FilterObjects
 
+METRICS = ("bbox", *camera_metrics.METRICS)
+REMEDY = (
+    "own data is evaluated with --eval distance (tools/test.py) or metric='distance' in the "
+    "config's evaluation"
+)
 SUBMISSION_NAME = "results_nusc.json"
 # nuScenes token of boxes of which at least 40 % are visible: those that training uses, so pictures
 # and reliability consider no others.
@@ -54,10 +62,13 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         classes: class names in the order of the labels, or the fields of `ClassSet`; boxes of other
             categories are left out. None takes `CLASSES` of the dataset's type, here the ten of
             nuScenes.
+        metrics: the fields of `camera_metrics.CameraMetricSettings` to change.
+        file_numbers: first and last number that the names of the image files may end with, for a
+            split by time; None takes all images.
+        min_lidar_points: boxes with fewer LiDAR points count as hidden, with visibility 1.
 
     Raises:
-        UserError: the annotation file is missing or has mistakes, or no image is left for
-            training.
+        UserError: the annotation file is missing or has mistakes, or no image is left.
     """
 
     CLASSES = CLASSES
@@ -75,10 +86,16 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         img_prefix: str | None = None,
         filter_empty_gt: bool = True,
         classes: Sequence[str] | Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        file_numbers: tuple[int, int] | None = None,
+        min_lidar_points: int = 0,
     ):
         self.class_set = class_set(self.CLASSES if classes is None else classes)
         self.eval_set = eval_set
         self.fusion = make_fusion_settings(fusion or {})
+        self.metrics = camera_metrics.CameraMetricSettings.from_config(metrics or {})
+        self.file_numbers = file_numbers
+        self.min_lidar_points = min_lidar_points
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -105,7 +122,12 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
                 "(up to half a metre off at speed), boxes have no visibility and count as visible",
                 stacklevel=2,
             )
+        self._has_official_metric = _is_nuscenes(data) and set(self.CLASSES) <= set(CLASSES)
+        if self.min_lidar_points > 0:
+            data = hide_unseen_boxes(data, self.min_lidar_points, ann_file)
         data = complete(data, self.img_prefix)
+        if self.file_numbers is not None:
+            data = select_file_numbers(data, self.file_numbers, ann_file)
         self.cat2label = {
             category["id"]: self.CLASSES.index(category["name"])
             for category in data["categories"]
@@ -164,15 +186,17 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         camera.
         """
         info = self.get_ann_info(idx)
-        pose, size, velocity = from_mmdet3d(info["gt_bboxes_3d"])
-        boxes = Boxes3D(
-            pose=pose,
-            size=size,
-            label=torch.from_numpy(info["gt_labels_3d"]),
-            velocity=velocity,
-            attribute=torch.from_numpy(info["attr_labels"]),
-        )
-        return boxes[torch.from_numpy(info["visibility"] >= MIN_VISIBILITY)]
+        return _true_boxes(info)[torch.from_numpy(info["visibility"] >= MIN_VISIBILITY)]
+
+    def get_counted_boxes(self, idx: int) -> tuple[Boxes3D, np.ndarray]:
+        """Ground truth of an image, frame of the camera, and which boxes the metrics of
+        `camera_metrics` count, (n,) bool.
+        """
+        info = self.get_ann_info(idx)
+        image = self.data_infos[idx]
+        shown = clip_boxes(info["bboxes"], image["width"], image["height"])
+        limits = self.metrics.counted
+        return _true_boxes(info), limits.admit(shown, info["visibility"], info["truncation"])
 
     def pre_pipeline(self, results: dict) -> None:
         """mmdet3d's keys, and the class names for steps that take classes by name."""
@@ -219,11 +243,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         Raises:
             UserError: not one result per image.
         """
-        if len(results) != len(self):
-            raise UserError(
-                f"{len(results)} results for the {len(self)} images of {self.ann_file}: each "
-                "image needs one"
-            )
+        self._check_number(results)
         scratch = None
         if jsonfile_prefix is None:
             scratch = tempfile.TemporaryDirectory()
@@ -237,33 +257,76 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         annotation_file.write_json(dict(meta=self.modality, results=records), path)
         return path, scratch
 
-    def evaluate(
-        self,
-        results: list[Boxes3D],
-        metric: str | Sequence[str] = "bbox",
-        logger: Logger | str | None = None,
-        jsonfile_prefix: str | None = None,
-    ) -> dict[str, float]:
-        """The official nuScenes detection metrics, by name as
-        `nuscenes_metrics.evaluate_submission` documents them; logs a table.
+    def check_evaluation(self, metric: str | Sequence[str] | None = None) -> list[str]:
+        """The metrics that `evaluate` computes, after a check of what they need: to be called
+        before the first step of a training or a test.
+
+        Args:
+            metric: names; None means the official metrics of nuScenes ("bbox") for files of its
+                converters and its classes, otherwise "distance".
 
         Raises:
-            UserError: another metric, a class that nuScenes does not have, wrong data root or
-                version, or samples that are not those of a split.
+            UserError: an unknown metric, or one that this dataset cannot have.
         """
-        if metric not in ("bbox", ["bbox"], ("bbox",)):
-            raise UserError(f"metric {metric!r} is not known; nuScenes detection has 'bbox' alone")
+        if metric is None:
+            metric = "bbox" if self._has_official_metric else "distance"
+        names = [metric] if isinstance(metric, str) else list(metric)
+        for name in names:
+            if name not in METRICS:
+                raise UserError(f"metric {name!r} is not known; choose from {', '.join(METRICS)}")
+        if "bbox" in names:
+            self._check_official_metric()
+        return names
+
+    def _check_official_metric(self) -> None:
         unknown = [name for name in self.CLASSES if name not in CLASSES]
         if unknown:
             raise UserError(
-                f"the official nuScenes evaluation has no class {', '.join(unknown)}; write the "
-                "detections with --format-only and evaluate them with a metric of your own"
+                f"the official nuScenes evaluation has no class {', '.join(unknown)}; {REMEDY}"
             )
+        try:
+            nuscenes_convert.check_database(Path(self.data_root), self.version)
+        except UserError as error:
+            raise UserError(
+                f"the metric bbox opens a nuScenes database: {error}; {REMEDY}"
+            ) from error
+
+    def evaluate(
+        self,
+        results: list[Boxes3D],
+        metric: str | Sequence[str] | None = None,
+        logger: Logger | str | None = None,
+        jsonfile_prefix: str | None = None,
+    ) -> dict[str, float]:
+        """Metrics of the detections of every image, by name; logs a table of each.
+
+        Args:
+            metric: see `check_evaluation`. "bbox": the official nuScenes detection metrics, named
+                as in `nuscenes_metrics.evaluate_submission`; "distance" and "iou": see
+                `camera_metrics`.
+            jsonfile_prefix: folder for the submission, and for `distance_metrics.json` and
+                `iou_metrics.json` with all numbers by class and distance; None writes none.
+
+        Raises:
+            UserError: a metric that this dataset cannot have, wrong data root or version, or
+                samples that are not those of a split.
+        """
+        metrics: dict[str, float] = {}
+        for name in self.check_evaluation(metric):
+            if name == "bbox":
+                metrics |= self._evaluate_official(results, logger, jsonfile_prefix)
+            else:
+                metrics |= self._evaluate_images(name, results, logger, jsonfile_prefix)
+        return metrics
+
+    def _evaluate_official(
+        self, results: list[Boxes3D], logger: Logger | str | None, folder: str | None
+    ) -> dict[str, float]:
         nusc = nuscenes_convert.open_database(self.data_root, self.version)
         eval_set = nuscenes_metrics.derive_eval_set(
             nusc, {info["token"] for info in self.data_infos}, self.eval_set
         )
-        path, scratch = self.format_results(results, jsonfile_prefix)
+        path, scratch = self.format_results(results, folder)
         metrics = nuscenes_metrics.evaluate_submission(nusc, path, eval_set)
         print_log(
             f"\nnuScenes {self.version}, "
@@ -281,6 +344,23 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             where, annotation, annotation["category_name"], self.class_set
         ):
             raise UserError(f"{self.ann_file}: {fault.rule}: {fault.where}: {fault.found}")
+
+    def _evaluate_images(
+        self, metric: str, results: list[Boxes3D], logger: Logger | str | None, folder: str | None
+    ) -> dict[str, float]:
+        self._check_number(results)
+        result = camera_metrics.evaluate_images(
+            metric,
+            results,
+            [self.get_counted_boxes(index) for index in range(len(self))],
+            self.data_infos,
+            self.class_set,
+            self.metrics,
+        )
+        print_log(f"\n{len(self)} images, {result.table}", logger=logger)
+        if folder is not None:
+            write_json(Path(folder) / f"{metric}_metrics.json", result.full, indent=1)
+        return dict(result.by_name)
 
     def _filter_imgs(self, min_size: int = 0) -> list[int]:
         """All images: which ones to train on is decided once the pipeline is known."""
@@ -306,6 +386,13 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             )
         self.data_infos = [self.data_infos[index] for index in indices]
         self.img_ids = [info["id"] for info in self.data_infos]
+
+    def _check_number(self, results: list[Boxes3D]) -> None:
+        if len(results) != len(self):
+            raise UserError(
+                f"{len(results)} results for the {len(self)} images of {self.ann_file}: each "
+                "image needs one"
+            )
 
     def _boxes_by_sample(self, results: list[Boxes3D]) -> dict[str, camera_fusion.GlobalBoxes3D]:
         parts: dict[str, list[camera_fusion.GlobalBoxes3D]] = {}
@@ -350,6 +437,25 @@ def make_fusion_settings(settings: dict) -> camera_fusion.FusionSettings:
         return camera_fusion.FusionSettings(**settings)
     except TypeError as error:
         raise UserError(f"fusion settings {settings}: {error}") from error
+
+
+def _is_nuscenes(data: dict) -> bool:
+    """Whether an annotation file is of nuScenes: ours with a version of it, or mmdet3d's own."""
+    if annotation_file.is_ours(data):
+        return data["info"].get("version") in nuscenes_metrics.SPLITS
+    return annotation_file.has_lidar_poses(data)
+
+
+def _true_boxes(info: dict) -> Boxes3D:
+    """All boxes of `get_ann_info`."""
+    pose, size, velocity = from_mmdet3d(info["gt_bboxes_3d"])
+    return Boxes3D(
+        pose=pose,
+        size=size,
+        label=torch.from_numpy(info["gt_labels_3d"]),
+        velocity=velocity,
+        attribute=torch.from_numpy(info["attr_labels"]),
+    )
 
 
 def _column(records: list[dict], key: str, width: int) -> np.ndarray:

@@ -17,7 +17,6 @@ truth, where there is any:
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -31,6 +30,7 @@ from epropnp_det.pnp import Camera
 
 from ..boxes import mirror_boxes
 from .image_view import ImageView
+from .object_limits import ObjectLimits
 from .projection import areas, clip_boxes
 
 GROUND_TRUTH_KEYS = (
@@ -287,22 +287,6 @@ class FilterObjects:
         if "lidar_points" in results:
             kept["lidar_points"] = results["lidar_points"].of_objects(torch.from_numpy(keep))
         return dict(results, **kept)
-
-
-@dataclass(frozen=True)
-class ObjectLimits:
-    """The three limits of `FilterObjects`."""
-
-    min_visibility: int
-    max_truncation: float
-    min_box_size: float
-
-    def admit(
-        self, boxes: np.ndarray, visibility: np.ndarray, truncation: np.ndarray
-    ) -> np.ndarray:
-        """Mask (n,) of the objects kept; boxes (n, 4) as x1, y1, x2, y2."""
-        large = ((boxes[:, 2:] - boxes[:, :2]) >= self.min_box_size).all(axis=1)
-        return large & (visibility >= self.min_visibility) & (truncation <= self.max_truncation)
 
 
 def mirror_rectangles(boxes: np.ndarray, width: float) -> np.ndarray:

@@ -20,8 +20,8 @@ from epropnp_det.errors import UserError
 
 from ..data import annotation_file
 from ..data.annotation_completion import complete
+from ..data.object_limits import ObjectLimits
 from ..data.symmetric_yaw import HALF_TURN_CLASSES, facing_away, observation_angle
-from ..data.transforms import ObjectLimits
 
 
 @DATASETS.register_module()

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from mmcv.runner import BaseRunner, EvalHook
 from torch.utils.data import DataLoader, Dataset
 
 from ..prediction import predict_dataset
+
+
+@runtime_checkable
+class ChecksEvaluation(Protocol):
+    """A dataset whose metrics need more than the results."""
+
+    def check_evaluation(self, metric: str | Sequence[str] | None) -> list[str]:
+        """Names of the metrics to compute; `metric` as in the config's `evaluation`.
+
+        Raises:
+            UserError: a metric is unknown or lacks what it needs.
+        """
 
 
 class EvaluationHook(EvalHook):
