@@ -40,6 +40,7 @@ def call(
     def run(tool: str, *arguments: object) -> tuple[int, str, str]:
         spec = importlib.util.spec_from_file_location(tool, TOOLS / f"{tool}.py")
         module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, tool, module)  # dataclasses look there
         spec.loader.exec_module(module)
         monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
         code = module.main()

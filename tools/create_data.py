@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from epropnp_det.console.light_start import import_detection_without_models
 from epropnp_det.errors import main_guard
 
 VERSIONS = ("v1.0-mini", "v1.0-trainval", "v1.0-test")
@@ -107,4 +108,5 @@ def main() -> int | None:
 
 
 if __name__ == "__main__":
+    import_detection_without_models()
     sys.exit(main())

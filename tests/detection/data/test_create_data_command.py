@@ -38,6 +38,16 @@ def test_writes_the_same_files_again(database: Path, tmp_path: Path):
         assert name in result.stdout
 
 
+def test_conversion_starts_without_the_libraries_of_models(database: Path, tmp_path: Path):
+    command = [sys.executable, "-X", "importtime", str(COMMAND), "nuscenes", str(database)]
+    command += ["--version", VERSION, "--out", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in result.stderr.splitlines()}
+    assert "nuscenes" in imported
+    assert not imported & {"torch", "mmcv", "mmdet", "mmdet3d"}
+
+
 def wrong_root(root: Path) -> str:
     shutil.rmtree(root)
     return "is not a folder"
