@@ -139,3 +139,6 @@ RAY_CAST_PIXELS = 5e-3
 # Mean difference, of 255 levels, between a patch that is rendered alone and one cut from the whole
 # image: JPEG's blocks lie elsewhere, and one ray a pixel replaces the mean over the pixels.
 PHOTOGRAPH_LEVELS = 2.5
+# Metres and half radians of a pose at a metre: a few wrong points project to within a cell of their
+# place, so that RANSAC keeps them.
+RANSAC_POSE = 0.02

@@ -17,6 +17,7 @@ from epropnp_det.errors import UserError
 from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, gauss_newton
 
 from .problem import PointSettings, problem_of_all_cells
+from .ransac import ransac_epnp_start
 from .released.epnp import epnp_start
 from .structures import (
     CorrespondenceMaps,
@@ -27,7 +28,8 @@ from .structures import (
 )
 from .training.losses import ObjectPoseLosses
 
-STARTS = ("random", "epnp")
+# How a test starts: the layer's random start, or a function from problem (B,) to poses (B, 7).
+STARTS = {"random": None, "epnp": epnp_start, "ransac_epnp": ransac_epnp_start}
 
 
 @MODELS.register_module()
@@ -39,8 +41,8 @@ class ObjectPoseEstimator(BaseDetector):
         losses: `coordinate`, `pose`, `position`, `orientation` and the switches of
             `ObjectPoseLosses`.
         train_cfg: `pnp`, settings of `EProPnP6DoF` in training.
-        test_cfg: `pnp`, settings of `EProPnP6DoF` in a test; `start`, 'random' or 'epnp';
-            `samples`, whether results have pose samples (default: they have none).
+        test_cfg: `pnp`, settings of `EProPnP6DoF` in a test; `start`, 'random', 'epnp' or
+            'ransac_epnp'; `samples`, whether results have pose samples (default: they have none).
         points: fields of `PointSettings` to change.
 
     Raises:
@@ -69,7 +71,7 @@ class ObjectPoseEstimator(BaseDetector):
         self.losses = ObjectPoseLosses(**losses, pnp=train_cfg["pnp"], points=self.points)
         self.start = test_cfg["start"]
         if self.start not in STARTS:
-            raise ValueError(f"test_cfg: unknown start {self.start!r}; use one of {STARTS}")
+            raise ValueError(f"test_cfg: unknown start {self.start!r}; use one of {tuple(STARTS)}")
         self.with_samples = bool(test_cfg.get("samples", False))
         pnp = dict(test_cfg["pnp"])
         self.layer = EProPnP6DoF(**(pnp if self.start == "random" else dict(pnp, init=None)))
@@ -196,11 +198,13 @@ class ObjectPoseEstimator(BaseDetector):
 
     def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:
         """The poses of lowest cost of the problem (B,), from the start of the settings."""
-        if self.start == "random":
+        start_of = STARTS[self.start]
+        if start_of is None:
             return self.layer.solve(problem, generator=generator)
-        start = epnp_start(problem)
+        start = start_of(problem)
         if self.layer.settings.solver == "gauss_newton":
-            # As the released programs test: the layer would centre the object points first.
+            # As the released programs test: the layer would centre the object points first. Without
+            # iterations the start is the result.
             return gauss_newton(problem, start, self.layer.settings.lm_iterations)
         return self.layer.solve(problem, start, generator)
 

@@ -11,7 +11,7 @@ from epropnp_det.pnp import Camera, Correspondences, PnPProblem
 
 from .structures import CorrespondenceMaps, PatchGeometry
 
-WEIGHT_RULES = ("v1", "v2")
+WEIGHT_RULES = ("v1", "v2", "exponential", "mask")
 # [px]; clamps nothing that a camera sees.
 NO_LIMIT = 1e6
 
@@ -23,7 +23,9 @@ class PointSettings:
     Args:
         train_points: cells drawn for each object and step of training. A test takes all.
         weight_rule: 'v2': softmax over the points, times scale over the cell's width [px]; 'v1':
-            exp(logit - mean logit - log N), times scale.
+            exp(logit - mean logit - log N), times scale; 'exponential': exp(logit) / N, times scale
+            over the cell's width, without the softmax's denominator; 'mask': one over the cell's
+            width where the mean of the two logits is positive, else 0.
         cell_offset: where the point of a cell lies in it, in cells: 0.5 its centre, 0 its upper
             left corner as in the released programs.
         match_train_weights: multiply the weights of a test of N points by sqrt(N / train_points).
@@ -130,7 +132,15 @@ def point_weights(logit: Tensor, scale: Tensor, cell: Tensor, settings: PointSet
         scale: (B, 2).
         cell: (B,) width of a cell [px].
     """
-    if settings.weight_rule == "v2":
-        return logit.softmax(1) * (scale / cell[:, None])[:, None]
-    # The mean weight is 1/N for equal logits only: the sum is not held at the scale.
-    return (logit - logit.mean(1, keepdim=True)).exp() * (scale / logit.shape[1])[:, None]
+    number = logit.shape[1]
+    per_pixel = (scale / cell[:, None])[:, None]
+    match settings.weight_rule:
+        case "v2":
+            return logit.softmax(1) * per_pixel
+        case "exponential":
+            return logit.exp() / number * per_pixel
+        case "mask":
+            shown = logit.mean(-1, keepdim=True) > 0
+            return (shown / cell[:, None, None]).expand_as(logit)
+    # v1. The mean weight is 1/N for equal logits only: the sum is not held at the scale.
+    return (logit - logit.mean(1, keepdim=True)).exp() * (scale / number)[:, None]

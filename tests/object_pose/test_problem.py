@@ -70,6 +70,33 @@ def test_weights_sum_to_the_scale():
         torch.testing.assert_close(pixels, maps.scale, rtol=EXACT_FLOAT32, atol=EXACT_FLOAT32)
 
 
+def test_without_the_denominator_equal_logits_weigh_as_with_it_and_others_do_not():
+    maps = perfect_maps(NUMBER)
+    equal = replace(maps, logit=torch.zeros_like(maps.logit))
+    shifted = replace(maps, logit=torch.full_like(maps.logit, 1.0))
+    where = geometry(NUMBER)
+
+    def weight(maps: CorrespondenceMaps, rule: str) -> torch.Tensor:
+        return problem_of_all_cells(maps, where, PointSettings(weight_rule=rule)).points.w2d
+
+    close = dict(rtol=EXACT_FLOAT32, atol=EXACT_FLOAT32)
+    torch.testing.assert_close(weight(equal, "exponential"), weight(equal, "v2"), **close)
+    torch.testing.assert_close(weight(shifted, "v2"), weight(equal, "v2"), **close)
+    e = torch.e
+    torch.testing.assert_close(weight(shifted, "exponential"), e * weight(equal, "v2"), **close)
+
+
+def test_weights_of_a_mask_are_one_over_the_cell_where_it_shows_the_object():
+    maps = perfect_maps(NUMBER)
+    shown = (maps.noc != 0).any(1).flatten(1)
+    maps = replace(maps, logit=maps.logit + 1)  # zero inside the mask is not positive
+    settings = PointSettings(weight_rule="mask", match_train_weights=False)
+    where = geometry(NUMBER)
+    weight = problem_of_all_cells(maps, where, settings).points.w2d
+    expected = (shown / where.cell(CELLS)[:, None])[..., None].expand_as(weight)
+    torch.testing.assert_close(weight, expected)
+
+
 def test_posterior_of_a_test_is_as_sharp_as_in_training():
     """Cells divided into draws of the training's size: the mean Hessian of the draws is the
     Hessian of the test, for equal weights and plain least squares.

@@ -14,6 +14,7 @@ from ..rigid_pose import RigidPose
 # Cells of the released test: those whose mean weight reaches this quantile.
 QUANTILE = 0.8
 NO_DISTORTION = np.zeros(4)
+NO_POSE = torch.full((7,), torch.nan, dtype=torch.float64)
 
 
 @torch.no_grad()
@@ -46,7 +47,14 @@ def _epnp(x3d: np.ndarray, x2d: np.ndarray, matrix: np.ndarray) -> Tensor:
             x3d, x2d, matrix, NO_DISTORTION, flags=cv2.SOLVEPNP_EPNP
         )
     except cv2.error:
-        found = False
-    if not found or not (np.isfinite(turn).all() and np.isfinite(position).all()):
-        return torch.full((7,), torch.nan, dtype=torch.float64)
+        return NO_POSE
+    return pose_vector(turn, position) if found else NO_POSE
+
+
+def pose_vector(turn: np.ndarray, position: np.ndarray) -> Tensor:
+    """The pose (7,) of a rotation vector (3, 1) and a position (3, 1); NaN where they are not
+    finite.
+    """
+    if not (np.isfinite(turn).all() and np.isfinite(position).all()):
+        return NO_POSE
     return torch.from_numpy(RigidPose(cv2.Rodrigues(turn)[0], position[:, 0]).to_vector())

@@ -27,6 +27,7 @@ from epropnp_det.pnp import (
 from ..problem import PointSettings, draw_cells, problem_of_drawn_cells
 from ..structures import CorrespondenceMaps, GroundTruth, PatchGeometry
 from .coordinate_loss import CoordinateLoss, nearest_symmetric_gt
+from .mask_loss import MaskLoss
 
 
 class LaplacePoseLoss(RunningScale):
@@ -95,6 +96,7 @@ class ObjectPoseLosses(nn.Module):
         pose: config of the pose loss: type `MonteCarloPoseLoss`, or one of the baselines
             `ReprojectionLoss`, `LaplacePoseLoss`, `ImplicitPoseLoss`; None for none.
         coordinate: arguments of `CoordinateLoss`; None trains without coordinate maps.
+        mask: arguments of `MaskLoss`; None trains the logits by the pose alone.
         position: weight of the position term of Eq. (10).
         orientation: weight of the orientation term of Eq. (10).
         beta: position error [m] at which the square of Eq. (10) becomes a line.
@@ -118,10 +120,12 @@ class ObjectPoseLosses(nn.Module):
         beta: float = 0.05,
         symmetric: bool = True,
         regularize_from_gt: bool = False,
+        mask: Mapping[str, Any] | None = None,
     ):
         super().__init__()
         self.pose = None if pose is None else build_pose_loss(pose)
         self.coordinate = None if coordinate is None else CoordinateLoss(**coordinate)
+        self.mask = None if mask is None else MaskLoss(**mask)
         self.position = position
         self.orientation = orientation
         self.beta = beta
@@ -141,6 +145,10 @@ class ObjectPoseLosses(nn.Module):
         """Losses (), by name, of B patches, and two numbers for the log."""
         if self.symmetric:
             gt = nearest_symmetric_gt(maps.noc, gt, geometry.half_extent)
+        losses = self.map_losses(maps, gt)
+        losses["w2d_scale"] = maps.scale.detach().mean()
+        if self.pose is None and self.position == self.orientation == 0:
+            return losses
         drawn = draw_cells(maps, self.points.train_points, generator)
         problem = problem_of_drawn_cells(maps, geometry, self.points, drawn)
         estimate = self.layer.solve(
@@ -148,13 +156,10 @@ class ObjectPoseLosses(nn.Module):
         )
         samples = self.draw_samples(problem, gt.pose, estimate, generator)
         return (
-            self.coordinate_losses(maps, gt)
+            losses
             | self.pose_losses(problem, gt.pose, estimate, samples, maps.scale.mean())
             | self.regularization(problem, gt.pose, estimate)
-            | dict(
-                invalid_objects=(~estimate.valid).sum().float(),
-                w2d_scale=maps.scale.detach().mean(),
-            )
+            | dict(invalid_objects=(~estimate.valid).sum().float())
         )
 
     def draw_samples(
@@ -173,11 +178,14 @@ class ObjectPoseLosses(nn.Module):
             estimate = estimate_from_gt(self.local_solver, problem, gt_pose, estimate)
         return self.layer.sample(problem, estimate, generator)
 
-    def coordinate_losses(self, maps: CorrespondenceMaps, gt: GroundTruth) -> dict[str, Tensor]:
-        """The coordinate loss, where there is one."""
-        if self.coordinate is None:
-            return {}
-        return dict(loss_coordinate=self.coordinate(maps.noc, gt.noc, gt.mask))
+    def map_losses(self, maps: CorrespondenceMaps, gt: GroundTruth) -> dict[str, Tensor]:
+        """The losses of coordinates and mask, where there are any."""
+        losses = {}
+        if self.coordinate is not None:
+            losses["loss_coordinate"] = self.coordinate(maps.noc, gt.noc, gt.mask)
+        if self.mask is not None:
+            losses["loss_mask"] = self.mask(maps.logit, gt.mask)
+        return losses
 
     def pose_losses(
         self,

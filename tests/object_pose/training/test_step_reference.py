@@ -71,7 +71,7 @@ def step(request, reference_folder: Path) -> Step:
     gt = GroundTruth(pose, recorded["noc_target"].double(), mask)
     estimate = estimate_at(problem, run["pose_opt"])
     losses = (
-        criterion.coordinate_losses(maps, gt)
+        criterion.map_losses(maps, gt)
         | criterion.pose_losses(problem, pose, estimate, samples, maps.scale.mean())
         | criterion.regularization(problem, pose, estimate)
     )

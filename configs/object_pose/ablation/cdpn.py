@@ -1,0 +1,19 @@
+"""Comparison of the pose losses: coordinates and a mask alone, poses by RANSAC and EPnP of OpenCV
+(CDPN without its translation head, Table 1).
+
+DATA      tools/create_synthetic_bop.py data/synthetic_bop
+COMMAND   tools/train.py configs/object_pose/ablation/cdpn.py
+HARDWARE  2 CPU cores: one trains, one renders
+RESULT    not trained yet
+"""
+
+_base_ = ["./monte_carlo.py"]
+model = dict(
+    points=dict(weight_rule="mask", match_train_weights=False),
+    losses=dict(pose=None, position=0.0, orientation=0.0, mask=dict(loss_weight=0.5)),
+    test_cfg=dict(
+        start="ransac_epnp", samples=False, pnp=dict(lm_iterations=0, solver="gauss_newton")
+    ),
+)
+# The linear layer of the weight scales gets no gradient.
+find_unused_parameters = True

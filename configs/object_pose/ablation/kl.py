@@ -1,0 +1,10 @@
+"""Comparison of the pose losses: Monte Carlo and coordinates without regularisation (Table 1).
+
+DATA      tools/create_synthetic_bop.py data/synthetic_bop
+COMMAND   tools/train.py configs/object_pose/ablation/kl.py
+HARDWARE  2 CPU cores: one trains, one renders
+RESULT    not trained yet
+"""
+
+_base_ = ["./monte_carlo.py"]
+model = dict(losses=dict(position=0.0, orientation=0.0))

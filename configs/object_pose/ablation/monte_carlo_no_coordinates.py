@@ -1,0 +1,10 @@
+"""Comparison of the pose losses: Monte Carlo without coordinate maps (Table 3).
+
+DATA      tools/create_synthetic_bop.py data/synthetic_bop
+COMMAND   tools/train.py configs/object_pose/ablation/monte_carlo_no_coordinates.py
+HARDWARE  2 CPU cores: one trains, one renders
+RESULT    not trained yet
+"""
+
+_base_ = ["./monte_carlo.py"]
+model = dict(losses=dict(coordinate=None))

@@ -1,0 +1,19 @@
+"""LM-O from renderings of its models alone, the baseline of lmo_lite0.py: coordinates and a mask,
+poses by RANSAC and EPnP of OpenCV.
+
+DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
+COMMAND   tools/train.py configs/object_pose/lmo_lite0_cdpn.py --data-root data/lmo
+HARDWARE  2 CPU cores: one trains, one renders
+RESULT    not trained yet
+"""
+
+_base_ = ["./lmo_lite0.py"]
+model = dict(
+    points=dict(weight_rule="mask", match_train_weights=False),
+    losses=dict(pose=None, position=0.0, orientation=0.0, mask=dict(loss_weight=0.5)),
+    test_cfg=dict(
+        start="ransac_epnp", samples=False, pnp=dict(lm_iterations=0, solver="gauss_newton")
+    ),
+)
+# The linear layer of the weight scales gets no gradient.
+find_unused_parameters = True
