@@ -7,6 +7,8 @@ An interrupted run resumes where it stopped.
 Example:
     python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini
     python tools/create_data.py nuscenes data/nuscenes --version v1.0-mini --lidar --processes 4
+    python tools/create_data.py kitti data/kitti
+    python tools/create_data.py kitti data/kitti val.json --frames ImageSets/val.txt
     python tools/create_data.py bop data/lmo
     python tools/create_data.py bop --models data/own/models
 """
@@ -54,6 +56,25 @@ def parse_args() -> argparse.Namespace:
         metavar="N",
         help="convert samples in N processes (default: one per core)",
     )
+    kitti = datasets.add_parser(
+        "kitti", help="KITTI's object detection: training/ with image_2/, calib/ and label_2/"
+    )
+    kitti.add_argument("data_root", metavar="DIR", help="folder with training/")
+    kitti.add_argument(
+        "out", nargs="?", metavar="OUT", help="file (.json) or folder to write (default: DIR)"
+    )
+    kitti.add_argument(
+        "--classes",
+        nargs="+",
+        metavar="TYPE=CLASS",
+        help="classes by KITTI's types; other types are left out (default: Car=car Van=car "
+        "Truck=truck Cyclist=bicycle Pedestrian=pedestrian Person_sitting=pedestrian)",
+    )
+    kitti.add_argument(
+        "--frames",
+        metavar="FILE",
+        help="text file with one image name per line, such as 000123 (default: all images)",
+    )
     bop = datasets.add_parser(
         "bop", help="checks a data set in BOP's layout; --models writes models_info.json"
     )
@@ -95,6 +116,10 @@ def main() -> int | None:
             args.models, args.symmetry_tolerance, args.ignore_colors, args.overwrite
         )
     # Slow to import: not before --help and bad arguments are dealt with.
+    if args.dataset == "kitti":
+        from epropnp_det.detection.data import kitti_command
+
+        return kitti_command.convert(args.data_root, args.out, args.classes, args.frames)
     from epropnp_det.detection.data import nuscenes_convert
     from epropnp_det.engine.worker_processes import available_processes
 

@@ -46,8 +46,28 @@ def kitti_cameras(text: str, where: str) -> list[NamedCamera]:
         raise UserError(f"{where}, a calibration of KITTI: {error}") from error
 
 
+def projection_matrices(text: str, where: str) -> dict[str, np.ndarray]:
+    """The projection matrices (3, 4) of a calibration, by the number of the camera: "0", "1", ...
+
+    Raises:
+        UserError: a line without 12 numbers, or with those of no camera.
+    """
+    try:
+        found = {key: _numbers(words) for key, words in _PROJECTION.findall(text)}
+        return {
+            key: np.column_stack([camera_matrix(numbers), numbers[3::4]])
+            for key, numbers in found.items()
+        }
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{where}: {error}") from error
+
+
 def _matrix(words: str) -> np.ndarray:
+    return camera_matrix(_numbers(words))
+
+
+def _numbers(words: str) -> list[float]:
     numbers = [float(word) for word in words.split()]
     if len(numbers) != 12:
         raise UserError(f"a projection matrix has {len(numbers)} numbers, not 12")
-    return camera_matrix(numbers)
+    return numbers

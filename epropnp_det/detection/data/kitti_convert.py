@@ -1,0 +1,224 @@
+"""From KITTI's object detection data to an annotation file (docs/reference/data.md)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from epropnp_det.engine.file_checks import summarize
+from epropnp_det.engine.images import image_size
+from epropnp_det.engine.intrinsics.kitti import projection_matrices
+from epropnp_det.errors import UserError
+
+from . import annotation_file
+from .annotation_completion import FULLY_VISIBLE, LEVEL_CAMERA, complete
+from .kitti_classes import KITTI_CLASSES
+
+FILE_NAME = "kitti_mono3d.json"
+CAMERA_HEIGHT = 1.65  # m above the ground
+_IMAGE_TYPES = (".png", ".jpg")
+# KITTI: fully visible, partly occluded, largely occluded, unknown; the devkit of nuScenes: tokens
+# of 80-100 %, 60-80 %, 0-40 %, and 4 where it is not annotated.
+_VISIBILITY = {"0": FULLY_VISIBLE, "1": 3, "2": 1, "3": FULLY_VISIBLE, "-1": FULLY_VISIBLE}
+
+
+@dataclass(frozen=True)
+class KittiObject:
+    """A line of a label file.
+
+    Args:
+        line: its index in the file, from 0.
+        kind: KITTI's type, such as "Van".
+        visibility: nuScenes token.
+        box: (7,) x, y, z of the middle of the bottom, l, h, w, yaw, in the rectified frame of
+            camera 0; m, rad.
+    """
+
+    line: int
+    kind: str
+    visibility: int
+    box: np.ndarray
+
+
+def write_kitti_file(
+    root: str | Path,
+    out: str | Path | None = None,
+    classes: Mapping[str, str] = KITTI_CLASSES,
+    frames: Sequence[str] | None = None,
+    split: str = "training",
+) -> Path:
+    """Writes the annotation file of the images of camera 2, and prints what it has and what was
+    left out.
+
+    Args:
+        root: folder with `training/image_2`, `training/calib` and `training/label_2`.
+        out: the file, or a folder for `kitti_mono3d.json`; None means `root`.
+        classes: our class by KITTI's type; types that are left out have no box.
+        frames: names of the images without the ending, such as "000123"; None takes all.
+        split: the folder under `root`.
+
+    Raises:
+        UserError: a folder, image, calibration or label is missing or broken, or there is no box.
+    """
+    root = Path(root)
+    names = _image_names(root, split, frames)
+    images = []
+    annotations = []
+    left_out: Counter[str] = Counter()
+    for name in tqdm(names, desc="KITTI", unit="image", disable=None):
+        record, shift = _read_image(root, split, name)
+        images.append(record)
+        for each in read_labels(root / split / "label_2" / f"{record['id']}.txt"):
+            reason = _reason_to_leave_out(each, classes)
+            if reason is None:
+                annotations.append(_annotation(each, record, shift, classes))
+            else:
+                left_out[reason] += 1
+    data = _checked(images, annotations, classes, split)
+    path = _output(root, out)
+    annotation_file.write_json(data, path)
+    print(f"{path}: {len(images)} images, {len(data['annotations'])} boxes")
+    if left_out:
+        print(f"left out: {', '.join(f'{kind} {n}' for kind, n in sorted(left_out.items()))}")
+    return path
+
+
+def read_labels(path: Path) -> list[KittiObject]:
+    """The objects of a label file, `DontCare` included.
+
+    Raises:
+        UserError: the file is missing, or a line has not 15 fields (16 with a score), or another
+            field than a number after the type.
+    """
+    try:
+        lines = path.read_text(encoding="ascii").splitlines()
+    except OSError as error:
+        raise UserError(f"label file {path} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"label file {path} is not text: {error}") from error
+    return [_parse(line, index, path) for index, line in enumerate(lines) if line.strip()]
+
+
+def _parse(line: str, index: int, path: Path) -> KittiObject:
+    kind, *fields = line.split()
+    try:
+        numbers = [float(field) for field in fields]
+    except ValueError as error:
+        raise UserError(f"label file {path}, line {index + 1}: {error}") from error
+    if len(numbers) not in (14, 15):
+        raise UserError(
+            f"label file {path}, line {index + 1} has {len(numbers) + 1} fields; it must be 15 of "
+            "KITTI's object detection"
+        )
+    if not all(map(math.isfinite, numbers)):
+        raise UserError(f"label file {path}, line {index + 1} has numbers that are not finite")
+    height, width, length, x, y, z, yaw = numbers[7:14]
+    occlusion = f"{numbers[1]:g}"
+    if occlusion not in _VISIBILITY:
+        raise UserError(
+            f"label file {path}, line {index + 1}: occlusion {occlusion} is not among 0, 1, 2, 3"
+        )
+    box = np.array([x, y, z, length, height, width, yaw])
+    return KittiObject(index, kind, _VISIBILITY[occlusion], box)
+
+
+def _image_names(root: Path, split: str, frames: Sequence[str] | None) -> list[str]:
+    """File names of the images, in order."""
+    for folder in ("image_2", "calib", "label_2"):
+        if not (root / split / folder).is_dir():
+            raise UserError(
+                f"{root} has no folder {split}/{folder}; give the folder with KITTI's {split}/, "
+                "which has image_2/, calib/ and label_2/"
+            )
+    paths = (root / split / "image_2").iterdir()
+    found = {path.stem: path.name for path in paths if path.suffix.lower() in _IMAGE_TYPES}
+    missing = [frame for frame in frames or () if frame not in found]
+    if missing:
+        raise UserError(
+            f"{root / split / 'image_2'} has no image {missing[0]} ({len(missing)} of "
+            f"{len(frames or ())} are missing)"
+        )
+    if not found:
+        raise UserError(f"{root / split / 'image_2'} has no image (.png or .jpg)")
+    return [found[stem] for stem in frames or sorted(found)]
+
+
+def _read_image(root: Path, split: str, name: str) -> tuple[dict, np.ndarray]:
+    """The record of an image, and (3,) what leads from the rectified frame of camera 0 to that of
+    camera 2, m.
+    """
+    path = Path(split, "image_2", name)
+    stem = path.stem
+    matrix = _projection(root / split / "calib" / f"{stem}.txt")
+    width, height = image_size(root / path)
+    record = dict(
+        id=stem,
+        token=stem,
+        file_name=path.as_posix(),
+        width=width,
+        height=height,
+        cam_intrinsic=matrix[:, :3].tolist(),
+        cam2ego_rotation=list(LEVEL_CAMERA),
+        cam2ego_translation=[0.0, 0.0, CAMERA_HEIGHT],
+    )
+    return record, np.linalg.solve(matrix[:, :3], matrix[:, 3])
+
+
+def _projection(path: Path) -> np.ndarray:
+    """P2 (3, 4) of a calibration file."""
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"calibration {path} cannot be read: {error}") from error
+    matrices = projection_matrices(text, f"calibration {path}")
+    if "2" not in matrices:
+        raise UserError(f"calibration {path} has no line P2")
+    return matrices["2"]
+
+
+def _reason_to_leave_out(each: KittiObject, classes: Mapping[str, str]) -> str | None:
+    if each.kind not in classes:
+        return each.kind
+    return f"{each.kind} behind the camera" if each.box[2] <= 0 else None
+
+
+def _annotation(
+    each: KittiObject, image: Mapping, shift: np.ndarray, classes: Mapping[str, str]
+) -> dict:
+    box = each.box.copy()
+    box[1] -= box[4] / 2  # from the middle of the bottom to that of the box
+    box[:3] += shift
+    return dict(
+        image_id=image["id"],
+        file_name=image["file_name"],
+        category_name=classes[each.kind],
+        bbox_cam3d=box.tolist(),
+        visibility=each.visibility,
+        instance_token=f"{image['id']}_{each.line}_{each.kind}",
+    )
+
+
+def _checked(
+    images: list[dict], annotations: list[dict], classes: Mapping[str, str], split: str
+) -> dict:
+    """The content of the annotation file with every key, after the checks of a reader."""
+    if not annotations:
+        raise UserError(f"no box is of the types {', '.join(classes)}; nothing was written")
+    categories = [dict(id=i, name=name) for i, name in enumerate(dict.fromkeys(classes.values()))]
+    info = dict(schema=annotation_file.SCHEMA, version="kitti", split=split)
+    data = dict(info=info, images=images, annotations=annotations, categories=categories)
+    mistakes = summarize(annotation_file.find_record_faults(data))
+    if mistakes:
+        raise UserError(f"labels of KITTI: {'; '.join(mistakes)}")
+    return complete(data)
+
+
+def _output(root: Path, out: str | Path | None) -> Path:
+    path = Path(root if out is None else out)
+    return path if path.suffix == ".json" else path / FILE_NAME
