@@ -18,6 +18,7 @@ from .spaces.yaw import YawPose
 from .problem import PnPProblem
 from .results import Linearization
 from .ops.robust import adaptive_threshold
+from .results import PoseModes
 from .results import PoseSamples
 from .results import PoseEstimate
 from .solver import gauss_newton, gauss_newton_step, levenberg_marquardt
@@ -32,6 +33,7 @@ __all__ = [
     "Linearization",
     "PnPProblem",
     "PoseEstimate",
+    "PoseModes",
     "PoseSamples",
     "RandomSampleInit",
     "SE3Pose",

@@ -53,6 +53,21 @@ def difference(origin: Tensor, quaternion: Tensor) -> Tensor:
     return local[..., 1:] / local[..., :1]
 
 
+def rotation_vector(origin: Tensor, quaternion: Tensor) -> Tensor:
+    """The rotation vector (..., 3) [rad] in the frame rotated into, of at most half a turn, that
+    turns the first rotation to the second.
+    """
+    local = (quaternion[..., None, :] @ basis(origin))[..., 0, :]
+    cosine = local[..., :1]
+    sine = local[..., 1:]
+    squared = sine.square().sum(-1, keepdim=True)
+    # The square root has no derivative at zero, where the factor is constant.
+    turns = squared > 0
+    length = torch.where(turns, squared, 1.0).sqrt()
+    factor = torch.where(turns, torch.atan2(length, cosine.abs()) / length, 1.0)
+    return -2 * factor * sine * torch.where(cosine < 0, -1.0, 1.0)
+
+
 @full_precision
 def mean(quaternion: Tensor, weight: Tensor) -> Tensor:
     """The unit quaternion (..., 4) of largest sum_s w_s <q, q_s>^2 for quaternions (S, ..., 4) and

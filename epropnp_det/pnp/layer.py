@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from . import inference, ops
+from .modes import distinct_minima, posterior_shares
 from .problem import PnPProblem
-from .results import PoseEstimate, PoseSamples
+from .results import PoseEstimate, PoseModes, PoseSamples
 from .settings import (
     DEFAULT_START,
     LayerSettings,
@@ -132,6 +133,44 @@ class EProPnP(nn.Module):
         if ops.has_kernel_for("posterior", problem.tensors):
             return inference.posterior_in_one_operator(problem, estimate, self.settings, generator)
         return inference.posterior(problem, estimate, self.settings, generator, self.space)
+
+    @torch.no_grad()
+    def modes(
+        self,
+        problem: PnPProblem,
+        samples: PoseSamples | None = None,
+        number: int = 4,
+        generator: torch.Generator | None = None,
+    ) -> PoseModes:
+        """Distinct minima of the cost, the lowest first, with their shares of the posterior.
+
+        `solve` returns the lowest minimum alone. Points in a plane, few points and symmetric
+        objects have several of nearly the same cost. The shares come from samples that are drawn
+        around each minimum, so a minimum that the samples of `sample` miss has its share too.
+
+        Args:
+            problem: (...) objects; none is fine.
+            samples: further places to look for minima, besides the random start (with `init=None`
+                its defaults).
+            number: M, the most modes of an object.
+            generator: source of randomness, on the device of the problem.
+
+        Returns:
+            (M, ...) modes, `valid` where there is one. Fewer than M if there are fewer starts.
+
+        Raises:
+            ValueError: a number below one.
+        """
+        if number < 1:
+            raise ValueError(
+                f"{type(self).__name__}.modes: number must be at least 1, not {number}"
+            )
+        problem = problem.detach()
+        settings = self.settings
+        minima = distinct_minima(problem, samples, number, settings, generator, self.space)
+        many = problem.map(lambda value: value.expand(len(minima.pose), *value.shape))
+        around = self.sample(many, minima, generator)
+        return PoseModes(**vars(minima), weight=posterior_shares(minima, around))
 
 
 class EProPnP4DoF(EProPnP):

@@ -72,6 +72,13 @@ class PoseSamples(Record):
         """
         return pose_space(self.pose).mean(self.pose, self.weights.detach())
 
+    @property
+    def displacements(self) -> Tensor:
+        """From the mean to each sample: translation [m] and rotation vector [rad] (S, ..., 6) in
+        the camera frame, detached. Their weighted quantiles are the marginals.
+        """
+        return pose_space(self.pose).displacement(self.mean, self.pose)
+
     def quantiles(self, levels: Sequence[float], values: Tensor | None = None) -> Tensor:
         """Posterior quantiles, detached: the least value that at least such a share of the weight
         does not exceed.
@@ -125,6 +132,44 @@ class PoseEstimate(Record):
             inverse, broken = damped_inverse(self.hessian)
             return inverse.masked_fill(broken[..., None, None], torch.nan)
 
+    def covariance_of(self, coordinates: str = "rotation_vector", frame: str = "camera") -> Tensor:
+        """Laplace approximation of the posterior covariance in coordinates with units; NaN where it
+        does not exist.
+
+        Args:
+            coordinates: 'rotation_vector': translation [m] and rotation vector [rad],
+                (..., 6, 6); or 'tangent', as `covariance`, (..., T, T).
+            frame: whose axes translation and rotation vector have, 'camera' or 'object'. The pose
+                is (exp(rotation) R, t + translation) in the camera frame,
+                (R exp(rotation), t + R translation) in the object frame.
+
+        Raises:
+            ValueError: other coordinates or another frame.
+        """
+        if coordinates not in ("rotation_vector", "tangent"):
+            raise ValueError(
+                f"covariance_of: no coordinates {coordinates!r}; use 'rotation_vector' or 'tangent'"
+            )
+        if frame not in ("camera", "object"):
+            raise ValueError(f"covariance_of: no frame {frame!r}; use 'camera' or 'object'")
+        if coordinates == "tangent":
+            if frame == "object":
+                raise ValueError("covariance_of: the tangent is in the camera frame alone")
+            return self.covariance
+        with torch.no_grad():
+            chart = self._chart(frame)
+            return chart @ self.covariance @ chart.mT
+
+    def _chart(self, frame: str) -> Tensor:
+        """The derivative (..., 6, T) of translation and rotation vector in the tangent."""
+        space = pose_space(self.pose)
+        rotation = space.rotation(self.pose)
+        onto = rotation.mT if frame == "object" else identity(rotation).expand_as(rotation)
+        turn = onto @ space.axes(rotation).mT
+        upper = torch.cat((onto, torch.zeros_like(turn)), dim=-1)
+        lower = torch.cat((torch.zeros_like(onto), turn), dim=-1)
+        return torch.cat((upper, lower), dim=-2)
+
     def matrix(self) -> Tensor:
         """[[R, t], [0, 1]] (..., 4, 4), from the object frame to the camera frame."""
         upper = pose_space(self.pose).matrix(self.pose)
@@ -146,3 +191,18 @@ class PoseEstimate(Record):
     @property
     def device(self) -> torch.device:
         return self.pose.device
+
+
+@dataclass(frozen=True)
+class PoseModes(PoseEstimate):
+    """Distinct minima of each object, (M, ...), the lowest first, and their shares of the
+    posterior.
+
+    Args:
+        valid: (M, ...) bool. False for objects without a solution, as in `PoseEstimate`, and where
+            an object has no further minimum.
+        weight: (M, ...) share of the posterior around each minimum: they sum to one over the modes
+            of an object, and are zero where `valid` is False.
+    """
+
+    weight: Tensor

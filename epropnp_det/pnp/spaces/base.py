@@ -76,6 +76,13 @@ class PoseSpace(ABC):
 
     @staticmethod
     @abstractmethod
+    def displacement(origin: Tensor, pose: Tensor) -> Tensor:
+        """From the origin to the pose, both (..., D): translation [m] and rotation vector [rad]
+        (..., 6) in the camera frame, with t' = t + translation and R' = exp(rotation) R.
+        """
+
+    @staticmethod
+    @abstractmethod
     def log_volume(tangent: Tensor) -> Tensor:
         """log (...) of the volume of poses that `retract` makes of a unit volume of tangents, at
         tangents (..., T).

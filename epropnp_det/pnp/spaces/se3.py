@@ -68,6 +68,13 @@ class SE3Pose(PoseSpace):
         )
 
     @staticmethod
+    @full_precision
+    def displacement(origin: Tensor, pose: Tensor) -> Tensor:
+        translation = pose[..., :3] - origin[..., :3]
+        rotation = _quaternion.rotation_vector(origin[..., 3:], pose[..., 3:])
+        return torch.cat((translation, rotation), dim=-1)
+
+    @staticmethod
     def log_volume(tangent: Tensor) -> Tensor:
         """With both quaternions of each rotation."""
         return math.log(2) - 2 * tangent[..., 3:].square().sum(-1).log1p()

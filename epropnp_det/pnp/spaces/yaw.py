@@ -62,6 +62,12 @@ class YawPose(PoseSpace):
         return torch.cat((change[..., :3], yaw), dim=-1)
 
     @staticmethod
+    def displacement(origin: Tensor, pose: Tensor) -> Tensor:
+        x, y, z, yaw = YawPose.difference(origin, pose).unbind(-1)
+        zero = torch.zeros_like(yaw)
+        return torch.stack((x, y, z, zero, yaw, zero), dim=-1)
+
+    @staticmethod
     def log_volume(tangent: Tensor) -> Tensor:
         return torch.zeros_like(tangent[..., 0])
 

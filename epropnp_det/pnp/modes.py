@@ -1,0 +1,120 @@
+"""The minima of a problem, and the share of the posterior around each."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ._linalg import damped_inverse, solve
+from ._records import full_precision, no_gradient
+from .losses.baselines import exact_hessian
+from .problem import PnPProblem
+from .random_start import distinct, random_proposals
+from .results import PoseEstimate, PoseSamples
+from .settings import LayerSettings, RandomSampleInit
+from .solver import estimate_at, run_solver
+from .spaces import pose_space
+from .spaces.base import PoseSpace
+
+# Starts that are refined for each minimum asked for: several of them end in the same one.
+STARTS = 4
+# Solver steps at least: ten are enough for the lowest minimum, but flat ones take longer.
+ITERATIONS = 30
+# In standard deviations: an end of the solver that is further from a minimum has not arrived, and
+# minima closer than that are one.
+ARRIVED = 0.1
+APART = 1.0
+
+
+@no_gradient
+@full_precision
+def distinct_minima(
+    problem: PnPProblem,
+    samples: PoseSamples | None,
+    number: int,
+    settings: LayerSettings,
+    generator: torch.Generator | None,
+    space: type[PoseSpace],
+) -> PoseEstimate:
+    """Estimates (number, ...) at distinct minima, the lowest first; not valid where there are no
+    more. Fewer than `number` if there are fewer starts.
+
+    Args:
+        problem: (...).
+        samples: further starts, or None.
+        number: of minima.
+        settings: random start and solver.
+        generator: of the random start.
+        space: of the poses.
+    """
+    centred, mean = problem.centre()
+    init = settings.init or RandomSampleInit()
+    pool = random_proposals(centred, init, generator, settings.solver, space)
+    if samples is not None:
+        pool = torch.cat((pool, space.translate_object_frame(samples.pose.to(mean), mean)))
+    start = distinct(centred, pool, STARTS * number, init.separation)
+    iterations = max(ITERATIONS, settings.lm_iterations)
+    pose = run_solver(centred, start, iterations, settings.solver)
+    found = estimate_at(problem, space.translate_object_frame(pose, -mean))
+    found = _picked(found, found.cost.nan_to_num(nan=torch.inf).argsort(dim=0, stable=True))
+    found = _valid_first(found.replace_unchecked(valid=_first_of_each(problem, found)))[:number]
+    # A saddle has no gradient either, but a direction in which the cost falls.
+    _, is_saddle = damped_inverse(exact_hessian(problem, found.pose))
+    return _valid_first(found.replace_unchecked(valid=found.valid & ~is_saddle))
+
+
+def posterior_shares(minima: PoseEstimate, samples: PoseSamples) -> Tensor:
+    """Shares (M, ...) of the posterior around minima (M, ...), from samples (S, M, ...) drawn
+    around each of them.
+
+    Pose space is divided into the regions in which the Laplace approximation of one minimum is the
+    densest. The samples of a minimum estimate the integral over its own region.
+    """
+    pose = samples.pose
+    squared = _squared_distance(minima[:, None, None], pose)
+    height = minima.cost[:, None, None] + 0.5 * squared
+    nearest = height.masked_fill(~minima.valid[:, None, None], torch.inf).argmin(0)
+    own = torch.arange(len(minima.cost), device=pose.device)
+    is_own = nearest == own.reshape(-1, *(1,) * (minima.cost.ndim - 1))
+    log_mass = samples.log_weights.detach().masked_fill(~is_own, -torch.inf).logsumexp(0)
+    usable = minima.valid & samples.valid
+    return log_mass.masked_fill(~usable, -torch.inf).softmax(0).masked_fill(~usable, 0)
+
+
+def _first_of_each(problem: PnPProblem, found: PoseEstimate) -> Tensor:
+    """(M, ...) bool: valid estimates at a minimum that none before them has reached."""
+    at = problem.linearize(found.pose)
+    # What a further step would gain, twice: the squared distance in standard deviations.
+    left = -(at.gradient * solve(at.hessian, -at.gradient)).sum(-1)
+    # Costs round, and so does their decrease.
+    rounding = torch.finfo(left.dtype).eps ** 0.5 * at.cost
+    arrived = found.valid & (left <= ARRIVED**2 + rounding)
+    first: list[Tensor] = []
+    for index, here in enumerate(arrived):
+        for other, kept in enumerate(first):
+            near = _squared_distance(found[other], found.pose[index]) < APART**2
+            here = here & ~(kept & near)
+        first.append(here)
+    return torch.stack(first)
+
+
+def _squared_distance(minima: PoseEstimate, pose: Tensor) -> Tensor:
+    """Squared distance of poses from minima, in the standard deviations of the minimum."""
+    step = pose_space(pose).difference(minima.pose, pose)
+    squared = (step * (minima.hessian @ step[..., None])[..., 0]).sum(-1)
+    # Half a turn apart the difference is infinite.
+    return squared.nan_to_num(nan=torch.inf)
+
+
+def _valid_first(found: PoseEstimate) -> PoseEstimate:
+    return _picked(found, (~found.valid).byte().argsort(dim=0, stable=True))
+
+
+def _picked(found: PoseEstimate, order: Tensor) -> PoseEstimate:
+    """Those of the estimates (S, ...) at indices (M, ...)."""
+
+    def pick(value: Tensor) -> Tensor:
+        index = order.reshape(*order.shape, *(1,) * (value.ndim - order.ndim))
+        return value.gather(0, index.expand(*order.shape, *value.shape[order.ndim :]))
+
+    return found.map(pick)
