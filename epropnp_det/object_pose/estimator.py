@@ -24,7 +24,6 @@ from .structures import (
     GroundTruth,
     ObjectPoses,
     PatchGeometry,
-    rotation_vector_covariance,
 )
 from .training.losses import ObjectPoseLosses
 
@@ -187,7 +186,7 @@ class ObjectPoseEstimator(BaseDetector):
         """Solutions and, with `mc_samples`, pose samples of the problem (B,)."""
         estimate = self.solve(problem, generator)
         poses = ObjectPoses(
-            estimate.pose, rotation_vector_covariance(estimate), estimate.cost, estimate.valid
+            estimate.pose, estimate.covariance_of("rotation_vector"), estimate.cost, estimate.valid
         )
         if mc_samples is None:
             return poses

@@ -101,16 +101,6 @@ class ObjectPoses(Record):
         return cls(**joined)
 
 
-def rotation_vector_covariance(estimate: PoseEstimate) -> Tensor:
-    """Covariance (..., 6, 6) of position [m] and rotation vector [rad] of 6DoF estimates (...).
-
-    The tangent of a quaternion is minus half a rotation vector, see `SE3Pose`.
-    """
-    covariance = estimate.covariance
-    factor = covariance.new_tensor((1.0, 1.0, 1.0, -2.0, -2.0, -2.0))
-    return covariance * factor * factor[:, None]
-
-
 def compose(outer: Tensor, inner: Tensor) -> Tensor:
     """The motion (..., 7) that applies `inner` first and `outer` after it, both (..., 7)."""
     w = outer[..., 3:4]

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from epropnp_det.object_pose.problem import problem_of_all_cells
-from epropnp_det.object_pose.structures import rotation_vector_covariance
 from epropnp_det.pnp import SE3Pose, laplace_pose_loss
 from tests.tolerances import EXACT, EXACT_FLOAT32, LEARNT_DEGREES, LEARNT_METRES, MINIMUM_FLOAT32
 
@@ -115,7 +114,7 @@ def test_covariance_is_that_of_metres_and_a_rotation_vector():
     maps = perfect_maps(2).map(torch.Tensor.double)
     problem = problem_of_all_cells(maps, where, small_estimator().points)
     estimate = small_estimator().layer.solve(problem, poses(2).double(), seeded(0))
-    covariance = rotation_vector_covariance(estimate)
+    covariance = estimate.covariance_of("rotation_vector")
     angle = 1e-6
     tangent = torch.zeros(6).double()
     tangent[4] = -angle / 2
