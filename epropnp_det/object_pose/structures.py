@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import PoseEstimate, SE3Pose
+from epropnp_det.pnp import SE3Pose
 from epropnp_det.pnp._records import Record
 
 
