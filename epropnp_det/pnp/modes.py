@@ -16,7 +16,7 @@ from .solver import estimate_at, run_solver
 from .spaces import pose_space
 from .spaces.base import PoseSpace
 
-# Starts that are refined for each minimum asked for: several of them end in the same one.
+# Starts that are refined for each minimum wanted: several of them end in the same one.
 STARTS = 4
 # Solver steps at least: ten are enough for the lowest minimum, but flat ones take longer.
 ITERATIONS = 30
@@ -42,10 +42,10 @@ def distinct_minima(
     Args:
         problem: (...).
         samples: further starts, or None.
-        number: of minima.
+        number: how many minima.
         settings: random start and solver.
-        generator: of the random start.
-        space: of the poses.
+        generator: source of randomness.
+        space: the pose space.
     """
     centred, mean = problem.centre()
     init = settings.init or RandomSampleInit()

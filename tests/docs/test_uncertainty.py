@@ -1,4 +1,4 @@
-"""The code for 6DoF poses on the page about uncertainty runs, and gives what the page says."""
+"""The code for 6DoF poses on the page about uncertainty runs, with the results named there."""
 
 from __future__ import annotations
 
