@@ -21,8 +21,6 @@ import sys
 from epropnp_det.console.light_start import import_detection_without_models
 from epropnp_det.errors import main_guard
 
-VERSIONS = ("v1.0-mini", "v1.0-trainval", "v1.0-test")
-
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -39,9 +37,16 @@ def parse_args() -> argparse.Namespace:
     )
     nuscenes.add_argument(
         "--version",
-        choices=VERSIONS,
         default="v1.0-trainval",
-        help="folder of tables to read (default: %(default)s)",
+        metavar="NAME",
+        help="folder of tables to read: v1.0-mini, v1.0-trainval, v1.0-test, or with --splits any "
+        "other (default: %(default)s)",
+    )
+    nuscenes.add_argument(
+        "--splits",
+        metavar="FILE.json",
+        help="names of scenes by split, for recordings other than nuScenes: "
+        '{"train": ["scene-a"], "val": ["scene-b"]}',
     )
     nuscenes.add_argument("--out", metavar="DIR", help="folder to write to (default: DATAROOT)")
     nuscenes.add_argument(
@@ -129,6 +134,7 @@ def main() -> int | None:
         args.out,
         args.lidar,
         args.processes or available_processes(),
+        None if args.splits is None else nuscenes_convert.read_splits(args.splits),
     )
 
 

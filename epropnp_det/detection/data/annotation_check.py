@@ -13,11 +13,12 @@ from tqdm import tqdm
 
 from epropnp_det.engine.file_checks import Fault
 from epropnp_det.engine.images import image_size
+from epropnp_det.engine.record_checks import shown
 from epropnp_det.errors import UserError
 
 from .annotation_completion import Links
 from .annotation_file import find_record_faults
-from .annotation_schema import place, shown
+from .annotation_schema import place
 from .class_set import ClassSet
 from .label_agreement import MIN_OVERLAP, SLIVER, overlap
 

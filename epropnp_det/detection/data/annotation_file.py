@@ -14,10 +14,11 @@ from typing import Any
 
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.file_checks import Fault, summarize
+from epropnp_det.engine.record_checks import shown
 from epropnp_det.errors import UserError
 
 from .annotation_completion import Links, complete
-from .annotation_schema import is_sound, place, record_faults, shown
+from .annotation_schema import FORMS, place, record_faults
 from .label_agreement import find_size_order
 
 SCHEMA = "epropnp_det/1"
@@ -25,7 +26,6 @@ REMEDY = (
     "docs/reference/data.md has the keys, and tools/validate_data.py compares the file with its "
     "images"
 )
-_LISTS = ("images", "annotations", "categories")
 _KINDS_SHOWN = 8
 
 
@@ -97,9 +97,9 @@ def find_record_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
         data: with lists of entries, "images", "annotations" and, where there are any, "categories".
     """
     sound: dict[str, list[tuple[int, dict]]] = {}
-    for name in _LISTS:
+    for name in FORMS:
         records = list(enumerate(data.get(name, ())))
-        sound[name] = [(index, record) for index, record in records if is_sound(name, record)]
+        sound[name] = [(index, record) for index, record in records if FORMS[name].is_sound(record)]
         if len(sound[name]) < len(records):
             for index, record in records:
                 yield from record_faults(name, index, record)
@@ -164,7 +164,7 @@ def _not_finite(name: str) -> float | None:
 
 
 def _check_top(data: Any, path: str | Path) -> None:
-    for name in _LISTS:
+    for name in FORMS:
         optional = name == "categories"
         if not isinstance(data, dict) or not isinstance(
             data.get(name, [] if optional else None), list

@@ -215,7 +215,10 @@ def _is_sound(stored: StoredPoints) -> bool:
 
 def _lidar(nusc: NuScenes, sample: str) -> tuple[Path, RigidTransform]:
     """File of a sample's sweep and the pose of the LiDAR when it fired."""
-    record = nusc.get("sample_data", nusc.get("sample", sample)["data"]["LIDAR_TOP"])
+    sensors = nusc.get("sample", sample)["data"]
+    if "LIDAR_TOP" not in sensors:
+        raise UserError(f"sample {sample} has no sweep of LIDAR_TOP; leave --lidar out")
+    record = nusc.get("sample_data", sensors["LIDAR_TOP"])
     sensor = nusc.get("calibrated_sensor", record["calibrated_sensor_token"])
     ego = nusc.get("ego_pose", record["ego_pose_token"])
     from_ego, from_sensor = (
