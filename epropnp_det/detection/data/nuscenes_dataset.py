@@ -22,7 +22,7 @@ from epropnp_det.errors import UserError
 
 from ..boxes import Boxes3D, from_mmdet3d, to_mmdet3d
 from ..evaluation import camera_fusion, camera_metrics, nuscenes_metrics
-from . import annotation_file, nuscenes_convert
+from . import annotation_file, nuscenes_tables
 from .annotation_check import attribute_faults
 from .annotation_completion import complete
 from .annotation_selection import hide_unseen_boxes, select_file_numbers
@@ -285,7 +285,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
                 f"the official nuScenes evaluation has no class {', '.join(unknown)}; {REMEDY}"
             )
         try:
-            nuscenes_convert.check_database(Path(self.data_root), self.version)
+            nuscenes_tables.check_database(Path(self.data_root), self.version)
         except UserError as error:
             raise UserError(
                 f"the metric bbox opens a nuScenes database: {error}; {REMEDY}"
@@ -322,7 +322,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
     def _evaluate_official(
         self, results: list[Boxes3D], logger: Logger | str | None, folder: str | None
     ) -> dict[str, float]:
-        nusc = nuscenes_convert.open_database(self.data_root, self.version)
+        nusc = nuscenes_tables.open_database(self.data_root, self.version)
         eval_set = nuscenes_metrics.derive_eval_set(
             nusc, {info["token"] for info in self.data_infos}, self.eval_set
         )
