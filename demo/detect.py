@@ -18,6 +18,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,6 +64,27 @@ def parse_args() -> argparse.Namespace:
         "--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s"
     )
     parser.add_argument(
+        "--pitch",
+        type=float,
+        default=0.0,
+        metavar="DEGREES",
+        help="tilt of the camera: its axis points so far above the horizon (default: level)",
+    )
+    parser.add_argument(
+        "--roll",
+        type=float,
+        default=0.0,
+        metavar="DEGREES",
+        help="the camera is turned so far clockwise about its axis, seen from behind it",
+    )
+    parser.add_argument(
+        "--distortion",
+        type=numbers,
+        metavar="K1,K2,P1,P2,K3",
+        help="of the lens, as OpenCV has it; 4 numbers are K1,K2,K3,K4 of a fisheye; write "
+        "--distortion=-0.3,... where the first is negative (default: those of --intrinsics)",
+    )
+    parser.add_argument(
         "--score-thr",
         type=float,
         default=0.2,
@@ -83,6 +105,11 @@ def parse_args() -> argparse.Namespace:
     add_strict_argument(parser)
     add_device_argument(parser)
     return parser.parse_args()
+
+
+def numbers(text: str) -> tuple[float, ...]:
+    """The argument of --distortion."""
+    return tuple(float(word) for word in text.split(","))
 
 
 @main_guard
@@ -198,6 +225,8 @@ def process(
     """
     import cv2
 
+    from epropnp_det.detection.data.image_view import undistorted
+    from epropnp_det.detection.data.lens import Lens
     from epropnp_det.detection.inference import detect
     from epropnp_det.detection.reports.pictures import picture
     from epropnp_det.engine.images import read_image
@@ -205,17 +234,27 @@ def process(
 
     pixels = read_image(image)
     intrinsics = find_matrix(args.intrinsics, image)
-    detections = detect(model, pixels, intrinsics, mc_samples=args.mc_samples)
+    if args.distortion is not None:
+        intrinsics = replace(intrinsics, distortion=args.distortion)
+    detections = detect(
+        model, pixels, intrinsics, mc_samples=args.mc_samples, pitch=args.pitch, roll=args.roll
+    )
     shown = detections[detections.score >= args.score_thr]
     drawn = picture(
-        pixels, intrinsics.matrix, shown, class_set.class_names, background_kind=args.background
+        undistorted(pixels, Lens(intrinsics.matrix, intrinsics.distortion or ())),
+        intrinsics.matrix,
+        shown,
+        class_set.class_names,
+        background_kind=args.background,
     )
     if not cv2.imwrite(str(args.out / f"{name}.png"), drawn):
         raise UserError(f"picture {args.out / name}.png cannot be written; choose another --out")
     content = dict(
         image=str(image),
         cam_intrinsic=intrinsics.matrix.tolist(),
+        distortion=intrinsics.distortion,
         frame=FRAME,
+        **({} if detections.level_rotation is None else dict(level_frame=LEVEL_FRAME)),
         detections=as_records(detections, class_set),
     )
     try:
@@ -231,32 +270,33 @@ FRAME = (
 )
 
 
+LEVEL_FRAME = (
+    "`level` of the detections has the units of `frame`; x and z lie on the ground, z along the "
+    "heading of the camera, and y points down"
+)
+
+
 def as_records(detections: Boxes3D, class_set: ClassSet) -> list[dict[str, Any]]:
     """Detections as plain values, best first."""
-    columns = (
-        detections.pose,
-        detections.size,
-        detections.velocity,
-        detections.covariance,
-        detections.score,
+    names = dict(
+        category=[class_set.class_names[label] for label in detections.label.tolist()],
+        score=detections.score.tolist(),
+        pose=detections.pose.tolist(),
+        size=detections.size.tolist(),
+        velocity=detections.velocity.tolist(),
+        attribute=[class_set.attribute_name(index) for index in detections.attribute.tolist()],
+        covariance=detections.covariance.tolist(),
     )
-    rows = zip(
-        detections.label.tolist(),
-        detections.attribute.tolist(),
-        *(column.tolist() for column in columns),
-    )
-    return [
-        dict(
-            category=class_set.class_names[label],
-            score=score,
-            pose=pose,
-            size=size,
-            velocity=velocity,
-            attribute=class_set.attribute_name(attribute),
-            covariance=covariance,
-        )
-        for label, attribute, pose, size, velocity, covariance, score in rows
-    ]
+    if detections.level_rotation is not None:
+        level = detections.in_level_frame()
+        moved = dict(pose=level.pose, velocity=level.velocity, covariance=level.covariance)
+        names["level"] = rows_of({name: column.tolist() for name, column in moved.items()})
+    return rows_of(names)
+
+
+def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """Columns of n values as n rows."""
+    return [dict(zip(columns, values)) for values in zip(*columns.values())]
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ class CameraWarning(UserWarning):
     """
 
 
+class OtherCameraWarning(UserWarning):
+    """An image of another camera than those that the network trained on: it is warped to one of
+    them, and nothing is wrong. The message has the share of the image that the network sees.
+    """
+
+
 def one_line(error: BaseException) -> str:
     """The message of `error` in one line: each run of white space becomes one blank.
 
@@ -50,7 +56,7 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
 
     A `UserError`, or a `CameraWarning` that --strict makes an error, becomes one line `error: ...`
     on stderr and the exit code 2; any other exception is a bug and keeps its traceback.
-    A `RenamedWarning` or `CameraWarning` is shown once, in one line `warning: ...`.
+    A warning of this module is shown once, in one line `warning: ...`.
     """
 
     @functools.wraps(main)
@@ -59,6 +65,7 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
             with warnings.catch_warnings():
                 warnings.simplefilter("once", RenamedWarning)
                 warnings.simplefilter("once", CameraWarning)
+                warnings.simplefilter("once", OtherCameraWarning)
                 warnings.showwarning = _show_in_one_line(warnings.showwarning)
                 return main(*args, **kwargs) or 0
         except (UserError, CameraWarning) as error:
@@ -73,7 +80,7 @@ def _show_in_one_line(show: Callable[..., None]) -> Callable[..., None]:
     `show`."""
 
     def shown(message: Warning, category: type[Warning], *args: Any, **kwargs: Any) -> None:
-        if issubclass(category, (RenamedWarning, CameraWarning)):
+        if issubclass(category, (RenamedWarning, CameraWarning, OtherCameraWarning)):
             print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)
         else:
             show(message, category, *args, **kwargs)

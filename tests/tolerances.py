@@ -87,6 +87,10 @@ STORED_POINT = 1e-3
 # tilt.
 PERFECT_SCORE = 1e-4
 
+# Posterior standard deviations between detections of one view, once drawn from four times as many
+# equal pixels: the sums of an average are rounded in another order.
+SAME_VIEW_SIGMAS = 0.01
+
 # --- the synthetic dataset ---
 # Pixels between the box of a silhouette and that of its mesh's vertices: pixels are seen through
 # their middles, and a tip narrower than a pixel falls between them.

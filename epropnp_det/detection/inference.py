@@ -7,6 +7,7 @@ from epropnp_det import compat  # noqa: F401  before mmcv, which it fixes
 # isort: split
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,14 +19,21 @@ from mmcv.runner import BaseModule
 from torch import nn
 
 from epropnp_det.engine.wrapping import to_device
-from epropnp_det.errors import CameraWarning, UserError
+from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 
 if TYPE_CHECKING:
     from .structures.predictions import Detections
 
 from epropnp_det.engine.intrinsics import Intrinsics, camera_faults
 
+from .data.image_view import seen_share
+from .data.lens import Lens
+from .level_frame import rotation_of_down, rotation_of_tilt
+
 MIN_SEEN_SHARE = 0.7  # the models' own 1600x900 images keep 0.75
+MAX_PITCH = 45  # degrees
+MAX_ROLL = 180
+ROUNDED = 1e-3  # of the entries of a rotation that is typed in
 
 
 @torch.no_grad()
@@ -35,6 +43,11 @@ def detect(
     intrinsics: Intrinsics | Sequence[float] | np.ndarray,
     seed: int = 0,
     mc_samples: int | None = None,
+    *,
+    rotation: np.ndarray | None = None,
+    pitch: float = 0.0,
+    roll: float = 0.0,
+    distortion: Sequence[float] | None = None,
 ) -> Detections:
     """Objects in one image.
 
@@ -46,26 +59,41 @@ def detect(
         seed: seed of the random start of the pose solver and of the samples.
         mc_samples: how many weighted samples of each pose to draw, a multiple of the rounds of
             adaptive sampling (4); None for none.
+        rotation: (3, 3) of a tilted camera, from its frame to a frame whose y axis points down
+            along gravity.
+        pitch: degrees by which the optical axis points above the horizon, in place of `rotation`.
+        roll: degrees by which the camera is turned clockwise about its optical axis, seen from
+            behind it.
+        distortion: coefficients of the lens, 5 for OpenCV's k1, k2, p1, p2, k3 or 4 for OpenCV's
+            fisheye model, in place of those of the intrinsics.
 
     Returns:
         `Detections` on the CPU, best first: poses (x, y, z of the gravity centre, yaw) in the
         camera frame of the image (x right, y down, z forward; m, rad), sizes (l, h, w) in m,
         velocities in m/s, the covariance of each pose, and its samples if requested. Samples
-        change nothing else.
+        change nothing else. Detections of a tilted camera also have `level_rotation`, and
+        `detections.in_level_frame()` has them in its level frame, in which boxes are upright.
 
     Warns:
-        CameraWarning: the camera matrix hardly belongs to an image of this size, or the crop of the
-            test pipeline removes much of the image.
+        CameraWarning: the camera matrix hardly belongs to an image of this size, or the network
+            sees little of the image.
+        OtherCameraWarning: the image is of another camera than the network's and is warped to it.
 
     Raises:
         UserError: the image is missing, truncated or of another kind; the intrinsics are not a
-            camera matrix; the number of samples is no multiple of the rounds.
+            camera matrix, the rotation none, or the angles too large; the config has no canonical
+            camera for a tilt or a distorting lens; the number of samples is no multiple of the
+            rounds.
     """
     if mc_samples is not None:
         check_samples(model, mc_samples)
     device = next(model.parameters()).device
     camera = Intrinsics.of(intrinsics)
-    data = to_device(collate([_network_input(model.cfg, image, camera)], samples_per_gpu=1), device)
+    if distortion is not None:
+        camera = replace(camera, distortion=tuple(distortion))
+    level = _level_rotation(rotation, pitch, roll)
+    loaded = _network_input(model.cfg, image, camera, level)
+    data = to_device(collate([loaded], samples_per_gpu=1), device)
     generators = [torch.Generator(device).manual_seed(seed)]
     return model.detect(data["img"], data["img_metas"], generators, mc_samples)[0].to("cpu")
 
@@ -86,14 +114,33 @@ def check_samples(model: nn.Module, mc_samples: int) -> None:
         raise UserError(str(error)) from error
 
 
+def _level_rotation(rotation: np.ndarray | None, pitch: float, roll: float) -> np.ndarray:
+    """Rotation (3, 3) from the frame of a camera to its level frame; arguments as of `detect`."""
+    if rotation is None:
+        if not (abs(pitch) <= MAX_PITCH and abs(roll) <= MAX_ROLL):
+            raise UserError(
+                f"pitch {pitch:g} and roll {roll:g} must be within {MAX_PITCH} and {MAX_ROLL} "
+                "degrees"
+            )
+        return rotation_of_tilt(pitch, roll).numpy()
+    matrix = np.asarray(rotation, dtype=np.float64)
+    if pitch or roll or matrix.shape != (3, 3):
+        raise UserError("give the tilt as a 3x3 rotation, or as pitch and roll, not both")
+    is_rotation = np.allclose(matrix @ matrix.T, np.eye(3), atol=ROUNDED)
+    if not is_rotation or np.linalg.det(matrix) < 0:
+        raise UserError(f"{matrix.tolist()} is no rotation from the camera to a level frame")
+    # The level frame keeps the heading of the camera, whatever the heading of the frame given.
+    return rotation_of_down(torch.from_numpy(matrix[1].copy())).numpy()
+
+
 def _network_input(
-    config: Config, image: str | Path | np.ndarray, camera: Intrinsics
+    config: Config, image: str | Path | np.ndarray, camera: Intrinsics, level: np.ndarray
 ) -> dict[str, Any]:
     from mmdet3d.datasets.pipelines import Compose
 
     import epropnp_det.detection  # noqa: F401  registers the pipeline's steps
 
-    info = dict(cam_intrinsic=camera.matrix.tolist())
+    info = _image_record(config.data.test.pipeline, camera, level)
     if isinstance(image, np.ndarray):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             raise UserError(f"an image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
@@ -101,27 +148,53 @@ def _network_input(
     else:
         results = dict(img_info=dict(info, filename=str(image)), img_prefix=None)
     loaded = Compose(config.data.test.pipeline)(results)
-    height, width = loaded["img_metas"].data["ori_shape"][:2]
-    _warn_of_camera(config.data.test.pipeline, camera, (width, height))
+    _warn_of_camera(loaded["img_metas"].data, camera)
     return loaded
 
 
-def _warn_of_camera(
-    pipeline: Sequence[dict[str, Any]], camera: Intrinsics, size: tuple[int, int]
-) -> None:
-    """Warns of intrinsics or a crop that does not suit an image of this width and height."""
-    from .data.projection import clip_boxes
+def _image_record(
+    pipeline: Sequence[dict[str, Any]], camera: Intrinsics, level: np.ndarray
+) -> dict[str, Any]:
+    """Record of an image as in an annotation file.
 
-    width, height = size
-    faults = camera_faults(camera, size)
-    for step in pipeline:
-        if step["type"] == "CropImage":
-            box = clip_boxes(np.array(step["box"]), width, height)
-            seen = (box[2] - box[0]) * (box[3] - box[1]) / (width * height)
-            if seen < MIN_SEEN_SHARE:
-                faults.append(
-                    f"the network sees {seen:.0%} of the {width}x{height} image: the config crops "
-                    f"to {tuple(step['box'])}; set the crop of data.test.pipeline for this camera"
-                )
-    for fault in faults:
+    Raises:
+        UserError: a tilt or a distorting lens, and no step of the pipeline that takes them.
+    """
+    record: dict[str, Any] = dict(cam_intrinsic=camera.matrix.tolist())
+    if not np.array_equal(level, np.eye(3)):
+        record["level_rotation"] = level.tolist()
+    if not Lens(camera.matrix, camera.distortion or ()).is_pinhole:
+        record["distortion"] = camera.distortion
+    is_canonical = any(step["type"] == "WarpToCanonicalCamera" for step in pipeline)
+    if len(record) > 1 and not is_canonical:
+        raise UserError(
+            "a tilted camera or a lens with distortion needs a canonical camera: make "
+            "data.test.pipeline by make_test_pipeline(..., canonical=NUSCENES_CAMERA)"
+        )
+    return record
+
+
+def _warn_of_camera(img_meta: dict[str, Any], camera: Intrinsics) -> None:
+    """Warns of intrinsics that do not suit an image, and of what the network does not see of it.
+
+    Args:
+        img_meta: meta of the image after the test pipeline.
+    """
+    height, width = img_meta["ori_shape"][:2]
+    for fault in camera_faults(camera, (width, height)):
         warnings.warn(fault, CameraWarning, stacklevel=4)
+    is_warped = "level_rotation" in img_meta
+    matrix = img_meta["camera"].matrix.double().numpy()
+    seen = seen_share(
+        Lens(camera.matrix, camera.distortion or ()),
+        (width, height),
+        matrix @ img_meta["level_rotation"] if is_warped else matrix,
+        img_meta["img_shape"][1::-1],
+    )
+    message = f"the network sees {seen:.0%} of the {width}x{height} image"
+    if seen < MIN_SEEN_SHARE:
+        remedy = "set the crop or the canonical camera of data.test.pipeline for this camera"
+        warnings.warn(f"{message}; {remedy}", CameraWarning, stacklevel=4)
+    elif is_warped:
+        message += ", which is warped to the canonical camera of the config"
+        warnings.warn(message, OtherCameraWarning, stacklevel=4)

@@ -11,7 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
+from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, UserError
+from tests.tolerances import EXACT_FLOAT32
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs/detection/synthetic/epropnp_r18_varied"
@@ -105,3 +107,19 @@ def test_files_of_intrinsics_are_not_overwritten(detect_demo, tmp_path: Path):
         with pytest.raises(UserError, match="is an input file"):
             detect_demo.refuse_to_overwrite(files, tmp_path, ["0"])
     assert detect_demo.intrinsics_files("1,2,3,4") == []
+
+
+def test_a_tilted_camera_with_a_lens_gives_detections_in_both_frames(tmp_path: Path):
+    options = ["--pitch", "2", "--roll", "-1", "--distortion=-0.05,0.01,0,0,0"]
+    result = run(tmp_path / "found", ROOT / "demo/street.jpg", *options)
+    assert result.returncode == 0, result.stderr
+    assert "Traceback" not in result.stderr
+    content = json.loads((tmp_path / "found/street.json").read_text())
+    assert content["distortion"] == [-0.05, 0.01, 0, 0, 0]
+    assert "y points down" in content["level_frame"]
+    best = content["detections"][0]
+    rotation = rotation_of_tilt(2.0, -1.0).numpy()
+    np.testing.assert_allclose(
+        rotation @ best["pose"][:3], best["level"]["pose"][:3], rtol=EXACT_FLOAT32
+    )
+    assert np.array(best["level"]["covariance"]).shape == (4, 4)

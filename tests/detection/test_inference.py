@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import warnings
 from dataclasses import fields
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from nuscenes.utils.data_classes import Box
 from pyquaternion import Quaternion
+from torch import nn
 
 from epropnp_det.apis import detect, init_model
 from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.data import annotation_file
+from epropnp_det.detection.data.image_view import ImageView
+from epropnp_det.detection.data.lens import Lens
 from epropnp_det.detection.data.nuscenes_classes import ATTRIBUTES, CLASSES, DETECTION_RANGE
+from epropnp_det.detection.data.pipelines import make_test_pipeline
+from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.engine.config import build_dataset, load_config, move_data_root
+from epropnp_det.engine.intrinsics import camera_matrix
 from epropnp_det.engine.prediction import predict_dataset
-from epropnp_det.errors import CameraWarning
+from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 from tests.nuscenes_factory import VERSION
-from tests.tolerances import BOX_CENTER
+from tests.tolerances import BOX_CENTER, EXACT_FLOAT32, SAME_VIEW_SIGMAS
 
-CONFIG = Path(__file__).parents[2] / "configs/detection/synthetic/epropnp_r18_varied.py"
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "configs/detection/synthetic/epropnp_r18_varied.py"
+STREET = (1266.4, 1266.4, 816.3, 491.5)
 IMAGE = 1
 
 
@@ -114,14 +125,121 @@ def devkit_box(found: Boxes3D, index: int, info: dict) -> Box:
 
 
 @pytest.mark.parametrize(
-    ("size", "intrinsics", "fault"),
+    ("size", "intrinsics", "category", "fault"),
     [
-        ((1242, 375), (721.5, 721.5, 609.6, 172.9), "sees 39%"),
-        ((800, 450), (1266.4, 1266.4, 816.3, 491.5), "principal point"),
+        ((1242, 375), (721.5, 721.5, 609.6, 172.9), OtherCameraWarning, r"sees 9\d%"),
+        ((720, 1280), (800.0, 800.0, 360.0, 640.0), CameraWarning, "sees 33%"),
+        ((800, 450), (1266.4, 1266.4, 816.3, 491.5), CameraWarning, "principal point"),
     ],
 )
 def test_an_image_of_another_camera_gives_a_warning(
-    model, size: tuple[int, int], intrinsics: tuple[float, ...], fault: str
+    model, size: tuple[int, int], intrinsics: tuple[float, ...], category: type, fault: str
 ):
-    with pytest.warns(CameraWarning, match=fault):
+    with pytest.warns(category, match=fault):
         detect(model, np.zeros((*size[::-1], 3), np.uint8), intrinsics)
+
+
+def test_an_image_of_an_own_camera_gives_none(model):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detect(model, np.zeros((900, 1600, 3), np.uint8), STREET)
+
+
+@pytest.fixture(scope="module")
+def street() -> np.ndarray:
+    return cv2.imread(str(ROOT / "demo/street.jpg"))
+
+
+@pytest.fixture(scope="module")
+def seen_in_street(street: np.ndarray) -> tuple[nn.Module, Boxes3D]:
+    """The shipped model and its confident detections in the street."""
+    model = init_model(CONFIG, CONFIG.with_suffix(".pth"))
+    return model, confident(detect(model, street, STREET))
+
+
+def confident(found: Boxes3D) -> Boxes3D:
+    return found[found.require("score") > 0.3]
+
+
+def share_near(found: Boxes3D, expected: Boxes3D, distance: float) -> float:
+    """Share of boxes that have another of their class so near [m] on the ground."""
+    apart = torch.cdist(expected.pose[:, :3:2], found.pose[:, :3:2])
+    other = expected.label[:, None] != found.label
+    return float((apart.masked_fill(other, torch.inf).amin(1) < distance).float().mean())
+
+
+def test_an_enlarged_image_has_the_same_detections(seen_in_street, street: np.ndarray):
+    """Each pixel four times: the canonical camera averages them again."""
+    model, expected = seen_in_street
+    large = street.repeat(2, axis=0).repeat(2, axis=1)
+    with pytest.warns(OtherCameraWarning, match="75%"):
+        found = confident(detect(model, large, [2 * value for value in STREET]))
+    assert len(expected) > 5
+    torch.testing.assert_close(found.label, expected.label)
+    assert expected.covariance is not None
+    spread = expected.covariance.diagonal(dim1=1, dim2=2)[:, :3].sqrt()
+    assert ((found.pose - expected.pose)[:, :3].abs() < SAME_VIEW_SIGMAS * spread).all()
+
+
+@pytest.mark.parametrize("tilt", [(5.0, 0.0), (-6.0, 4.0)])
+@pytest.mark.filterwarnings("ignore:the network sees")
+def test_a_tilted_camera_finds_the_same_objects(
+    seen_in_street, street: np.ndarray, tilt: tuple[float, float]
+):
+    model, expected = seen_in_street
+    rotation = rotation_of_tilt(*tilt).numpy()
+    matrix = camera_matrix(STREET)
+    view = ImageView(street, Lens(matrix), matrix @ rotation.T, (1600, 900), (0.0, 0.0, 0.0))
+    found = detect(model, view.render(), STREET, pitch=tilt[0], roll=tilt[1])
+    assert share_near(found.in_level_frame(), expected, 1.0) > 0.7
+    # In the frame of the camera they lie on the rays of their pixels.
+    level = found.in_level_frame()
+    back = level.pose[:, :3] @ torch.from_numpy(rotation).float()
+    torch.testing.assert_close(back, found.pose[:, :3], rtol=EXACT_FLOAT32, atol=EXACT_FLOAT32)
+    by_matrix = detect(model, view.render(), STREET, rotation=rotation)
+    torch.testing.assert_close(by_matrix.pose, found.pose)
+
+
+@pytest.mark.filterwarnings("ignore:the network sees")
+@pytest.mark.parametrize(
+    "distortion", [(-0.2, 0.04, 0.001, -0.001, 0.0), (0.02, -0.01, 0.002, 0.0)]
+)
+def test_a_lens_with_distortion_finds_the_same_objects(
+    seen_in_street, street: np.ndarray, distortion: tuple[float, ...]
+):
+    model, expected = seen_in_street
+    lens = Lens(camera_matrix(STREET), distortion)
+    y, x = np.mgrid[:900, :1600] + 0.5
+    rays = lens.rays(np.stack([x.ravel(), y.ravel()], axis=1))
+    pinhole = (rays @ lens.matrix.T)[:, :2] / rays[:, 2:] - 0.5
+    taken = cv2.remap(
+        street,
+        *np.moveaxis(pinhole.reshape(900, 1600, 2), 2, 0).astype(np.float32),
+        cv2.INTER_LINEAR,
+    )
+    found = detect(model, taken, STREET, distortion=distortion)
+    assert share_near(found, expected, 1.0) > 0.7
+    assert found.level_rotation is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        (dict(rotation=np.ones((3, 3))), "is no rotation"),
+        (dict(rotation=np.eye(3), pitch=2.0), "not both"),
+        (dict(pitch=80.0), "must be within"),
+        (dict(roll=float("nan")), "must be within"),
+        (dict(distortion=(0.1, 0.2)), "distortion is"),
+    ],
+)
+def test_a_wrong_tilt_or_lens_is_one_line(model, settings: dict, fault: str):
+    with pytest.raises(UserError, match=fault):
+        detect(model, np.zeros((900, 1600, 3), np.uint8), STREET, **settings)
+
+
+def test_a_tilt_needs_a_canonical_camera(model):
+    plain = copy.copy(model)
+    plain.cfg = copy.deepcopy(model.cfg)
+    plain.cfg.data.test.pipeline = make_test_pipeline(CLASSES)
+    with pytest.raises(UserError, match="needs a canonical camera"):
+        detect(plain, np.zeros((900, 1600, 3), np.uint8), STREET, pitch=5.0)

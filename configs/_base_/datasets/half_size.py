@@ -9,8 +9,12 @@ from epropnp_det.detection.data.pipelines import (
 _base_ = ["./nuscenes.py"]
 data_root = "data/synthetic/"
 half = dict(type="ResizeImage", scale=0.5)
-train_pipeline = make_train_pipeline({{_base_.class_names}}, scale=0.5)
-test_pipeline = make_test_pipeline({{_base_.class_names}}, scale=0.5)
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}}, scale=0.5, canonical={{_base_.canonical}}
+)
+test_pipeline = make_test_pipeline(
+    {{_base_.class_names}}, scale=0.5, canonical={{_base_.canonical}}
+)
 mini = dict(version="v1.0-mini")
 data = dict(
     samples_per_gpu=2,

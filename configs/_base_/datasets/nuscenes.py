@@ -16,8 +16,10 @@ class_names = (
     "traffic_cone",
     "barrier",
 )
-train_pipeline = pipelines.make_train_pipeline(class_names)
-test_pipeline = pipelines.make_test_pipeline(class_names)
+# Images of other cameras are warped to one like those of nuScenes, whose own images stay.
+canonical = pipelines.NUSCENES_CAMERA
+train_pipeline = pipelines.make_train_pipeline(class_names, canonical=canonical)
+test_pipeline = pipelines.make_test_pipeline(class_names, canonical=canonical)
 # The steps keep their names, for configs that compose a pipeline of their own.
 load = pipelines.LOAD
 annotate = pipelines.ANNOTATE

@@ -3,6 +3,8 @@
 from epropnp_det.detection.data.pipelines import make_train_pipeline
 
 _base_ = ["./nuscenes.py"]
-train_pipeline = make_train_pipeline({{_base_.class_names}}, lidar=True)
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}}, lidar=True, canonical={{_base_.canonical}}
+)
 train_on_val = dict(pipeline=train_pipeline)
 data = dict(train=dict(pipeline=train_pipeline))

@@ -4,8 +4,12 @@ from epropnp_det.detection.data.pipelines import make_test_pipeline, make_train_
 
 _base_ = ["./nuscenes.py"]
 load_v1 = dict(type="LoadCameraImage", first_pixel=0.0)
-train_pipeline = make_train_pipeline({{_base_.class_names}}, load=load_v1)
-test_pipeline = make_test_pipeline({{_base_.class_names}}, load=load_v1)
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}}, load=load_v1, canonical={{_base_.canonical}}
+)
+test_pipeline = make_test_pipeline(
+    {{_base_.class_names}}, load=load_v1, canonical={{_base_.canonical}}
+)
 train_on_val = dict(pipeline=train_pipeline)
 data = dict(
     train=dict(pipeline=train_pipeline),

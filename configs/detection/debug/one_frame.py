@@ -24,6 +24,8 @@ model = dict(
 
 data_root = "data/one_frame/"
 # No mirrored images: there is nothing to generalise to.
-train_pipeline = make_train_pipeline({{_base_.class_names}}, scale=0.5, flip=False)
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}}, scale=0.5, flip=False, canonical={{_base_.canonical}}
+)
 frame = mini_split(data_root, "train")
 data = dict(train=dict(frame, pipeline=train_pipeline), val=frame, test=frame)

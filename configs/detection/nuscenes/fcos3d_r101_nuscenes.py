@@ -15,8 +15,12 @@ _base_ = [
     "../../_base_/default_runtime.py",
 ]
 
-train_pipeline = make_train_pipeline({{_base_.class_names}}, fcos3d=True)
-test_pipeline = make_test_pipeline({{_base_.class_names}}, fcos3d=True)
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}}, fcos3d=True, canonical={{_base_.canonical}}
+)
+test_pipeline = make_test_pipeline(
+    {{_base_.class_names}}, fcos3d=True, canonical={{_base_.canonical}}
+)
 data = dict(
     train=dict(pipeline=train_pipeline),
     val=dict(pipeline=test_pipeline),

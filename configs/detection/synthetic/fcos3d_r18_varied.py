@@ -11,7 +11,12 @@ from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, m
 
 _base_ = ["./fcos3d_r18_synthetic.py"]
 train_pipeline = make_train_pipeline(
-    {{_base_.class_names}}, scale=0.5, window=(640, 512), canonical_yaw=True, fcos3d=True
+    {{_base_.class_names}},
+    scale=0.5,
+    window=(640, 512),
+    canonical_yaw=True,
+    fcos3d=True,
+    canonical={{_base_.canonical}},
 )
 all_worlds = join_synthetic_training_sets(train_pipeline)
 data = dict(samples_per_gpu=4, train=dict(all_worlds, _delete_=True))

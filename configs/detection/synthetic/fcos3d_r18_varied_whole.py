@@ -13,7 +13,11 @@ from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, m
 
 _base_ = ["./fcos3d_r18_varied.py"]
 train_pipeline = make_train_pipeline(
-    {{_base_.class_names}}, scale=0.5, canonical_yaw=True, fcos3d=True
+    {{_base_.class_names}},
+    scale=0.5,
+    canonical_yaw=True,
+    fcos3d=True,
+    canonical={{_base_.canonical}},
 )
 all_worlds = join_synthetic_training_sets(train_pipeline)
 data = dict(samples_per_gpu=1, train=dict(all_worlds, _delete_=True))

@@ -34,6 +34,7 @@ SCHEMA_FILE = "annotation_file.schema.json"
 MIN_DEPTH = 1e-3  # m
 MAX_DISTANCE = 1e3  # m
 MAX_SPEED = 150.0  # m/s
+_ROTATION_ROUNDING = 1e-3
 
 
 def check_inside_root(name: str) -> str:
@@ -55,6 +56,14 @@ def _camera_matrix(rows: tuple) -> tuple:
     matrix = np.array(rows)
     if min(matrix[0, 0], matrix[1, 1]) <= 0 or not np.array_equal(matrix[2], (0, 0, 1)):
         raise ValueError("no camera matrix")
+    return rows
+
+
+def _rotation(rows: tuple) -> tuple:
+    matrix = np.array(rows)
+    is_orthogonal = np.allclose(matrix @ matrix.T, np.eye(3), atol=_ROTATION_ROUNDING)
+    if not is_orthogonal or np.linalg.det(matrix) < 0:
+        raise ValueError("no rotation")
     return rows
 
 
@@ -122,6 +131,20 @@ class ImageRecord(TypedDict):
         Annotated[Triple, described("ego2global_translation is 3 finite numbers, m")]
     ]
     range_origin: NotRequired[Annotated[Triple, described("range_origin is 3 finite numbers, m")]]
+    level_rotation: NotRequired[
+        Annotated[
+            tuple[Triple, Triple, Triple],
+            AfterValidator(_rotation),
+            described("level_rotation is a 3x3 rotation"),
+        ]
+    ]
+    distortion: NotRequired[
+        Annotated[
+            tuple[Number, ...],
+            Field(min_length=4, max_length=5),
+            described("distortion is 5 finite numbers, or 4 of a fisheye"),
+        ]
+    ]
 
 
 class AnnotationRecord(TypedDict):

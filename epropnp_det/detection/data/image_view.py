@@ -129,6 +129,16 @@ class ImageView:
         return replace(self, target=move @ self.target, size=size)
 
 
+def undistorted(pixels: np.ndarray, lens: Lens) -> np.ndarray:
+    """The picture (H, W, C) that a pinhole with the same camera matrix would take; black where the
+    lens shows nothing.
+    """
+    if lens.is_pinhole:
+        return pixels
+    size = (pixels.shape[1], pixels.shape[0])
+    return ImageView(pixels, lens, lens.matrix, size, (0.0,) * pixels.shape[2]).render()
+
+
 def seen_share(
     lens: Lens, size: tuple[int, int], target: np.ndarray, view_size: tuple[int, int]
 ) -> float:

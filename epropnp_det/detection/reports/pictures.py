@@ -72,14 +72,17 @@ def draw_on_image(
 
 
 def draw_from_above(boxes: Boxes3D, truth: Boxes3D | None = None, **settings: Any) -> np.ndarray:
-    """`draw_birdseye` of boxes on the CPU; its further arguments are `settings`."""
+    """`draw_birdseye` of boxes on the CPU, in the level frame of a tilted camera; its further
+    arguments are `settings`.
+    """
+    level = boxes.in_level_frame()
     return draw_birdseye(
-        box_corners(boxes),
-        boxes.label.numpy(),
-        velocity=_array(boxes.velocity),
-        covariance=_array(boxes.covariance),
-        sample_pose=_array(boxes.sample_pose),
-        sample_weight=_array(boxes.sample_weight),
+        box_corners(level),
+        level.label.numpy(),
+        velocity=_array(level.velocity),
+        covariance=_array(level.covariance),
+        sample_pose=_array(level.sample_pose),
+        sample_weight=_array(level.sample_weight),
         true_corners=None if truth is None else box_corners(truth),
         true_velocity=None if truth is None else _array(truth.velocity),
         **settings,
@@ -87,8 +90,12 @@ def draw_from_above(boxes: Boxes3D, truth: Boxes3D | None = None, **settings: An
 
 
 def box_corners(boxes: Boxes3D) -> np.ndarray:
-    """(n, 8, 3) float64 corners, m, in the order of `drawing.wireframe`."""
-    return corners(boxes.pose.double(), boxes.size.double()).numpy()
+    """(n, 8, 3) float64 corners in the camera frame, m, in the order of `drawing.wireframe`."""
+    level = boxes.in_level_frame()
+    found = corners(level.pose.double(), level.size.double())
+    if boxes.level_rotation is not None:
+        found = found @ boxes.level_rotation.double()
+    return found.numpy()
 
 
 def draw_dataset(

@@ -62,6 +62,8 @@ def test_the_smallest_file_of_the_pages_is_valid(schema: dict, page: str, tmp_pa
     [
         ("images", "cam_intrinsic", [500, 500, 320, 192]),
         ("images", "width", "1600"),
+        ("images", "distortion", [0.1, 0.2]),
+        ("images", "level_rotation", [0, 0, 0]),
         ("annotations", "bbox_cam3d", [0, 0, -1, 1, 1, 1, 0]),
         ("annotations", "bbox", None),
         ("annotations", "visibility", "v80-100"),

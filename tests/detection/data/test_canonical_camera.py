@@ -10,6 +10,7 @@ import pytest
 import torch
 from mmdet3d.core.bbox import CameraInstance3DBoxes
 from mmdet3d.datasets.pipelines import Compose
+from pyquaternion import Quaternion
 
 from epropnp_det.detection.baselines.fcos3d_inputs import AddFCOS3DInputs
 from epropnp_det.detection.boxes import from_mmdet3d
@@ -20,6 +21,7 @@ from epropnp_det.detection.data.canonical_camera import (
     WarpToCanonicalCamera,
     WarpToRandomCamera,
 )
+from epropnp_det.detection.data.lens import Lens
 from epropnp_det.detection.data.transforms import (
     CropAroundObject,
     CropImage,
@@ -230,6 +232,39 @@ def test_a_camera_that_looks_away_from_the_view_is_refused():
 def test_wrong_settings_are_refused(fault: dict):
     with pytest.raises(ValueError, match="must be"):
         CanonicalCamera(**(CAMERA | fault))
+
+
+def test_the_mounting_of_a_camera_gives_its_tilt():
+    """Extrinsics to a frame with z up contain the tilt of the camera, whatever its heading."""
+    results = make_results(OWN, (640, 480), (0.0, 0.0))
+    upright = Quaternion([0.5, -0.5, 0.5, -0.5])  # forward along x of a vehicle, z up
+    turned = Quaternion(axis=(0, 0, 1), degrees=40) * upright
+    tilted = turned * Quaternion(matrix=rotation_of_tilt(-3.0, 2.0).numpy())
+    info = dict(
+        cam_intrinsic=OWN,
+        cam2ego_rotation=list(tilted),
+        cam2ego_translation=[0.0] * 3,
+        ego2global_rotation=[1.0, 0.0, 0.0, 0.0],
+        ego2global_translation=[0.0] * 3,
+    )
+    for level_by in ("ego", "global"):
+        step = WarpToCanonicalCamera(CAMERA, CROP, level_by=level_by)
+        found = step(results | dict(img_info=info))["level_rotation"]
+        np.testing.assert_allclose(found, rotation_of_tilt(-3.0, 2.0), rtol=0, atol=EXACT)
+    with pytest.raises(ValueError, match="level_by must be one of"):
+        WarpToCanonicalCamera(CAMERA, CROP, level_by="road")
+
+
+def test_a_lens_of_an_annotation_file_is_undone():
+    results = make_results(OWN, (640, 480), (0.0, 0.0))
+    lens = Lens(np.array(OWN), (-0.2, 0.05, 0.0, 0.0, 0.0))
+    x, y = lens.project(np.array([BOX[:3]]))[0]
+    across = np.arange(640) + 0.5 - x
+    down = np.arange(480)[:, None] + 0.5 - y
+    spot = 255 * np.exp(-(across**2 + down**2) / (2 * 4.0**2))[..., None].repeat(3, 2)
+    info = dict(cam_intrinsic=OWN, distortion=list(lens.distortion))
+    taken = results | dict(img=spot.astype(np.float32), img_info=info)
+    assert_all_follow(WarpToCanonicalCamera(CAMERA, CROP)(taken))
 
 
 def test_both_detectors_train_on_random_cameras(make_dataset):

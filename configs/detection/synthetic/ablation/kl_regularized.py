@@ -15,7 +15,7 @@ from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, m
 _base_ = ["../epropnp_r18_varied.py"]
 # The rows of the table were trained before the model had ray encoding and canonical yaws.
 train_pipeline = make_train_pipeline(
-    {{_base_.class_names}}, scale=0.5, window=(640, 512), lidar=True
+    {{_base_.class_names}}, scale=0.5, window=(640, 512), lidar=True, canonical={{_base_.canonical}}
 )
 data = dict(samples_per_gpu=6, train=join_synthetic_training_sets(train_pipeline))
 model = dict(
