@@ -146,3 +146,5 @@ PHOTOGRAPH_LEVELS = 2.5
 # Metres and half radians of a pose at a metre: a few wrong points project to within a cell of their
 # place, so that RANSAC keeps them.
 RANSAC_POSE = 0.02
+# Sum over three channels of 255 levels: lines in a JPEG picture, whose colours it blends.
+DRAWN_COLOR = 60

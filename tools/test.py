@@ -5,6 +5,7 @@ Example:
     python tools/test.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth \
         --eval bbox --show-dir pictures
     python tools/test.py configs/detection/my_data.py latest.pth --eval distance iou
+    python tools/test.py configs/object_pose/embedded_lite0.py latest.pth --eval bop
     tools/dist_test.sh configs/detection/nuscenes/epropnp_v2_r101_12e_nuscenes.py epoch_12.pth 4 \
         --format-only
 """
@@ -48,7 +49,8 @@ def parse_args() -> argparse.Namespace:
         "--show-dir",
         type=Path,
         metavar="DIR",
-        help="one picture per image: predicted boxes solid, ground truth dashed",
+        help="one picture per image: predicted boxes solid, ground truth dashed; of object poses "
+        "the outlines, ground truth white",
     )
     parser.add_argument(
         "--background",
@@ -108,15 +110,26 @@ def report(args: argparse.Namespace, dataset, results: list) -> None:
         write_json(out_dir / "metrics.json", metrics, indent=1)
         print(f"metrics: {out_dir}")
     if args.show_dir:
-        from epropnp_det.detection.reports.pictures import draw_dataset
+        draw(args, dataset, results)
 
-        draw_dataset(
-            dataset,
-            results,
-            args.show_dir,
-            background_kind=args.background,
-            score_threshold=args.score_thr,
-        )
+
+def draw(args: argparse.Namespace, dataset, results: list) -> None:
+    """One picture per image."""
+    from epropnp_det.detection.reports.pictures import draw_dataset
+    from epropnp_det.object_pose.data.bop_targets import BopTargets
+    from epropnp_det.object_pose.reports.target_pictures import draw_targets
+
+    if isinstance(dataset, BopTargets):
+        poses = [result["object_pose"] for result in results]
+        draw_targets(dataset.boxes, poses, dataset.models, args.show_dir, args.background)
+        return
+    draw_dataset(
+        dataset,
+        results,
+        args.show_dir,
+        background_kind=args.background,
+        score_threshold=args.score_thr,
+    )
 
 
 if __name__ == "__main__":

@@ -98,13 +98,14 @@ class BopTargets(Dataset):
             object_index=torch.tensor(self.objects.index(each.object_id)),
         )
 
-    def check_evaluation(self, names: Sequence[str] | None) -> list[str]:
+    def check_evaluation(self, metric: str | Sequence[str] | None = None) -> list[str]:
         """The metrics to compute; None are all.
 
         Raises:
             UserError: an unknown name.
         """
-        unknown = [name for name in names or () if name != METRIC]
+        names = [metric] if isinstance(metric, str) else metric or []
+        unknown = [name for name in names if name != METRIC]
         if unknown:
             raise UserError(f"--eval {unknown[0]}: the only metric of object poses is {METRIC}")
         return [METRIC]
@@ -124,6 +125,6 @@ class BopTargets(Dataset):
             jsonfile_prefix: folder for the result file, tables and levels; None writes nothing.
             logger: prints the table; None prints it to the terminal.
         """
-        self.check_evaluation([metric] if isinstance(metric, str) else metric)
+        self.check_evaluation(metric)
         poses = [result["object_pose"] for result in results]
         return report(self.goal, poses, jsonfile_prefix, logger)

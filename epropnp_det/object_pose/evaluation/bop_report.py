@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import cv2
+
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.posterior.credible_regions import NOMINAL
 
@@ -17,10 +19,11 @@ from ..rigid_pose import RigidPose
 from ..structures import ObjectPoses
 from .bop_recalls import Recall, evaluate
 from .bop_results import BopResult, write_results
-from .coverage import QUANTITIES, PoseLevels, coverage_table, pose_levels
+from .coverage import QUANTITIES, PoseLevels, coverage_table, draw_coverage, pose_levels
 
 TABLE_FILE = "table.md"
 LEVELS_FILE = "levels.json"
+COVERAGE_FILE = "coverage.png"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ def report(
         write_results(results, folder / name)
         (folder / TABLE_FILE).write_text(table, encoding="utf-8")
         write_json(folder / LEVELS_FILE, [asdict(each) for each in levels], indent=0)
+        if levels:
+            title = f"{goal.root.resolve().name}, {goal.split}: {len(levels)} objects"
+            cv2.imwrite(str(folder / COVERAGE_FILE), draw_coverage({title: levels}))
     numbers = flat_recalls(recalls) | (coverage_table(levels) if levels else {})
     return numbers | {"invalid poses": float(len(poses) - len(results))}
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
+from epropnp_det.drawing import draw_reliability, stacked
+from epropnp_det.errors import UserError
 from epropnp_det.posterior.credible_regions import (
     NOMINAL,
     coverage,
@@ -85,3 +90,37 @@ def coverage_table(levels: Sequence[PoseLevels]) -> dict[str, float]:
         for nominal in NOMINAL:
             table[f"coverage {quantity} {nominal:g}"] = coverage(values, nominal)
     return table
+
+
+def draw_coverage(runs: Mapping[str, Sequence[PoseLevels]]) -> np.ndarray:
+    """Coverage and histogram of the levels of position, orientation and pose, a row for each run:
+    (H, W, 3) uint8 BGR.
+
+    Args:
+        runs: levels by the title of the row.
+    """
+    rows = []
+    for title, levels in runs.items():
+        by_quantity = {
+            name: np.array([getattr(each, name) for each in levels]) for name in QUANTITIES
+        }
+        rows.append(draw_reliability(by_quantity, title))
+    return stacked(*rows)
+
+
+def read_levels(path: str | Path) -> list[PoseLevels]:
+    """The levels that `tools/test.py --eval bop` wrote.
+
+    Raises:
+        UserError: the file is missing, has another form, or lists no object.
+    """
+    remedy = "name the levels.json of a test with pose samples (test_cfg.samples)"
+    try:
+        levels = [PoseLevels(**each) for each in json.loads(Path(path).read_text("utf-8"))]
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is no file of levels ({error}); {remedy}") from error
+    if not levels:
+        raise UserError(f"{path} lists no object; {remedy}")
+    return levels

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
+from epropnp_det.drawing.palette import class_rgb
 from epropnp_det.engine.prediction import predict_dataset
 from epropnp_det.errors import UserError
 from epropnp_det.object_pose.data.bop_targets import BopTargets
 from epropnp_det.object_pose.evaluation.bop_results import read_results
+from epropnp_det.object_pose.evaluation.coverage import coverage_table, read_levels
+from epropnp_det.object_pose.reports.target_pictures import draw_targets
 from epropnp_det.object_pose.structures import ObjectPoses
 from tests import tolerances
 from tests.object_pose import bop_factory
@@ -60,6 +64,39 @@ def test_true_poses_are_found(root: Path, tmp_path: Path):
         assert np.abs(difference).max() < tolerances.EXACT
     assert "| mean of objects | 100.0" in (out / "table.md").read_text()
     assert len(json.loads((out / "levels.json").read_text())) == 4
+
+
+def test_pictures_show_the_outlines_of_true_poses_in_the_colour_of_the_prediction(
+    root: Path, tmp_path: Path
+):
+    """The predicted outline covers the white one of the ground truth where both agree."""
+    dataset = targets(root)
+    poses = [result["object_pose"] for result in perfect(dataset)]
+    draw_targets(dataset.boxes, poses, dataset.models, tmp_path / "pictures")
+    picture = cv2.imread(str(tmp_path / "pictures" / "000003_000007.jpg"))
+    assert picture.shape == (960, 1280, 3)
+    color = np.array(class_rgb(0))[::-1]
+    near = np.abs(picture.astype(int) - color).sum(axis=-1) < tolerances.DRAWN_COLOR
+    image = cv2.imread(str(root / "test" / "000003" / "rgb" / "000007.png"))
+    assert near.sum() > 500
+    assert (np.abs(image.astype(int) - color).sum(axis=-1) >= tolerances.DRAWN_COLOR).all()
+
+
+def test_coverage_is_drawn_from_the_levels_of_a_test(root: Path, tmp_path: Path):
+    out = tmp_path / "out"
+    out.mkdir()
+    dataset = targets(root)
+    numbers = dataset.evaluate(perfect(dataset, spread=0.01), jsonfile_prefix=str(out))
+    assert cv2.imread(str(out / "coverage.png")).shape == (480, 1100, 3)
+    levels = read_levels(out / "levels.json")
+    assert [each.symmetric for each in levels] == [False, True, False, True]
+    table = coverage_table(levels)
+    assert table == {name: numbers[name] for name in table}
+    with pytest.raises(UserError, match=r"missing\.json cannot be read"):
+        read_levels(tmp_path / "missing.json")
+    bop_factory.write(tmp_path / "other.json", [dict(pose=1)])
+    with pytest.raises(UserError, match="is no file of levels"):
+        read_levels(tmp_path / "other.json")
 
 
 def test_an_invalid_pose_is_counted_and_finds_nothing(root: Path):
