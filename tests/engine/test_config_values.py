@@ -30,7 +30,7 @@ KINDS = [
     ("model.neck.in_channels", "text", None),
     ("model.neck.in_channels", 3, r"3 is a number; .* it is a list"),
     ("data.train.ann_file", 3, "3 is a number; .* it is text"),
-    ("data.train.pipeline.2.box", {}, "{} is a dict; .* it is a list"),
+    ("log_config.hooks", {}, "{} is a dict; .* it is a list"),
 ]
 
 
@@ -109,7 +109,7 @@ def test_the_message_has_the_limits():
     for key, value, limits in [
         ("optimizer.lr", -1, "a number from 0"),
         ("model.train_cfg.pnp.mc_samples", 1.5, "a whole number from 1 to 100000"),
-        ("data.train.pipeline.4.prob", 2, "a number from 0 to 1"),
+        ("model.test_cfg.nms_2d", 2, "a number from 0 to 1"),
         ("optimizer_config.grad_clip.max_norm", 0, "a number above 0"),
     ]:
         with pytest.raises(UserError, match=rf"{key} is {value}; it must be {limits}$"):
