@@ -52,6 +52,8 @@ class CanonicalCamera:
     Args:
         size: width and height of the view, px.
         focal: smallest and largest focal length, px of the view.
+        kept_focal: further ranges of focal lengths that stay as they are, px of the view: those of
+            cameras of which the network saw few.
         principal_x, principal_y: smallest and largest coordinate of the principal point, px of the
             view. In a level view `principal_y` is the row of the horizon.
 
@@ -63,10 +65,12 @@ class CanonicalCamera:
     focal: Range
     principal_x: Range
     principal_y: Range
+    kept_focal: tuple[Range, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("focal", "principal_x", "principal_y"):
-            low, high = getattr(self, name)
+        ranges = dict(focal=self.focal, principal_x=self.principal_x, principal_y=self.principal_y)
+        kept = {f"kept_focal[{i}]": pair for i, pair in enumerate(self.kept_focal)}
+        for name, (low, high) in (ranges | kept).items():
             if not (math.isfinite(low) and math.isfinite(high) and low <= high):
                 raise ValueError(f"{name} must be (smallest, largest), not ({low}, {high})")
         if min(self.size) < 1 or self.focal[0] < 1:
@@ -83,7 +87,9 @@ class CanonicalCamera:
             matrix: (3, 3) camera matrix of the picture, px.
             size: width and height of the picture, px.
         """
-        focal = np.clip(matrix[0, 0] * (self.size[0] / size[0]), *self.focal)
+        focal = matrix[0, 0] * (self.size[0] / size[0])
+        if not any(low <= focal <= high for low, high in self.kept_focal):
+            focal = np.clip(focal, *self.focal)
         scale = focal / matrix[0, 0]
         is_square = abs(matrix[1, 1] / matrix[0, 0] - 1) < SQUARE_PIXEL
         scale_y = scale if is_square else focal / matrix[1, 1]

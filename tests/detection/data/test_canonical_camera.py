@@ -145,6 +145,13 @@ def test_the_camera_lies_in_the_canonical_ranges(name: str):
     np.testing.assert_allclose(camera.intrinsics(found, camera.size), found, rtol=EXACT)
 
 
+def test_a_kept_focal_length_stays():
+    camera = CanonicalCamera(**CAMERA, kept_focal=((290.0, 310.0),))
+    size, matrix = OTHERS["wide angle"]
+    assert camera.intrinsics(np.array(matrix), size)[0, 0] == matrix[0][0]
+    assert CanonicalCamera(**CAMERA).intrinsics(np.array(matrix), size)[0, 0] == 400
+
+
 @pytest.mark.parametrize("tilt", TILTS)
 def test_the_warp_of_a_projection_is_the_projection_of_the_warped_camera(tilt: str):
     size, matrix = OTHERS["wide angle"]
@@ -228,7 +235,9 @@ def test_a_camera_that_looks_away_from_the_view_is_refused():
         WarpToCanonicalCamera(CAMERA, CROP)(results)
 
 
-@pytest.mark.parametrize("fault", [dict(focal=(440.0, 400.0)), dict(size=(0, 480))])
+@pytest.mark.parametrize(
+    "fault", [dict(focal=(440.0, 400.0)), dict(size=(0, 480)), dict(kept_focal=((2.0, 1.0),))]
+)
 def test_wrong_settings_are_refused(fault: dict):
     with pytest.raises(ValueError, match="must be"):
         CanonicalCamera(**(CAMERA | fault))
