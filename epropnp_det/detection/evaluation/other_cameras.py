@@ -41,7 +41,7 @@ class OtherCamera:
     """A camera at the place of that of an image, with the same heading.
 
     Args:
-        name: of the row in the table.
+        name: the name of the row in the table.
         size: width and height, px: the image is scaled until it fills them, and what lies outside
             is cut off evenly. None keeps the size of the image.
         focal: factor of the focal length in a picture of the same size.
@@ -107,7 +107,7 @@ class CameraSettings:
         min_iou: least intersection over union of the projected boxes of a detection and the object
             whose depth it has.
         max_truncation: largest share of the projected rectangle of an object outside the picture.
-        max_depth: of objects, m.
+        max_depth: largest depth of an object, m.
     """
 
     score_threshold: float = 0.2
