@@ -376,10 +376,12 @@ def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
 
 
 def draw_sweep(sweep: list[dict[str, Any]], picture: Path) -> None:
-    from matplotlib.figure import Figure
+    import matplotlib
 
-    figure = Figure(figsize=(11, 3.6))
-    axes = figure.subplots(1, len(SWEEPS), sharey=True)
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, len(SWEEPS), figsize=(11, 3.6), sharey=True)
     for axis, name in zip(axes, SWEEPS):
         for implementation in implementations():
             mine = [

@@ -154,10 +154,12 @@ def report(case: Case, samples: int, rounds: int, error: Tensor) -> str:
 
 
 def draw_picture(results: dict[tuple[str, int], list[tuple[int, Tensor]]], picture: Path) -> None:
-    from matplotlib.figure import Figure
+    import matplotlib
 
-    figure = Figure(figsize=(10, 3.8))
-    left, right = figure.subplots(1, 2, sharex=True)
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True)
     for (name, rounds), values in results.items():
         samples = [number for number, _ in values]
         style = dict(

@@ -183,7 +183,7 @@ class ObjectPoseEstimator(BaseDetector):
         generator: torch.Generator | None = None,
         mc_samples: int | None = None,
     ) -> ObjectPoses:
-        """Solutions and, with `mc_samples`, pose samples of the problem (B,)."""
+        """Solutions and, with `mc_samples`, pose samples (Alg. 1) of the problem (B,)."""
         estimate = self.solve(problem, generator)
         poses = ObjectPoses(
             estimate.pose, estimate.covariance_of("rotation_vector"), estimate.cost, estimate.valid
@@ -196,7 +196,9 @@ class ObjectPoseEstimator(BaseDetector):
         return replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
 
     def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:
-        """The poses of lowest cost of the problem (B,), from the start of the settings."""
+        """The poses of lowest cost, Eq. (11), of the problem (B,), from the start of the
+        settings.
+        """
         start_of = STARTS[self.start]
         if start_of is None:
             return self.layer.solve(problem, generator=generator)

@@ -20,7 +20,7 @@ V2_LOG_SCALE = 3.0
 @HEADS.register_module()
 class CorrespondenceHead(BaseModule):
     """A 1x1 convolution to coordinates and weight logits, and a linear layer from the mean feature
-    to the logarithms of the weight scales.
+    to the logarithms of the weight scales (Section 4.1, Figure 4).
 
     Args:
         in_channels: F of the feature map.

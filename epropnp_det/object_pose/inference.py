@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from epropnp_det.errors import UserError
-from epropnp_det.pnp import EProPnP6DoF
+from epropnp_det.pnp import EProPnP6DoF, PnPProblem
 from epropnp_det.pnp._records import Record
 
 from .estimator import ObjectPoseEstimator
 from .patches import PatchSettings, cut_patches
 from .problem import problem_of_all_cells
-from .structures import ObjectPoses, PatchGeometry
+from .structures import CorrespondenceMaps, ObjectModes, ObjectPoses, PatchGeometry
 
 
 @dataclass(frozen=True)
@@ -28,14 +28,17 @@ class PoseEvidence(Record):
         geometry: (B,) where the patches lie in the image.
         noc: (B, 3, h, w) normalised object coordinates of the cells.
         weight: (B, 2, h, w) [1/px], weights of x and y.
+        modes: (B,) distinct poses that explain the correspondences.
     """
 
     poses: ObjectPoses
     geometry: PatchGeometry
     noc: Tensor
     weight: Tensor
+    modes: ObjectModes
 
 
+@torch.no_grad()
 def estimate_poses(
     model: ObjectPoseEstimator,
     image: np.ndarray,
@@ -61,10 +64,8 @@ def estimate_poses(
     Raises:
         UserError: no boxes, a box without area or outside the image, or the config lacks `patch`.
     """
-    evidence = estimate_with_evidence(
-        model, image, camera_matrix, boxes, half_extent, object_index, mc_samples, seed
-    )
-    return evidence.poses
+    problem, _, _ = pose_problem(model, image, camera_matrix, boxes, half_extent, object_index)
+    return model.posteriors(problem, seeded(problem, seed), mc_samples).to("cpu")
 
 
 @torch.no_grad()
@@ -78,7 +79,32 @@ def estimate_with_evidence(
     mc_samples: int | None = None,
     seed: int = 0,
 ) -> PoseEvidence:
-    """`estimate_poses` with the correspondences of each object."""
+    """`estimate_poses` with the correspondences and all modes of each object."""
+    problem, geometry, maps = pose_problem(
+        model, image, camera_matrix, boxes, half_extent, object_index
+    )
+    poses = model.posteriors(problem, seeded(problem, seed), mc_samples)
+    generators = seeded(problem, seed)
+    modes = [
+        model.layer.modes(problem[index : index + 1], generator=generator)
+        for index, generator in enumerate(generators)
+    ]
+    weight = problem.points.w2d.mT.unflatten(-1, maps.noc.shape[-2:])
+    joined = ObjectModes.cat([ObjectModes.of(each) for each in modes])
+    return PoseEvidence(poses, geometry, maps.noc, weight, joined).to("cpu")
+
+
+def pose_problem(
+    model: ObjectPoseEstimator,
+    image: np.ndarray,
+    camera_matrix: np.ndarray,
+    boxes: np.ndarray,
+    half_extent: np.ndarray,
+    object_index: Sequence[int],
+) -> tuple[PnPProblem, PatchGeometry, CorrespondenceMaps]:
+    """The problem (B,) that the network makes of boxes, where the patches lie, and their maps; on
+    the model's device. Arguments and errors are those of `estimate_poses`.
+    """
     settings = model.cfg.get("patch")
     if settings is None:
         raise UserError(f"config {model.cfg.filename} has no `patch`; add the size of its patches")
@@ -89,11 +115,12 @@ def estimate_with_evidence(
     device = next(model.parameters()).device
     geometry = geometry.to(device)
     maps = model.maps(img.to(device), geometry)
-    problem = problem_of_all_cells(maps, geometry, model.points)
-    generators = [torch.Generator(device).manual_seed(seed) for _ in img]
-    poses = model.posteriors(problem, generators, mc_samples)
-    weight = problem.points.w2d.mT.unflatten(-1, maps.noc.shape[-2:])
-    return PoseEvidence(poses, geometry, maps.noc, weight).to("cpu")
+    return problem_of_all_cells(maps, geometry, model.points), geometry, maps
+
+
+def seeded(problem: PnPProblem, seed: int) -> list[torch.Generator]:
+    """A generator for each object of the problem (B,), all with the same seed."""
+    return [torch.Generator(problem.device).manual_seed(seed) for _ in range(len(problem.delta))]
 
 
 def check_samples(model: ObjectPoseEstimator, mc_samples: int) -> None:

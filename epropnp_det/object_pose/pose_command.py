@@ -95,7 +95,7 @@ def estimate_and_draw(request: PoseRequest) -> None:
         image=str(request.image),
         camera_matrix=inputs.matrix.tolist(),
         frame=FRAME,
-        objects=as_records(inputs.detections, evidence.poses, request.samples is not None),
+        objects=as_records(inputs.detections, evidence, request.samples is not None),
     )
     view = View(inputs.image, inputs.matrix)
     drawn = draw_poses(view, RayScenes(inputs.models), inputs.detections, evidence)

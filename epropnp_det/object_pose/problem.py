@@ -71,7 +71,8 @@ def draw_cells(
 def problem_of_drawn_cells(
     maps: CorrespondenceMaps, geometry: PatchGeometry, settings: PointSettings, drawn: Tensor
 ) -> PnPProblem:
-    """The problem (B,) of the cells drawn (B, N), with limits around the patch.
+    """The problem (B,) of the cells drawn (B, N), with limits around the patch: its cost is
+    Eq. (11), with the kernel of Eq. (12).
 
     The softmax of the weights is over the cells drawn.
     """
@@ -92,7 +93,7 @@ def problem_of_drawn_cells(
 def problem_of_all_cells(
     maps: CorrespondenceMaps, geometry: PatchGeometry, settings: PointSettings
 ) -> PnPProblem:
-    """The problem (B,) of all cells, without limits."""
+    """The problem (B,) of all cells, without limits: Eq. (11), with the kernel of Eq. (12)."""
     limit = torch.full_like(geometry.origin, NO_LIMIT)
     camera = Camera(geometry.matrix, -limit, limit, z_min=settings.z_min)
     cell = geometry.cell(maps.noc.shape[-1])
@@ -125,7 +126,7 @@ def cell_pixels(
 
 
 def point_weights(logit: Tensor, scale: Tensor, cell: Tensor, settings: PointSettings) -> Tensor:
-    """Weights w2d (B, N, 2) [1/px] of N points.
+    """Weights w2d (B, N, 2) [1/px] of N points, as in Section 4.1: a softmax and a global scale.
 
     Args:
         logit: (B, N, 2).

@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import SE3Pose
+from epropnp_det.pnp import PoseModes, SE3Pose
 from epropnp_det.pnp._records import Record
 
 
@@ -99,6 +99,36 @@ class ObjectPoses(Record):
             values = [getattr(part, field.name) for part in parts]
             joined[field.name] = None if values[0] is None else torch.cat(values)
         return cls(**joined)
+
+
+@dataclass(frozen=True)
+class ObjectModes(Record):
+    """Distinct poses of B objects that explain their correspondences, those of lowest cost first.
+
+    Args:
+        pose: (B, M, 7) x, y, z [m], qw, qx, qy, qz: object to camera frame.
+        covariance: (B, M, 6, 6), as in `ObjectPoses`.
+        weight: (B, M) share of the posterior around each mode.
+        valid: (B, M) bool, False where an object has no further mode.
+    """
+
+    pose: Tensor
+    covariance: Tensor
+    weight: Tensor
+    valid: Tensor
+
+    @classmethod
+    def of(cls, modes: PoseModes) -> Self:
+        """From the layer's modes (M, B)."""
+        covariance = modes.covariance_of("rotation_vector")
+        values = (modes.pose, covariance, modes.weight, modes.valid)
+        return cls(*(value.transpose(0, 1) for value in values))
+
+    @classmethod
+    def cat(cls, parts: Sequence[ObjectModes]) -> Self:
+        """Joins at least one part."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: torch.cat([getattr(each, name) for each in parts]) for name in names})
 
 
 def compose(outer: Tensor, inner: Tensor) -> Tensor:

@@ -16,10 +16,8 @@ import torch
 import trimesh
 
 from epropnp_det.console.command import main
-from epropnp_det.engine.config import build_model, load_config
-from epropnp_det.engine.training import init_weights
 from tests.object_pose import bop_factory
-from tests.object_pose.small import PATCH, small_config
+from tests.object_pose.small_run import write_network
 from tests.tolerances import EXACT_FLOAT32
 
 ROOT = Path(__file__).parents[2]
@@ -34,21 +32,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bop_factory.write(root / "boxes.json", BOXES)
     write_network(root, objects=2)
     return root
-
-
-def write_network(root: Path, objects: int) -> None:
-    """Writes `small.py` and `small.pth`, whose coordinates are any numbers."""
-    model = small_config(type="ObjectPoseEstimator")
-    model.head.objects = objects
-    base = ROOT / "configs/object_pose/_base_/default_runtime.py"
-    text = f"_base_ = [{str(base)!r}]\npatch = dict(size={PATCH})\nmodel = {model.to_dict()!r}\n"
-    (root / "small.py").write_text(text)
-    torch.manual_seed(0)
-    network = build_model(load_config(root / "small.py"))
-    init_weights(network)
-    torch.nn.init.normal_(network.head.output.weight, std=0.3)
-    meta = dict(CLASSES=tuple(f"obj_{key + 1:06d}" for key in range(objects)))
-    torch.save(dict(state_dict=network.state_dict(), meta=meta), root / "small.pth")
 
 
 def pose(root: Path, out: Path, **changes: object) -> list[str]:
@@ -79,6 +62,9 @@ def test_picture_and_numbers(prepared: Path, tmp_path: Path):
         rotation = np.array(each["rotation"])
         assert np.abs(rotation @ rotation.T - np.eye(3)).max() < EXACT_FLOAT32
         assert np.shape(each["covariance_in_camera_frame"]) == (6, 6)
+        shares = [mode["share"] for mode in each["modes"]]
+        assert 1 <= len(shares) <= 4 and abs(sum(shares) - 1) < EXACT_FLOAT32
+        assert np.shape(each["modes"][0]["covariance_in_camera_frame"]) == (6, 6)
         assert np.shape(each["samples"]) == (128, 7) and len(each["sample_weights"]) == 128
     picture = cv2.imread(str(tmp_path / "000007.png"))
     assert picture.shape[1] == 1560 and picture.shape[0] > 1170 + 2 * 260

@@ -6,16 +6,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from .pages import ROOT, follow
+
 PAGE = ROOT / "docs" / "how-to" / "add-a-dataset.md"
-BLOCK = re.compile(r'^```(python|bash)(?: title="([^"]+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 NAMES = ("sedan", "walker", "rider")
 
 
@@ -27,22 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (root / "configs" / "_base_").symlink_to(ROOT / "configs" / "_base_")
     for name in ("tools", "demo"):
         (root / name).symlink_to(ROOT / name)
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    for language, title, code in BLOCK.findall(PAGE.read_text()):
-        if language == "python":
-            (root / title).write_text(code)
-        else:
-            script = code.replace("PYTHONPATH=$PWD", f"PYTHONPATH=$PWD:{ROOT}")
-            export = f"export PYTHONPATH={root}:{ROOT}\n"
-            done = subprocess.run(
-                ["bash", "-e", "-c", export + script],
-                cwd=root,
-                env=os.environ | dict(PATH=path),
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, f"{code}\n{done.stdout}\n{done.stderr}"
+    follow(PAGE, root)
     return root
 
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[2]
 README = ROOT / "README.md"
 PAGES = [README, *sorted((ROOT / "docs").rglob("*.md"))]
 COMMAND = re.compile(r"^python ((?:tools|demo)/\w+\.py)((?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
+WITH_SUBCOMMANDS = ("tools/create_data.py",)
 
 
 def run_python_block(page: Path, containing: str) -> dict:
@@ -70,15 +71,21 @@ def anchors(page: Path) -> set[str]:
 
 @cache
 def help_text(command: str) -> str:
+    """The help of a script and, behind a blank, of its subcommand."""
+    script, _, subcommand = command.partition(" ")
+    words = [sys.executable, script, *subcommand.split()]
     return subprocess.run(
-        [sys.executable, command, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=100
+        [*words, "--help"], cwd=ROOT, capture_output=True, text=True, timeout=100
     ).stdout
 
 
 def commands(page: Path) -> list[tuple[str, set[str]]]:
-    """Scripts of a page's commands, and the options given to them."""
+    """Scripts of a page's commands with their subcommands, and the options given to them."""
     return [
-        (script, set(re.findall(r"(?<=\s)--[\w-]+", re.sub(r"#.*", "", arguments))))
+        (
+            f"{script} {arguments.split()[0]}" if script in WITH_SUBCOMMANDS else script,
+            set(re.findall(r"(?<=\s)--[\w-]+", re.sub(r"#.*", "", arguments))),
+        )
         for script, arguments in COMMAND.findall(page.read_text())
     ]
 

@@ -35,6 +35,7 @@ from .object_models import (
     diameter_fault,
     model_path,
     open_fault,
+    origin_fault,
     read_mesh,
     read_models_info,
     unit_fault,
@@ -113,7 +114,8 @@ def check_models(folder: Path) -> tuple[list[Fault], dict[int, np.ndarray]]:
             faults.append(Fault("every object has its mesh", f"object {object_id}", str(error)))
             continue
         corners[object_id] = convex_corners(np.asarray(mesh.vertices)) * METRES
-        for fault in (unit_fault(mesh) or diameter_fault(mesh, info), open_fault(mesh)):
+        measures = unit_fault(mesh) or diameter_fault(mesh, info)
+        for fault in (measures, open_fault(mesh), origin_fault(mesh)):
             if fault:
                 faults.append(Fault("a model is a closed mesh in mm", path.name, fault))
     return faults, corners

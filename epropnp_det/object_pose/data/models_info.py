@@ -14,7 +14,7 @@ from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 
 from .mesh_measures import diameter_of
-from .object_models import INFO_FILE, MeshColors, open_fault, read_mesh, unit_fault
+from .object_models import INFO_FILE, MeshColors, open_fault, origin_fault, read_mesh, unit_fault
 from .symmetry_search import SymmetrySettings, find_symmetries
 
 
@@ -24,7 +24,8 @@ def write_models_info(
     """Measures every `obj_NNNNNN.ply` of a folder and writes `models_info.json` next to them.
 
     Raises:
-        UserError: no mesh, a mesh in another unit than mm or with holes, or a file in the way.
+        UserError: no mesh, a mesh in another unit than mm, with holes or far from its origin, or a
+            file in the way.
     """
     folder = Path(folder)
     paths = mesh_files(folder)
@@ -56,10 +57,10 @@ def describe_mesh(path: Path, settings: SymmetrySettings) -> dict[str, Any]:
     """The entry of a mesh in `models_info.json` [mm].
 
     Raises:
-        UserError: the mesh is in another unit than mm, or has holes.
+        UserError: the mesh is in another unit than mm, has holes or is far from its origin.
     """
     mesh = read_mesh(path)
-    fault = unit_fault(mesh) or open_fault(mesh)
+    fault = unit_fault(mesh) or open_fault(mesh) or origin_fault(mesh)
     if fault:
         raise UserError(f"{path}: {fault}")
     return describe(mesh, settings)

@@ -28,6 +28,9 @@ DIAMETER_TOLERANCE = 0.02
 # Share of a mesh's edges that may border one face only: scanned models have small holes, a lost
 # face or side of a CAD model is more.
 OPEN_EDGES = 0.01
+# Smallest share of the model's box that lies on either side of its origin: coordinates are in units
+# of the distance from the origin to the lower side.
+LEAST_SIDE = 0.25
 GREY = 160
 _INFO_KEYS = ("diameter", "min_x", "min_y", "min_z", "size_x", "size_y", "size_z")
 
@@ -115,7 +118,7 @@ def load_models(folder: str | Path) -> dict[int, ObjectModel]:
 
     Raises:
         UserError: no `models_info.json`, an entry without a key, a missing or broken mesh, or one
-            in another unit or with holes.
+            in another unit, with holes or far from its origin.
     """
     folder = Path(folder)
     info = read_models_info(folder)
@@ -126,12 +129,13 @@ def load_model(folder: Path, object_id: int, info: Mapping[str, Any]) -> ObjectM
     """The model `object_id` of a folder, with its entry of `models_info.json`.
 
     Raises:
-        UserError: a missing or broken mesh, or one in another unit than mm or with holes.
+        UserError: a missing or broken mesh, or one in another unit than mm, with holes or far
+            from its origin.
     """
     path = model_path(folder, object_id)
     mesh = read_mesh(path)
     vertices = np.asarray(mesh.vertices, dtype=np.float64)
-    fault = unit_fault(mesh) or diameter_fault(mesh, info) or open_fault(mesh)
+    fault = unit_fault(mesh) or diameter_fault(mesh, info) or open_fault(mesh) or origin_fault(mesh)
     if fault:
         raise UserError(f"{path}: {fault}")
     return ObjectModel(
@@ -229,6 +233,16 @@ def open_fault(mesh: trimesh.Trimesh) -> str | None:
         return None
     share = f"{100 * (count == 1).mean():.2g} % of its edges border one face only"
     return f"the mesh is not watertight: {share}; close its holes"
+
+
+def origin_fault(mesh: trimesh.Trimesh) -> str | None:
+    """What is wrong with a mesh whose origin is far from the middle of its box, with the remedy."""
+    low, high = mesh.bounds
+    share = -low / np.maximum(high - low, np.finfo(np.float64).tiny)
+    if (np.abs(share - 0.5) <= 0.5 - LEAST_SIDE).all():
+        return None
+    middle = ", ".join(f"{value:.4g}" for value in (low + high) / 2)
+    return f"the origin is not in the middle of the mesh; move the mesh by minus ({middle}) mm"
 
 
 def diameter_fault(mesh: trimesh.Trimesh, info: Mapping[str, Any]) -> str | None:

@@ -140,7 +140,9 @@ def draw_row(
         draw_weights(weight[1], _PANEL),
         _orientation_panel(pose, samples),
     )
-    return stacked(_strip(_title(detection, pose, samples), number), panels, _strip_of_columns())
+    return stacked(
+        _strip(_title(detection, evidence, samples), number), panels, _strip_of_columns()
+    )
 
 
 def with_axes(
@@ -168,8 +170,9 @@ def _orientation_panel(pose: ObjectPoses, samples: Samples | None) -> np.ndarray
     return draw_orientation_density(rotation, samples.weight, best, height=_PANEL)
 
 
-def _title(detection: Detection, pose: ObjectPoses, samples: Samples | None) -> str:
-    """Object, position and the spread of its posterior."""
+def _title(detection: Detection, evidence: PoseEvidence, samples: Samples | None) -> str:
+    """Object, position, the spread of its posterior, and the shares of its modes."""
+    pose = evidence.poses
     name = f"object {detection.object_id}"
     if not pose.valid:
         return f"{name}: no pose; the correspondences determine none"
@@ -178,7 +181,10 @@ def _title(detection: Detection, pose: ObjectPoses, samples: Samples | None) -> 
     if samples is None:
         return place
     position, angle = spread(pose.pose.numpy().astype(float), samples)
-    return f"{place}, +- {1000 * position:.0f} mm; orientation +- {angle:.1f} degrees"
+    shares = evidence.modes.weight[evidence.modes.valid].tolist()
+    modes = ", ".join(f"{100 * share:.0f} %" for share in shares)
+    found = f"{place}, +- {1000 * position:.0f} mm; orientation +- {angle:.1f} degrees"
+    return f"{found}; modes {modes}" if len(shares) > 1 else found
 
 
 def spread(best: np.ndarray, samples: Samples) -> tuple[float, float]:

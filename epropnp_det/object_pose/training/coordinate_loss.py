@@ -13,7 +13,7 @@ REDUCTIONS = ("masked", "all")
 
 
 class CoordinateLoss(nn.Module):
-    """L1 of normalised coordinates under a soft mask.
+    """L1 of normalised coordinates under a soft mask: the loss of CDPN, see Section 4.1.
 
     Args:
         loss_weight: factor of the loss.

@@ -31,8 +31,8 @@ from .mask_loss import MaskLoss
 
 
 class LaplacePoseLoss(RunningScale):
-    """The KL loss with its integral by Laplace's method, divided by the running mean of the weight
-    scale. A baseline for `MonteCarloPoseLoss`, with the same arguments.
+    """The KL loss, Eq. (5), with its integral by Laplace's method, divided by the running mean of
+    the weight scale. A baseline for `MonteCarloPoseLoss`, with the same arguments.
     """
 
     def __init__(self, loss_weight: float = 0.2, momentum: float = 0.01):
@@ -50,7 +50,7 @@ class LaplacePoseLoss(RunningScale):
 
 class ImplicitPoseLoss(nn.Module):
     """Distance of the solution to the true pose, Eq. (10), differentiated through the solution by
-    the implicit function theorem. A baseline for `MonteCarloPoseLoss`.
+    the implicit function theorem: a row of Table 3. A baseline for `MonteCarloPoseLoss`.
 
     Args:
         loss_weight: factor of the loss.
@@ -93,7 +93,7 @@ class ObjectPoseLosses(nn.Module):
     """Coordinates, pose and derivative regularisation of a batch.
 
     Args:
-        pose: config of the pose loss: type `MonteCarloPoseLoss`, or one of the baselines
+        pose: config of the pose loss: type `MonteCarloPoseLoss`, Eq. (5), or one of the baselines
             `ReprojectionLoss`, `LaplacePoseLoss`, `ImplicitPoseLoss`; None for none.
         coordinate: arguments of `CoordinateLoss`; None trains without coordinate maps.
         mask: arguments of `MaskLoss`; None trains the logits by the pose alone.
@@ -169,8 +169,8 @@ class ObjectPoseLosses(nn.Module):
         estimate: PoseEstimate,
         generator: torch.Generator | None,
     ) -> PoseSamples | None:
-        """Samples from proposals around the better of the estimate and the true pose; None where
-        the pose loss uses none.
+        """Samples (Alg. 1) from proposals around the better of the estimate and the true pose; None
+        where the pose loss uses none.
         """
         if type(self.pose) is not MonteCarloPoseLoss:
             return None
@@ -207,7 +207,7 @@ class ObjectPoseLosses(nn.Module):
     def regularization(
         self, problem: PnPProblem, gt_pose: Tensor, estimate: PoseEstimate
     ) -> dict[str, Tensor]:
-        """The two terms of Eq. (10), means over B objects."""
+        """The two terms of Eq. (10) after the step of Eq. (9), means over B objects."""
         position, orientation = derivative_losses(problem, estimate, gt_pose, self.beta)
         return dict(
             loss_position=self.position * position.mean(),

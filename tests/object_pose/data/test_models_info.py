@@ -93,18 +93,21 @@ def test_the_command_writes_what_the_reader_reads(call: Callable, tmp_path: Path
     assert len(models[2].symmetries.translation) == 630
 
 
-@pytest.mark.parametrize("wrong", ["metres", "hole", "none"])
+@pytest.mark.parametrize("wrong", ["metres", "hole", "corner", "none"])
 def test_a_wrong_mesh_is_one_line(call: Callable, tmp_path: Path, wrong: str):
     mesh = trimesh.creation.box((100, 60, 40))
     if wrong == "metres":
         mesh.apply_scale(1e-3)
     if wrong == "hole":
         mesh.update_faces(np.arange(len(mesh.faces)) != 0)
+    if wrong == "corner":
+        mesh.apply_translation((50, 0, 0))
     mesh.export(tmp_path / ("model.ply" if wrong == "none" else "obj_000001.ply"))
     code, _, err = call("create_data", "bop", "--models", tmp_path)
     lines = dict(
         metres="in metres; scale it by 1000",
         hole="not watertight",
+        corner="move the mesh by minus (50, 0, 0) mm",
         none="name the meshes obj_000001.ply",
     )
     assert code == 2 and lines[wrong] in err and err.strip().count("\n") == 0
