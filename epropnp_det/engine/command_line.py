@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def add_config_arguments(
     parser: argparse.ArgumentParser, example: str = "data.workers_per_gpu=0"
 ) -> None:
-    """Adds --data-root, --cfg-options and --device, which `start` reads.
+    """Adds --data-root, --cfg-options, --strict and --device, which `start` reads.
 
     Args:
         example: a KEY=VALUE for the help of --cfg-options.
@@ -33,6 +33,7 @@ def add_config_arguments(
         metavar="KEY=VALUE",
         help=f"change the config: {example}",
     )
+    add_strict_argument(parser)
     add_device_argument(parser)
 
 
@@ -86,7 +87,7 @@ def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
     """Reads the config with the changes of the command line, and joins the other processes.
 
     Args:
-        args: with config, cfg_options, data_root, launcher and device.
+        args: with config, cfg_options, data_root, launcher, strict and device.
 
     Raises:
         UserError: a wrong config or option, a config without model or data, or a GPU that torch
@@ -100,6 +101,7 @@ def start(args: argparse.Namespace) -> tuple[Config, torch.device]:
     from .config import load_config, move_data_root, require_keys
     from .model import find_device
 
+    apply_strict(args)
     config = load_config(args.config, parse_options(args.cfg_options))
     require_keys(config, "model", "data")
     if args.data_root is not None:
@@ -114,7 +116,7 @@ def model_and_dataset(args: argparse.Namespace) -> tuple[nn.Module, Any]:
     """The detector with its checkpoint, in this process alone, and the test set of its config.
 
     Args:
-        args: with config, checkpoint, cfg_options, data_root and device.
+        args: with config, checkpoint, cfg_options, data_root, strict and device.
 
     Raises:
         UserError: a wrong config, option, checkpoint or device, or missing files.

@@ -71,6 +71,11 @@ class ClassSet:
             for name in getattr(self, key):
                 if name not in self.class_names:
                     raise ValueError(f"classes: {key} names an unknown class {name!r}")
+        for name, reach in self.detection_range.items():
+            if isinstance(reach, bool) or not isinstance(reach, (int, float)) or not reach > 0:
+                raise ValueError(
+                    f"classes: detection_range of {name!r} is {reach!r}; it must be above 0 m"
+                )
         for name, symmetry in self.symmetry.items():
             if symmetry not in SYMMETRIES:
                 raise ValueError(

@@ -26,6 +26,7 @@ from . import annotation_file, nuscenes_tables
 from .annotation_check import attribute_faults
 from .annotation_completion import complete
 from .annotation_selection import hide_unseen_boxes, select_file_numbers
+from .camera_doubts import warn_of_cameras
 from .class_set import UNKNOWN_ATTRIBUTE, ClassSet, class_set
 from .nuscenes_classes import CLASSES
 from .projection import clip_boxes
@@ -106,6 +107,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             filter_empty_gt=filter_empty_gt,
             classes=self.class_set.class_names,
         )
+        warn_of_cameras(self.data_infos, ann_file, whole_samples=test_mode)
         if not test_mode:
             self._keep_images([index for index in range(len(self)) if self._is_trainable(index)])
             self._set_group_flag()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .value import Intrinsics
@@ -11,31 +13,37 @@ MIN_FOCAL_WIDTHS = 0.3
 MAX_FOCAL_WIDTHS = 5.0
 
 
-def camera_faults(intrinsics: Intrinsics | np.ndarray, size: tuple[int, int]) -> list[str]:
+def camera_faults(intrinsics: Any, size: tuple[int, int]) -> list[str]:
     """Reasons to doubt that intrinsics belong to an image of this size (width, height) in pixels;
     one line each.
 
     Args:
-        intrinsics: `Intrinsics`, or a camera matrix (3, 3).
+        intrinsics: `Intrinsics`, or what `camera_matrix` takes.
     """
-    camera = Intrinsics.of(intrinsics)
+    return list(doubts_by_rule(Intrinsics.of(intrinsics), size).values())
+
+
+def doubts_by_rule(camera: Intrinsics, size: tuple[int, int]) -> dict[str, str]:
+    """The lines of `camera_faults`, by the rule that is broken: resolution, principal point or
+    focal length.
+    """
     width, height = size
-    faults = []
+    matrix = camera.matrix
+    doubts = {}
     if camera.size is not None and camera.size != size:
-        faults.append(
+        doubts["resolution"] = (
             f"the camera was calibrated for {camera.size[0]}x{camera.size[1]}, but the image is "
             f"{width}x{height}; give the camera matrix of this resolution"
         )
-    matrix = camera.matrix
     offset = matrix[:2, 2] / size - 0.5
     if np.abs(offset).max() > MAX_PRINCIPAL_POINT_OFFSET:
-        faults.append(
+        doubts["principal point"] = (
             f"principal point ({matrix[0, 2]:g}, {matrix[1, 2]:g}) is far from the centre of the "
             f"{width}x{height} image; give the camera matrix of this resolution"
         )
     if not MIN_FOCAL_WIDTHS <= matrix[0, 0] / width <= MAX_FOCAL_WIDTHS:
-        faults.append(
+        doubts["focal length"] = (
             f"focal length {matrix[0, 0]:g} px is unusual for the {width}x{height} image; give the "
             "camera matrix of this resolution, in pixels"
         )
-    return faults
+    return doubts

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -53,3 +55,9 @@ def test_names_alone_keep_what_nuscenes_has_for_them():
 def test_what_disagrees_is_named(change: dict, message: str):
     with pytest.raises(ValueError, match=message):
         ClassSet(**{**OWN, "class_names": tuple(OWN["class_names"]), **change})
+
+
+@pytest.mark.parametrize("reach", [0, -1.0, math.nan, "far", True, None])
+def test_a_range_that_is_no_distance_is_refused(reach: object):
+    with pytest.raises(ValueError, match=r"detection_range of 'car' is .*; it must be above 0 m"):
+        ClassSet(class_names=("car",), detection_range=dict(car=reach))
