@@ -117,9 +117,10 @@ def _is_state(state: Any) -> bool:
 
 
 def state_dict_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
-    """The weights of a checkpoint, by the names they have in a model that is not wrapped."""
+    """The weights of a checkpoint, by the names they have in a model that is not wrapped; none if
+    its state is no dict of names."""
     state = checkpoint.get("state_dict", checkpoint)
-    if not isinstance(state, dict):
+    if not isinstance(state, dict) or not all(isinstance(key, str) for key in state):
         return {}
     return {re.sub(r"^module\.", "", key): value for key, value in state.items()}
 

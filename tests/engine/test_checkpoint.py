@@ -126,7 +126,18 @@ def test_code_in_a_file_is_refused_and_not_run(
     assert not made.exists()
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"a": 1}, {"state_dict": {}}, {}, torch.ones(3)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        [1, 2],
+        {"a": 1},
+        {"state_dict": {}},
+        {},
+        torch.ones(3),
+        {"state_dict": {b"weight": torch.ones(1)}},
+        {0: torch.ones(1)},
+    ],
+)
 def test_file_without_weights(content, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="holds no model weights"):
         read_checkpoint(saved(tmp_path / "a.pth", content))
