@@ -40,6 +40,14 @@ class OtherCameraWarning(UserWarning):
     """
 
 
+class DataWarning(UserWarning):
+    """An annotation file with boxes or cameras that are used in part, or probably mistakes."""
+
+
+# Of the package itself: commands show each message once, in one line.
+_OWN_WARNINGS = (RenamedWarning, CameraWarning, OtherCameraWarning, DataWarning)
+
+
 def one_line(error: BaseException) -> str:
     """The message of `error` in one line: each run of white space becomes one blank.
 
@@ -63,9 +71,8 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
     def guarded(*args: object, **kwargs: object) -> int:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("once", RenamedWarning)
-                warnings.simplefilter("once", CameraWarning)
-                warnings.simplefilter("once", OtherCameraWarning)
+                for category in _OWN_WARNINGS:
+                    warnings.simplefilter("once", category)
                 warnings.showwarning = _show_in_one_line(warnings.showwarning)
                 return main(*args, **kwargs) or 0
         except (UserError, CameraWarning) as error:
@@ -80,7 +87,7 @@ def _show_in_one_line(show: Callable[..., None]) -> Callable[..., None]:
     `show`."""
 
     def shown(message: Warning, category: type[Warning], *args: Any, **kwargs: Any) -> None:
-        if issubclass(category, (RenamedWarning, CameraWarning, OtherCameraWarning)):
+        if issubclass(category, _OWN_WARNINGS):
             print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)
         else:
             show(message, category, *args, **kwargs)

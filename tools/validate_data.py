@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epropnp_det.errors import USER_ERROR_EXIT_CODE, UserError, main_guard
+from epropnp_det.errors import USER_ERROR_EXIT_CODE, DataWarning, UserError, main_guard
 
 if TYPE_CHECKING:
     from epropnp_det.detection.data.class_set import ClassSet
@@ -77,6 +77,8 @@ def main() -> int:
         draw(complete(data, args.data_root), args, classes.class_names)
     if mistakes:
         return USER_ERROR_EXIT_CODE
+    for doubt in annotation_check.find_doubts(data):
+        warnings.warn(doubt, DataWarning, stacklevel=2)
     with warnings.catch_warnings(action="ignore"):  # of the boxes left out, which are counted here
         shown = len(complete(data, args.data_root)["annotations"])
     left_out = len(data["annotations"]) - shown

@@ -69,6 +69,20 @@ def image_size(filename: str | Path) -> tuple[int, int]:
     return width, height
 
 
+def whole_image_size(filename: str | Path) -> tuple[int, int]:
+    """`image_size` of an image that is whole: a truncated one is refused.
+
+    Raises:
+        ImageError: see `read_image`.
+    """
+    data = _read_bytes(filename)
+    size = _size_in_header(data, filename)
+    if size is not None and _is_whole(data):
+        return size
+    height, width = read_image(filename).shape[:2]
+    return width, height
+
+
 def _read_bytes(filename: str | Path) -> bytes:
     try:
         status = os.stat(filename)

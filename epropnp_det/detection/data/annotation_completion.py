@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from epropnp_det.engine.images import image_size
-from epropnp_det.errors import UserError
+from epropnp_det.errors import DataWarning, UserError
 
 from .projection import box_in_image, corners_of_yaw_box, project, truncation
 
@@ -52,6 +52,7 @@ def complete(data: Mapping[str, Any], data_root: str | Path | None = None) -> di
         warnings.warn(
             f"{len(annotations) - len(kept)} of {len(annotations)} boxes are left out: their "
             "images show nothing of them",
+            DataWarning,
             stacklevel=2,
         )
     return dict(data, images=images, annotations=kept, categories=links.categories)

@@ -27,6 +27,12 @@ REMEDY = (
     "images"
 )
 _KINDS_SHOWN = 8
+_UNIQUE = (
+    ("images", "file_name"),
+    ("annotations", "id"),
+    ("categories", "id"),
+    ("categories", "name"),
+)
 
 
 def file_name(split: str, version: str = "v1.0-trainval") -> str:
@@ -103,16 +109,11 @@ def find_record_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
         if len(sound[name]) < len(records):
             for index, record in records:
                 yield from record_faults(name, index, record)
-    yield from _repeated(
-        "images", "id", [(i, each.get("id", each["file_name"])) for i, each in sound["images"]]
-    )
-    yield from _repeated(
-        "annotations", "id", [(i, each["id"]) for i, each in sound["annotations"] if "id" in each]
-    )
-    yield from _repeated("categories", "id", [(i, each["id"]) for i, each in sound["categories"]])
-    yield from _repeated(
-        "categories", "name", [(i, each["name"]) for i, each in sound["categories"]]
-    )
+    ids = [(index, each.get("id", each["file_name"])) for index, each in sound["images"]]
+    yield from _repeated("images", "id", ids)
+    for name, key in _UNIQUE:
+        values = [(index, each[key]) for index, each in sound[name] if key in each]
+        yield from _repeated(name, key, values)
     for index, image in sound["images"]:
         if ("width" in image) != ("height" in image):
             rule = "images have both width and height, or neither of them"

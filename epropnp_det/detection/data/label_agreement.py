@@ -48,7 +48,7 @@ def find_size_order(pairs: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]
     Args:
         pairs: annotations that have a `bbox`, each with its image, whose size is known.
     """
-    clear = [pair for pair in pairs if min(pair[0]["bbox"][2:]) >= SLIVER]
+    clear = [pair for pair in pairs if min(pair[0]["bbox"][2:]) >= SLIVER] or pairs
     if not clear:
         return None
     chosen = np.linspace(0, len(clear) - 1, min(len(clear), _COMPARED_BOXES)).round().astype(int)

@@ -18,7 +18,7 @@ from mmdet3d.datasets.builder import DATASETS
 from tqdm import tqdm
 
 from epropnp_det.engine.json_files import write_json
-from epropnp_det.errors import UserError
+from epropnp_det.errors import DataWarning, UserError
 
 from ..boxes import Boxes3D, from_mmdet3d, to_mmdet3d
 from ..evaluation import camera_fusion, camera_metrics, nuscenes_metrics
@@ -122,6 +122,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
                 f"{ann_file} was not written by tools/create_data.py: images carry the LiDAR's "
                 "ego pose instead of the camera's own "
                 "(up to half a metre off at speed), boxes have no visibility and count as visible",
+                DataWarning,
                 stacklevel=2,
             )
         self._has_official_metric = _is_nuscenes(data) and set(self.CLASSES) <= set(CLASSES)

@@ -13,8 +13,10 @@ from nuscenes.eval.detection.utils import category_to_detection_name
 from nuscenes.utils.data_classes import Box
 
 from epropnp_det.engine.images import image_size
+from epropnp_det.errors import UserError
 
 from .annotation_completion import FULLY_VISIBLE
+from .annotation_file import find_record_faults
 from .annotation_schema import MAX_DISTANCE, MAX_SPEED, MIN_DEPTH
 from .frames import RigidTransform, size_to_object_axes, velocity_to_camera, yaw_from_rotation
 from .nuscenes_classes import ATTRIBUTES, CLASSES, NO_ATTRIBUTE
@@ -78,7 +80,8 @@ def convert_sample(nusc: NuScenes, sample: dict) -> SampleRecords:
     """The records of a sample: its camera images, six in nuScenes.
 
     Raises:
-        UserError: an image whose size the tables do not have cannot be read.
+        UserError: a record breaks a rule of the annotation file, or an image whose size the tables
+            do not have cannot be read.
     """
     left_out: Counter[str] = Counter()
     boxes = list(_annotations(nusc, sample, left_out))
@@ -86,11 +89,11 @@ def convert_sample(nusc: NuScenes, sample: dict) -> SampleRecords:
     records = (
         _annotation_record(annotation, view, left_out) for view in views for annotation in boxes
     )
-    return SampleRecords(
-        [view.image for view in views],
-        [record for record in records if record is not None],
-        left_out,
-    )
+    images = [view.image for view in views]
+    annotations = [record for record in records if record is not None]
+    for fault in find_record_faults(dict(images=images, annotations=annotations)):
+        raise UserError(f"sample {sample['token']}: {fault.rule}: {fault.where}: {fault.found}")
+    return SampleRecords(images, annotations, left_out)
 
 
 def _annotations(

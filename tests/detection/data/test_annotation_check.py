@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import permutations
 from pathlib import Path
 
 import cv2
 import pytest
+from PIL import Image
 
 from epropnp_det.detection.data import annotation_check, annotation_file
 from epropnp_det.detection.data.class_set import NUSCENES, class_set
@@ -38,6 +41,11 @@ def set_box(index: int, change: Callable[[float], float]) -> Callable[[dict], No
         box[index] = change(box[index])
 
     return damage
+
+
+def scale_lengths(annotation: dict, factor: float) -> None:
+    box = annotation["bbox_cam3d"]
+    annotation["bbox_cam3d"] = [factor * value for value in box[:6]] + box[6:]
 
 
 def set_image(**values: object) -> Callable[[dict], None]:
@@ -76,6 +84,18 @@ DAMAGES = {
     ),
     "behind": (set_box(2, lambda z: -z), "a box lies in front of its camera"),
     "not finite": (set_box(0, lambda _: float("nan")), "bbox_cam3d is 7 finite numbers"),
+    "feet": (
+        lambda data: [scale_lengths(annotation, 3.28) for annotation in data["annotations"]],
+        "sizes are in metres and near the size_mean of their class: class car",
+    ),
+    "outside": (
+        lambda data: data["annotations"][0].update(bbox=[1700.0, 10.0, 5.0, 5.0]),
+        "bbox lies in the image, at least in part: annotations[0] in samples/",
+    ),
+    "twice": (
+        lambda data: data["annotations"].append(dict(data["annotations"][0], id=10**6)),
+        "a box is in an image once: annotations[",
+    ),
     "mirrored": (set_box(0, lambda x: -x - 5), "bbox is what the image shows of bbox_cam3d"),
     "attribute": (
         lambda data: data["annotations"][0].update(attribute_id=77),
@@ -162,3 +182,51 @@ def test_own_classes_are_an_argument(good: dict, database: Path):
     assert len(summarize(annotation_check.find_faults(data, database, NUSCENES))) == 1
     own = class_set([category["name"] for category in data["categories"]])
     assert summarize(annotation_check.find_faults(data, database, own)) == []
+
+
+def test_a_truncated_image_is_named(good: dict, database: Path, tmp_path: Path):
+    shutil.copytree(database / "samples", tmp_path / "samples")
+    images = good["images"]
+    path = tmp_path / images[3]["file_name"]
+    path.write_bytes(path.read_bytes()[:-300])
+    (line,) = summarize(annotation_check.find_faults(good, tmp_path, NUSCENES))
+    assert line.startswith(
+        f"every image is there and can be read: image {path.relative_to(tmp_path)}"
+    )
+
+
+@pytest.mark.parametrize("order", list(permutations("lhw"))[1:], ids="".join)
+def test_another_order_of_sizes_shows_without_2d_boxes(
+    good: dict, database: Path, order: tuple[str, ...]
+):
+    data = copy.deepcopy(good)
+    for annotation in data["annotations"]:
+        del annotation["bbox"]
+        box = annotation["bbox_cam3d"]
+        sizes = dict(zip("lhw", box[3:6]))
+        annotation["bbox_cam3d"] = [*box[:3], *(sizes[side] for side in order), box[6]]
+    (line,) = summarize(annotation_check.find_faults(data, database, NUSCENES))
+    assert line == f"sizes have the order l, h, w: bbox_cam3d: {', '.join(order)} fits size_mean"
+
+
+def test_a_camera_that_is_not_upright_is_doubted(good: dict):
+    assert not list(annotation_check.find_doubts(good))
+    data = copy.deepcopy(good)
+    data["images"][1]["cam2ego_rotation"] = [1.0, 0.0, 0.0, 0.0]
+    (doubt,) = annotation_check.find_doubts(data)
+    assert f"of 1 images, first {data['images'][1]['file_name']}" in doubt
+
+
+def test_the_command_shows_doubts_and_accepts_the_file(tmp_path: Path):
+    """An image in its mandatory keys, with a rotation that has the camera face upwards."""
+    Image.new("RGB", (640, 384)).save(tmp_path / "0.png")
+    camera = [[500, 0, 320], [0, 500, 192], [0, 0, 1]]
+    box = dict(file_name="0.png", category_name="car", bbox_cam3d=[0, 0.8, 12, 4.5, 1.5, 1.8, 0.3])
+    beside = dict(box, bbox_cam3d=[60, 0.8, 12, 4.5, 1.5, 1.8, 0.3])
+    image = dict(file_name="0.png", cam_intrinsic=camera, cam2ego_rotation=[1, 0, 0, 0])
+    path = tmp_path / "labels.json"
+    path.write_text(json.dumps(dict(images=[image], annotations=[box, beside])))
+    done = run(path, "--data-root", tmp_path)
+    assert done.returncode == 0
+    assert "1 images, 1 boxes and 1 of which the images show nothing" in done.stdout
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("warning: cam2ego_rotation")

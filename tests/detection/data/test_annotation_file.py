@@ -110,6 +110,10 @@ BROKEN = {
         lambda data: data["images"][1].update(id=data["images"][0]["id"]),
         r"id of images is unique: images\[1\]",
     ),
+    "one file in two images": (
+        lambda data: data["images"][1].update(file_name=data["images"][0]["file_name"]),
+        r"file_name of images is unique: images\[1\]",
+    ),
     "two boxes of one id": (
         lambda data: data["annotations"][1].update(id=data["annotations"][0]["id"]),
         r"id of annotations is unique: annotations\[1\]",
