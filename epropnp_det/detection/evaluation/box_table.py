@@ -1,19 +1,15 @@
-"""Boxes of many images as rows of one table, in the frame of the camera or in the level frame."""
+"""Boxes of many images as rows of one table."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
 from ..boxes import Boxes3D
-from ..data.frames import RigidTransform
-
-FRAMES = ("camera", "level")
 
 
 @dataclass(frozen=True)
@@ -53,27 +49,19 @@ class BoxTable:
         return np.hypot(self.pose[:, 0], self.pose[:, 2])
 
 
-def make_table(
-    boxes: Sequence[Boxes3D],
-    counted: Sequence[np.ndarray] | None = None,
-    images: Sequence[Mapping[str, Any]] | None = None,
-) -> BoxTable:
+def make_table(boxes: Sequence[Boxes3D], counted: Sequence[np.ndarray] | None = None) -> BoxTable:
     """The boxes of each image, in order, as one table. Boxes that are not finite or have no extent
     are left out, with one warning that counts them.
 
     Args:
         boxes: one per image.
         counted: (n,) bool of each image, of true boxes; None counts all.
-        images: records of the annotation file, for the level frame; None stays in the frame of the
-            camera.
     """
     masks = counted or [np.ones(len(each), dtype=bool) for each in boxes]
     parts = [
         _rows(index, each, mask)
         for index, (each, mask) in enumerate(zip(boxes, masks, strict=True))
     ]
-    if images is not None:
-        parts = [to_level_frame(part, level_rotation(image)) for part, image in zip(parts, images)]
     names = BoxTable.__dataclass_fields__
     table = BoxTable(**{n: np.concatenate([getattr(part, n) for part in parts]) for n in names})
     numbers = np.concatenate([table.pose, table.size, table.score[:, None]], axis=1)
@@ -85,40 +73,6 @@ def make_table(
             stacklevel=2,
         )
     return table[usable]
-
-
-def level_rotation(image: Mapping[str, Any]) -> np.ndarray:
-    """(3, 3) from the camera's frame to the level one: y points down against the vehicle's z axis,
-    z lies in the vertical plane of the optical axis.
-
-    Args:
-        image: record of the annotation file; its `cam2ego_rotation` has the tilt.
-    """
-    to_ego = RigidTransform.from_quaternion(image["cam2ego_rotation"], (0.0, 0.0, 0.0)).rotation
-    down = -to_ego[2]
-    right = np.cross(down, (0.0, 0.0, 1.0))
-    right = right / np.linalg.norm(right)
-    return np.stack([right, down, np.cross(right, down)])
-
-
-def to_level_frame(boxes: BoxTable, rotation: np.ndarray) -> BoxTable:
-    """The boxes turned by `rotation` (3, 3), upright in the new frame and moving along its ground.
-
-    The tilt of a box against the new frame's vertical is lost, as everywhere in a pose with a yaw
-    alone.
-    """
-    yaw = boxes.pose[:, 3]
-    heading = np.stack([np.cos(yaw), np.zeros_like(yaw), -np.sin(yaw)], axis=1) @ rotation.T
-    center = boxes.pose[:, :3] @ rotation.T
-    vx, vz = boxes.velocity.T
-    down = rotation[1]
-    motion = np.stack([vx, -(down[0] * vx + down[2] * vz) / down[1], vz], axis=1) @ rotation.T
-    turned = np.arctan2(-heading[:, 2], heading[:, 0])
-    return replace(
-        boxes,
-        pose=np.concatenate([center, turned[:, None]], axis=1),
-        velocity=motion[:, [0, 2]],
-    )
 
 
 def _rows(index: int, boxes: Boxes3D, counted: np.ndarray) -> BoxTable:

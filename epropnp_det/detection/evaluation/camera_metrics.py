@@ -5,17 +5,19 @@ count, in which frame, and the numbers by name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from epropnp_det.errors import UserError
 
 from ..boxes import Boxes3D
+from ..data.canonical_camera import UP_FRAMES, level_rotation
 from ..data.class_set import ClassSet
 from ..data.object_limits import ObjectLimits
-from .box_table import FRAMES, BoxTable, make_table
+from .box_table import BoxTable, make_table
 from .distance_metrics import (
     ERRORS,
     MEAN_ERROR_NAMES,
@@ -26,6 +28,7 @@ from .distance_metrics import (
 from .iou_metrics import KINDS, IouSettings, evaluate_iou, format_iou_table
 
 METRICS = ("distance", "iou")
+FRAMES = ("camera", "level")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class CameraMetricSettings:
     """Settings of the metrics that compare boxes image by image.
 
     Args:
-        frame: "camera", or "level" for cameras that are tilted by `cam2ego_rotation`.
+        frame: "camera", or "level" for tilted cameras.
+        level_by: frame of the annotation file whose z axis points up, "ego" or "global".
         counted: a detector has to find the true boxes within these limits; of others it does not
             matter whether it does.
         distance: see `DistanceSettings`.
@@ -44,13 +48,15 @@ class CameraMetricSettings:
     """
 
     frame: str = "camera"
+    level_by: str = "ego"
     counted: ObjectLimits = field(default_factory=ObjectLimits)
     distance: DistanceSettings = field(default_factory=DistanceSettings)
     iou: IouSettings = field(default_factory=IouSettings)
 
     def __post_init__(self):
-        if self.frame not in FRAMES:
-            raise ValueError(f"frame {self.frame!r} is not one of {', '.join(FRAMES)}")
+        for key, known in (("frame", FRAMES), ("level_by", tuple(UP_FRAMES))):
+            if getattr(self, key) not in known:
+                raise ValueError(f"{key} {getattr(self, key)!r} is not one of {', '.join(known)}")
 
     @classmethod
     def from_config(cls, settings: Mapping[str, Any]) -> CameraMetricSettings:
@@ -95,10 +101,24 @@ def evaluate_images(
         truth: true boxes of each image, and which of them count, (n,) bool.
         images: records of the annotation file.
     """
-    level = images if settings.frame == "level" else None
-    found = make_table(results, images=level)
-    true = make_table([boxes for boxes, _ in truth], [counted for _, counted in truth], level)
-    return _EVALUATE[metric](found, true, classes, settings)
+    found = list(results)
+    true = [boxes for boxes, _ in truth]
+    if settings.frame == "level":
+        found = _level(found, images, settings.level_by)
+        true = _level(true, images, settings.level_by)
+    truth_table = make_table(true, [counted for _, counted in truth])
+    return _EVALUATE[metric](make_table(found), truth_table, classes, settings)
+
+
+def _level(
+    boxes: Sequence[Boxes3D], images: Sequence[Mapping[str, Any]], level_by: str
+) -> list[Boxes3D]:
+    """The boxes of each image in its level frame."""
+    rotations = [torch.from_numpy(level_rotation(dict(image), level_by)) for image in images]
+    return [
+        replace(each, level_rotation=rotation.expand(len(each), 3, 3)).in_level_frame()
+        for each, rotation in zip(boxes, rotations, strict=True)
+    ]
 
 
 def _distance(

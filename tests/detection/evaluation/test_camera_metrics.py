@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from pyquaternion import Quaternion
 
+from epropnp_det.detection.data.annotation_completion import LEVEL_CAMERA
 from epropnp_det.detection.data.nuscenes_dataset import NuScenesCameraDataset
 from epropnp_det.engine.config import load_config
 from epropnp_det.engine.training import _validation_set
 from epropnp_det.errors import UserError
-from tests.tolerances import EXACT
+from tests.tolerances import EXACT, EXACT_FLOAT32
 
 DEBUG = Path(__file__).parents[3] / "configs" / "detection" / "debug" / "one_frame.py"
 
@@ -43,6 +48,26 @@ def test_perfect_results_score_one_without_a_database(own_file: Path, perfect_re
     for name in ("distance", "iou"):
         text = (own_file.parent / f"{name}_metrics.json").read_text()
         assert "0-20 m" in text and "NaN" not in text
+
+
+def test_the_level_frame_ignores_what_is_off_along_gravity(own_file: Path, perfect_results):
+    """A camera that is pitched by 20 degrees, and detections a metre above their boxes."""
+    data = json.loads(own_file.read_text())
+    pitch = Quaternion(axis=(1, 0, 0), degrees=20)
+    for image in data["images"]:
+        image["cam2ego_rotation"] = (Quaternion(LEVEL_CAMERA) * pitch).elements.tolist()
+    own_file.write_text(json.dumps(data))
+    errors = {}
+    for frame in ("camera", "level"):
+        dataset = own_dataset(own_file, metrics=dict(frame=frame))
+        up = torch.from_numpy(pitch.inverse.rotation_matrix @ (0, -1, 0)).float()
+        higher = [
+            replace(each, pose=each.pose + torch.cat((up, torch.zeros(1))))
+            for each in perfect_results(dataset)
+        ]
+        errors[frame] = dataset.evaluate(higher, "distance", "silent")["distance_mATE"]
+    assert errors["level"] == pytest.approx(0, abs=EXACT_FLOAT32)
+    assert errors["camera"] == pytest.approx(math.sin(math.radians(20)), abs=EXACT_FLOAT32)
 
 
 def test_own_data_is_evaluated_by_distance(own_file: Path, make_dataset):

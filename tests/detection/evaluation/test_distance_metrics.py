@@ -14,7 +14,7 @@ from nuscenes.eval.detection.data_classes import DetectionBox
 from pyquaternion import Quaternion
 
 from epropnp_det.detection.data.class_set import NUSCENES, ClassSet
-from epropnp_det.detection.evaluation.box_table import BoxTable, level_rotation, to_level_frame
+from epropnp_det.detection.evaluation.box_table import BoxTable
 from epropnp_det.detection.evaluation.distance_metrics import (
     ERRORS,
     MEAN_ERROR_NAMES,
@@ -171,29 +171,6 @@ def test_boxes_beyond_the_range_of_their_class_do_not_count():
     row = evaluate_distance(perfect(truth), truth, classes, DistanceSettings())["classes"]["sedan"]
     assert row["boxes"] == int((truth.distance < 25).sum())
     assert row["AP"] == pytest.approx(1, abs=EXACT)
-
-
-def tilted_image(pitch: float, roll: float) -> dict:
-    """A tilted camera whose axis is x of the vehicle."""
-    upright = Quaternion(matrix=np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]))
-    tilt = Quaternion(axis=(1, 0, 0), angle=pitch) * Quaternion(axis=(0, 0, 1), angle=roll)
-    return dict(cam2ego_rotation=(upright * tilt).elements.tolist())
-
-
-def test_the_level_frame_of_a_level_camera_is_its_own():
-    assert level_rotation(tilted_image(0, 0)) == pytest.approx(np.eye(3), abs=EXACT)
-
-
-@pytest.mark.parametrize("pitch, roll", [(0.2, 0.0), (-0.1, 0.15)])
-def test_the_level_frame_undoes_the_tilt(pitch: float, roll: float):
-    """Boxes on level ground, seen by a tilted camera, are where a level camera sees them."""
-    truth = true_boxes(30)
-    rotation = level_rotation(tilted_image(pitch, roll))
-    seen = replace(truth, pose=np.concatenate([truth.pose[:, :3] @ rotation, truth.pose[:, 3:]], 1))
-    back = to_level_frame(seen, rotation)
-    assert back.pose[:, :3] == pytest.approx(truth.pose[:, :3], abs=EXACT)
-    assert rotation @ rotation.T == pytest.approx(np.eye(3), abs=EXACT)
-    assert np.linalg.det(rotation) == pytest.approx(1, abs=EXACT)
 
 
 @pytest.mark.parametrize(
