@@ -54,6 +54,10 @@ class EProPnPDet(BaseDetector):
         """(B, 3, H, W) -> features of each pyramid level."""
         return self.neck(self.backbone(img))
 
+    def class_wise_keys(self) -> set[str]:
+        """Names of the weights that have a part for each class, or for each attribute."""
+        return {f"bbox_head.{key}" for key in self.bbox_head.class_wise_keys()}
+
     def train_step(
         self,
         data: dict,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -26,12 +27,14 @@ class KeyMatch:
         unexpected: in the checkpoint only.
         wrong_shape: in both, with different shapes.
         matched: number of keys with equal shapes.
+        other_classes: in both, with a part for each class, where the classes are not the same.
     """
 
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     wrong_shape: tuple[str, ...]
     matched: int
+    other_classes: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -42,11 +45,22 @@ class KeyMatch:
             ("missing", self.missing),
             ("unexpected", self.unexpected),
             ("of another shape", self.wrong_shape),
+            ("of other classes, which keep their initial values", self.other_classes),
         )
         return (
             "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in parts if keys)
             or "all keys match"
         )
+
+
+@runtime_checkable
+class HasClassWiseWeights(Protocol):
+    """A model some of whose weights belong to single classes."""
+
+    CLASSES: Collection[str]
+
+    def class_wise_keys(self) -> set[str]:
+        """Names of the weights that have a part for each class, or for each attribute."""
 
 
 def _first(keys: tuple[str, ...]) -> str:
@@ -125,18 +139,27 @@ def state_dict_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
     return {re.sub(r"^module\.", "", key): value for key, value in state.items()}
 
 
-def match_keys(model: nn.Module, state: dict[str, Tensor]) -> KeyMatch:
-    """Compares names and shapes of a model's state with those of `state`."""
+def match_keys(
+    model: nn.Module, state: dict[str, Tensor], other_classes: Collection[str] = ()
+) -> KeyMatch:
+    """Compares names and shapes of a model's state with those of `state`.
+
+    Args:
+        other_classes: names of weights that count as of other classes, whatever their shape.
+    """
     own = model.state_dict()
     shared = own.keys() & state.keys()
     # mmcv also saves non-persistent buffers, which a model computes and does not load.
     not_loaded = {name for name, _ in model.named_buffers(remove_duplicate=False)} - own.keys()
-    wrong_shape = sorted(key for key in shared if own[key].shape != state[key].shape)
+    foreign = sorted(shared & set(other_classes))
+    comparable = shared - set(foreign)
+    wrong_shape = sorted(key for key in comparable if own[key].shape != state[key].shape)
     return KeyMatch(
         missing=tuple(key for key in own if key not in shared),
         unexpected=tuple(key for key in state if key not in shared and key not in not_loaded),
         wrong_shape=tuple(wrong_shape),
-        matched=len(shared) - len(wrong_shape),
+        matched=len(comparable) - len(wrong_shape),
+        other_classes=tuple(foreign),
     )
 
 
@@ -161,20 +184,32 @@ def load_weights(model: nn.Module, path: str | Path) -> dict[str, Any]:
 def load_matching_weights(model: nn.Module, path: str | Path) -> KeyMatch:
     """Loads the weights of a checkpoint that fit the model, to start a training from them.
 
+    A checkpoint names its classes. Where those of the model (`CLASSES`) are others, or in another
+    order, the weights of single classes keep their initial values.
+
     Raises:
         UserError: as `read_checkpoint`, and for a checkpoint of which nothing fits.
     """
-    state = state_dict_of(read_checkpoint(path))
-    match = match_keys(model, state)
+    checkpoint = read_checkpoint(path)
+    state = state_dict_of(checkpoint)
+    match = match_keys(model, state, _keys_of_other_classes(model, checkpoint))
     if match.matched == 0:
         raise UserError(f"checkpoint {path} shares no weight with the model: {match}")
     fitting = {
         key: value
         for key, value in state.items()
-        if key not in {*match.unexpected, *match.wrong_shape}
+        if key not in {*match.unexpected, *match.wrong_shape, *match.other_classes}
     }
     model.load_state_dict(fitting, strict=False)
     return match
+
+
+def _keys_of_other_classes(model: nn.Module, checkpoint: dict[str, Any]) -> set[str]:
+    meta = checkpoint.get("meta")
+    names = meta.get("CLASSES") if isinstance(meta, dict) else None
+    if not isinstance(names, (list, tuple)) or not isinstance(model, HasClassWiseWeights):
+        return set()
+    return set() if tuple(names) == tuple(model.CLASSES) else model.class_wise_keys()
 
 
 def latest_checkpoint(folder: str | Path) -> Path | None:

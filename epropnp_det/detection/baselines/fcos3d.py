@@ -15,6 +15,11 @@ class FCOS3DBaseline(FCOSMono3D):
     augmented ones, and detections as `Boxes3D`.
     """
 
+    def class_wise_keys(self) -> set[str]:
+        """Names of the weights that have a part for each class, or for each attribute."""
+        owners = ("bbox_head.conv_cls.", "bbox_head.conv_attr.")
+        return {key for key in self.state_dict() if key.startswith(owners)}
+
     def forward(self, img: Tensor, img_metas: list[dict], return_loss: bool = True, **kwargs):
         """Losses with `return_loss`, else the detections per image."""
         return (

@@ -20,6 +20,7 @@ class ObjectBranches(nn.Module):
 
     def __init__(self, embed_dims: int, classes: ClassSet, class_wise_size: bool = True):
         super().__init__()
+        self.class_wise_size = class_wise_size
         self.hidden = nn.Sequential(
             nn.Linear(embed_dims, embed_dims),
             nn.ReLU(),

@@ -101,6 +101,16 @@ class EProPnPHead(BaseModule):
         self.pose_training = PoseTraining.from_config(train_cfg["pnp"], losses, gradients or {})
         self.auxiliary = None if auxiliary is None else self._auxiliary_head(auxiliary)
 
+    def class_wise_keys(self) -> set[str]:
+        """Names of the weights that have a part for each class, or for each attribute."""
+        owners = {"dense_head.conv_cls", "objects.branches.attribute"}
+        if self.dense_head.class_wise_offset:
+            owners.add("dense_head.conv_offset")
+        if self.objects.branches.class_wise_size:
+            owners.add("objects.branches.size")
+        keys = {key for key in self.state_dict() if key.rpartition(".")[0] in owners}
+        return keys | ({"objects.class_embedding"} & self.state_dict().keys())
+
     def _auxiliary_head(self, settings: dict) -> AuxiliaryHead:
         sampler = self.objects.sampler
         return AuxiliaryHead(
