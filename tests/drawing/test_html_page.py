@@ -158,6 +158,14 @@ def test_close_up_has_the_object_in_the_middle() -> None:
     assert columns.max() - columns.min() > 0.6 * width
 
 
+def test_metrics_of_own_data_are_shown_without_those_that_are_not_defined(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.json"
+    path.write_text(json.dumps(dict(distance_mAP=0.5, distance_mAVE=None, distance_car_AP=0.5)))
+    assert [(each.name, each.value) for each in load_metrics(path)] == [("distance_mAP", "0.500")]
+    path.write_text(json.dumps({"iou_3d_mAP_0.5": 0.25, "iou_3d_mAP_0.7": 0.0}))
+    assert [each.name for each in load_metrics(path)] == ["iou_3d_mAP_0.5"]
+
+
 @pytest.mark.parametrize("content", [None, "{", "[]", '{"NDS": 1}', json.dumps(METRICS)])
 def test_what_is_no_metrics_file_is_refused(tmp_path: Path, content: str | None) -> None:
     if content is not None:

@@ -177,6 +177,8 @@ def test_two_processes_give_the_results_of_one(config: Path, trained: Path, test
         2,
         "--eval",
         "bbox",
+        "distance",
+        "iou",
         "--out-dir",
         folder,
     )

@@ -26,7 +26,7 @@ def measured_classes(
     dir has the numbers.
 
     Args:
-        ann_file: of the training set.
+        ann_file: annotation file of the training set.
         class_names: in the order of the labels; None means all categories of the file that have
             boxes, in the order of the file.
         fields: other fields of `ClassSet`, such as `symmetry` or `detection_range`.
