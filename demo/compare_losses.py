@@ -396,12 +396,10 @@ def spread(values: list[float], form: str) -> str:
 
 def draw(runs: list[Run], picture: Path) -> None:
     """A dot for each seed: errors of orientation and ADD-0.1d, with and without coordinates."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True)
+    figure = Figure(figsize=(9, 3.2))
+    left, right = figure.subplots(1, 2, sharey=True)
     cells = present(runs)[::-1]
     for height, cell in enumerate(cells):
         tests = [run.test for run in chosen(runs, cell)]

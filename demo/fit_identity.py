@@ -196,12 +196,10 @@ class Training:
 
 def draw(curves: Curves, picture: Path) -> None:
     """Loss and errors over the steps, side by side."""
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(11, 3))
+    figure = Figure(figsize=(11, 3))
+    left, middle, right = figure.subplots(1, 3)
     left.plot(curves.losses, linewidth=0.6)
     left.set_title("Monte Carlo loss (a negative log density)", fontsize=9)
     steps, *errors = zip(*curves.errors)

@@ -148,3 +148,5 @@ PHOTOGRAPH_LEVELS = 2.5
 RANSAC_POSE = 0.02
 # Sum over three channels of 255 levels: lines in a JPEG picture, whose colours it blends.
 DRAWN_COLOR = 60
+# Linear RGB up to 3: the renderer keeps colours in float32.
+RADIANCE = 1e-5

@@ -376,12 +376,10 @@ def table(results: list[dict[str, Any]], about: dict[str, Any]) -> str:
 
 
 def draw_sweep(sweep: list[dict[str, Any]], picture: Path) -> None:
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, len(SWEEPS), figsize=(11, 3.6), sharey=True)
+    figure = Figure(figsize=(11, 3.6))
+    axes = figure.subplots(1, len(SWEEPS), sharey=True)
     for axis, name in zip(axes, SWEEPS):
         for implementation in implementations():
             mine = [

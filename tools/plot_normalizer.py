@@ -154,12 +154,10 @@ def report(case: Case, samples: int, rounds: int, error: Tensor) -> str:
 
 
 def draw_picture(results: dict[tuple[str, int], list[tuple[int, Tensor]]], picture: Path) -> None:
-    import matplotlib
+    from matplotlib.figure import Figure
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True)
+    figure = Figure(figsize=(10, 3.8))
+    left, right = figure.subplots(1, 2, sharex=True)
     for (name, rounds), values in results.items():
         samples = [number for number, _ in values]
         style = dict(

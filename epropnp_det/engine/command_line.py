@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import ast
+import contextlib
 import re
+import reprlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -131,23 +134,56 @@ def model_and_dataset(args: argparse.Namespace) -> tuple[nn.Module, Any]:
 
 
 def parse_options(pairs: list[str]) -> dict[str, Any]:
-    """['runner.max_epochs=2', 'model.neck.out_channels=64'] -> {'runner.max_epochs': 2, ...}, with
-    values parsed by mmcv.
+    """['runner.max_epochs=2', 'model.neck.out_channels=64'] -> {'runner.max_epochs': 2, ...}.
+
+    Values are Python's: numbers, True, None, quoted text, lists, tuples and dicts. Words need no
+    quotes, and 8,11 is a list. Text with a blank or a slash stays whole, so paths need no quotes
+    of their own.
 
     Raises:
-        UserError: a pair without '='.
+        UserError: a pair without '=', or with an empty part of its key.
     """
+    options = {}
     for pair in pairs:
-        if "=" not in pair:
-            raise UserError(f"--cfg-options takes KEY=VALUE, not {pair!r}")
-    if not pairs:
-        return {}
+        key, is_pair, value = pair.partition("=")
+        if not is_pair or not all(key.strip().split(".")):
+            raise UserError(f"--cfg-options takes KEY=VALUE, not {reprlib.repr(pair)}")
+        try:
+            options[key.strip()] = _parse_value(value.strip())
+        except RecursionError as error:
+            raise UserError(f"option {key}: the value is nested too deeply") from error
+    return options
 
-    from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
 
-    # isort: split
-    from mmcv import DictAction
+def _parse_value(text: str) -> Any:
+    with contextlib.suppress(ValueError, SyntaxError, TypeError, MemoryError):
+        value = ast.literal_eval(text)
+        if isinstance(value, (bool, int, float, str, list, dict)) or value is None:
+            return value
+        if isinstance(value, tuple):
+            return value if text.startswith("(") else list(value)
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for number in (int, float):
+        with contextlib.suppress(ValueError):
+            return number(text)
+    if (text[:1], text[-1:]) in (("[", "]"), ("(", ")")):
+        values = [_parse_value(part) for part in _split(text[1:-1])]
+        return values if text.startswith("[") else tuple(values)
+    words = text.split(",")
+    if len(words) > 1 and all(re.fullmatch(r"[\w.+-]+", word) for word in words):
+        return [_parse_value(word) for word in words]
+    return text
 
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--options", nargs="+", action=DictAction)
-    return parser.parse_args(["--options", *pairs]).options
+
+def _split(text: str) -> list[str]:
+    """The parts between commas that are in no brackets."""
+    parts = [""]
+    depth = 0
+    for character in text:
+        depth += (character in "[(") - (character in "])")
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return [part.strip() for part in parts]

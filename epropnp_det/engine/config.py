@@ -19,10 +19,20 @@ from torch import nn
 from epropnp_det.errors import UserError
 
 from .config_keys import check_keys, check_options
+from .config_values import check_option_kinds, check_values
 from .registry import MODELS
 
-# Exceptions of mmcv's registries for a key that is unknown, missing or wrong.
-_CONFIG_FAULTS = (TypeError, ValueError, KeyError, AttributeError, AssertionError)
+# Exceptions of mmcv, mmdet and torch for settings that are unknown, missing or wrong.
+CONFIG_FAULTS = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    ArithmeticError,
+    RuntimeError,
+    MemoryError,
+)
 
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
@@ -31,7 +41,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     Raises:
         UserError: no such file, not a config, an option that fits nowhere, a key that has no effect
-            here, or a module that cannot be imported.
+            here, a value out of range, or a module that cannot be imported.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,7 +55,9 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         config = Config.fromfile(str(path.resolve()))
         check_keys(config._cfg_dict, path)
         check_options(options or {}, config.keys())
+        check_option_kinds(options or {}, config._cfg_dict, path)
         config.merge_from_dict(options or {})
+        check_values(config._cfg_dict, path)
     except UserError:
         raise
     except Exception as error:  # a config is Python and can raise anything
@@ -115,8 +127,12 @@ def build_model(config: Config) -> nn.Module:
     """
     from mmdet3d.models import build_detector
 
-    build = MODELS.build if config.model.get("type") in MODELS else build_detector
-    return _build("model", config, lambda: build(copy.deepcopy(config.model)))
+    def build() -> nn.Module:
+        settings = copy.deepcopy(config.model)
+        is_ours = settings.get("type") in MODELS
+        return MODELS.build(settings) if is_ours else build_detector(settings)
+
+    return _build("model", config, build)
 
 
 def build_dataset(settings: ConfigDict, *, test_mode: bool, config: Config) -> Any:
@@ -132,12 +148,41 @@ def build_dataset(settings: ConfigDict, *, test_mode: bool, config: Config) -> A
     )
 
 
-def _build(what: str, config: Config, build: Callable[[], Any]) -> Any:
+def check_first_item(dataset: Any, key: str, config: Config) -> None:
+    """Makes the first item of a dataset: wrong settings of its pipeline end here.
+
+    Args:
+        key: where the config has the dataset, for instance data.train.
+
+    Raises:
+        UserError: the pipeline fails, or a file is missing.
+    """
+    import cv2
+
+    _build(f"{key}.pipeline", config, lambda: dataset[0], (*CONFIG_FAULTS, cv2.error))
+
+
+def _build(
+    what: str,
+    config: Config,
+    build: Callable[[], Any],
+    faults: tuple[type[Exception], ...] = CONFIG_FAULTS,
+) -> Any:
     try:
         return build()
     except UserError:
         raise
     except FileNotFoundError as error:
         raise UserError(f"{what} of {config.filename}: {error}") from error
-    except _CONFIG_FAULTS as error:
-        raise UserError(f"{what} settings of {config.filename}: {error}") from error
+    except faults as error:
+        raise config_fault(f"{what} settings of {config.filename}", error) from error
+
+
+def config_fault(where: str, error: Exception) -> UserError:
+    """An exception that settings caused, as one line; its name is more useful than a
+    message of one word.
+    """
+    is_quoted = isinstance(error, KeyError) and len(error.args) == 1
+    text = str(error.args[0] if is_quoted else error)
+    has_words = " " in text.strip()
+    return UserError(f"{where}: {text if has_words else f'{type(error).__name__} {text}'}")

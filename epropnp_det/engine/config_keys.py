@@ -46,6 +46,11 @@ FOREIGN_KEYS = {
 }
 # A config may use these names for values of its own; as options they have no effect.
 FOREIGN_OPTIONS = {
+    "class_names": "use the classes of data.train, data.val, data.test and model.bbox_head",
+    "data_root": "use --data-root DIR",
+    "dataset_type": "use data.train.type, data.val.type and data.test.type",
+    "test_pipeline": "use data.test.pipeline and data.val.pipeline",
+    "train_pipeline": "use data.train.pipeline",
     "deterministic": "use --deterministic",
     "device": "use --device",
     "gpu_ids": "use --device",

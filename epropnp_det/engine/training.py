@@ -10,6 +10,7 @@ import functools
 import inspect
 import logging
 import time
+import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,14 @@ from epropnp_det import __version__
 from epropnp_det.errors import UserError
 
 from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
-from .config import build_dataset, build_model, require_keys
+from .config import (
+    CONFIG_FAULTS,
+    build_dataset,
+    build_model,
+    check_first_item,
+    config_fault,
+    require_keys,
+)
 from .config_keys import check_training_numbers
 from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
 from .hooks.evaluation import ChecksEvaluation, EvaluationHook
@@ -97,7 +105,10 @@ def train(config: Config, options: TrainingOptions) -> None:
     logger = _start_log(config, options, timestamp)
     # Before the model, whose pretrained weights are downloaded: missing data ends the command here.
     dataset = build_dataset(config.data.train, test_mode=False, config=config)
+    check_first_item(dataset, "data.train", config)
     validation = _validation_set(config) if options.validate else None
+    if validation is not None:
+        check_first_item(validation, "data.val", config)
     # Each process has a seed of its own, so that flips and pose samples differ. DDP copies the
     # initial weights of the first process.
     seed_everything(options.seed + get_dist_info()[0], options.deterministic)
@@ -114,16 +125,28 @@ def train(config: Config, options: TrainingOptions) -> None:
     # A resumed run of counted steps begins an epoch: in another order, lest it repeats the images.
     order = options.seed + (runner.iter if isinstance(runner, IterBasedRunner) else 0)
     loader = _train_loader(dataset, config, order, torch.Generator().manual_seed(seed))
-    runner.run([loader], [("train", 1)], **_step_arguments(model, options.device, seed))
+    first = runner.iter
+    try:
+        runner.run([loader], [("train", 1)], **_step_arguments(model, options.device, seed))
+    except CONFIG_FAULTS as error:
+        if isinstance(error, UserError) or runner.iter > first:
+            raise
+        # Settings that nothing has checked end here, so users get one line. The file is for bugs.
+        file = options.work_dir / f"{timestamp}.traceback.txt"
+        file.write_text(traceback.format_exc())
+        where = f"the first step with {config.filename} failed (traceback: {file})"
+        raise config_fault(where, error) from error
 
 
 def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logging.Logger:
-    options.work_dir.mkdir(parents=True, exist_ok=True)
-    logger = get_logger(
-        "epropnp_det",
-        log_file=str(options.work_dir / f"{timestamp}.log"),
-        log_level=config.log_level,
-    )
+    try:
+        options.work_dir.mkdir(parents=True, exist_ok=True)
+        file = options.work_dir / f"{timestamp}.log"
+        logger = get_logger("epropnp_det", log_file=str(file), log_level=config.log_level)
+    except OSError as error:
+        raise UserError(f"work dir {options.work_dir} cannot be written: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise config_fault(f"log_level of {config.filename}", error) from error
     if get_dist_info()[0] == 0:
         config.dump(str(options.work_dir / Path(config.filename).name))
     where = f"{get_dist_info()[1]} process(es) on {options.device.type}"
@@ -226,8 +249,9 @@ def _build_runner(
             meta=meta,
         )
         runner = build_runner(copy.deepcopy(config.runner), default_args=defaults)
-    except (TypeError, KeyError, ValueError) as error:
-        raise UserError(f"optimizer or runner settings of {config.filename}: {error}") from error
+    except CONFIG_FAULTS as error:
+        where = f"optimizer or runner settings of {config.filename}"
+        raise config_fault(where, error) from error
     runner.timestamp = timestamp  # gives the .log and the .log.json the same name
     return runner
 
@@ -242,11 +266,12 @@ def _register_hooks(runner: BaseRunner, config: Config, validation: Any) -> None
         _register_hooks_of_config(runner, config, validation)
     except UserError:
         raise
-    except (TypeError, KeyError, ValueError, AttributeError, AssertionError) as error:
-        raise UserError(
+    except CONFIG_FAULTS as error:
+        where = (
             f"hook settings of {config.filename} (lr_config, optimizer_config, checkpoint_config, "
-            f"log_config, evaluation, custom_hooks): {error}"
-        ) from error
+            "log_config, evaluation, custom_hooks)"
+        )
+        raise config_fault(where, error) from error
 
 
 def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: Any) -> None:

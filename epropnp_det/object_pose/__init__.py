@@ -6,6 +6,7 @@ from epropnp_det import compat
 
 from .data.bop_targets import BopTargets
 from .data.rendered_crops import RenderedCrops
+from .data.stored_crops import StoredCrops
 from .estimator import ObjectPoseEstimator
 from .heads import CorrespondenceHead
 from .network import EfficientNetLite, FinestPyramidLevel, UpsamplingDecoder
@@ -17,5 +18,6 @@ __all__ = [
     "FinestPyramidLevel",
     "ObjectPoseEstimator",
     "RenderedCrops",
+    "StoredCrops",
     "UpsamplingDecoder",
 ]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from epropnp_det.detection.data.projection import NEAR_PLANE
+
 from .photo import View
 from .raycast import RayCaster
 from .rig import IMAGE_SIZE
@@ -17,7 +19,6 @@ VISIBILITY_LEVELS = (0.4, 0.6, 0.8)
 # The largest number of rays per object and camera, approximately; larger objects are sampled at
 # every second pixel, third ...
 MAX_RAYS = 2500
-NEAR = 0.1  # metres
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _grid(projected: np.ndarray) -> np.ndarray:
     """Pixels (N, 2) as column, row, evenly spread over the box of projected points (V, 3) of u, v,
     depth.
     """
-    behind = projected[:, 2] < NEAR
+    behind = projected[:, 2] < NEAR_PLANE
     if behind.all():
         return np.empty((0, 2), int)
     bounds = np.array([[0, 0], IMAGE_SIZE])

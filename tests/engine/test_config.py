@@ -34,6 +34,55 @@ def test_options_are_read_as_values() -> None:
     assert parse_options([]) == {}
 
 
+OPTIONS = {
+    "1e-4": 1e-4,
+    "08": 8,
+    "-1": -1,
+    "true": True,
+    "False": False,
+    "None": None,
+    "": "",
+    "word": "word",
+    "a=b": "a=b",
+    "8,11": [8, 11],
+    "[8, 11]": [8, 11],
+    "(8, 11)": (8, 11),
+    "bbox,iou": ["bbox", "iou"],
+    "[bbox, iou]": ["bbox", "iou"],
+    "[(-1,48),(48,1e8)]": [(-1, 48), (48, 1e8)],
+    "[(a, b), [c]]": [("a", "b"), ["c"]],
+    "{'a': [1]}": {"a": [1]},
+    "'8,11'": "8,11",
+    "/my data/a,b.json": "/my data/a,b.json",
+    "my data, new.json": "my data, new.json",
+    "data/x,y/": "data/x,y/",
+    "[/my data/a.json, /b.json]": ["/my data/a.json", "/b.json"],
+    "['/a, b.json', 'c']": ["/a, b.json", "c"],
+    "[1,2": "[1,2",
+}
+
+
+@pytest.mark.parametrize("text", OPTIONS)
+def test_every_kind_of_value_is_read(text: str) -> None:
+    value = parse_options([f"a.b={text}"])["a.b"]
+    assert value == OPTIONS[text]
+    assert type(value) is type(OPTIONS[text])
+
+
+def test_a_path_with_blanks_and_commas_reaches_the_dataset() -> None:
+    path = "/my data, new/infos, train.json"
+    config = load_config(DEBUG, parse_options([f"data.train.ann_file={path}"]))
+    assert config.data.train.ann_file == path
+
+
+@pytest.mark.parametrize(
+    "pair", ["a", "=1", "a..b=1", ".a=1", "a.=1", f"a={'[' * 5000}{']' * 5000}"]
+)
+def test_a_pair_that_is_no_option_is_one_line(pair: str) -> None:
+    with pytest.raises(UserError, match=r"--cfg-options takes KEY=VALUE|nested too deeply"):
+        parse_options([pair])
+
+
 def test_options_change_the_config() -> None:
     config = load_config(DEBUG, {"optimizer.lr": 3.0, "data.samples_per_gpu": 7})
     assert config.optimizer.lr == 3.0
@@ -111,6 +160,8 @@ FOREIGN = [
     ("seed", "use --seed N"),
     ("work_dir", "use --work-dir DIR"),
     ("train_dataloader.batch_size", "use data.train"),
+    ("train_pipeline.4.prob", "use data.train.pipeline"),
+    ("data_root", "use --data-root DIR"),
 ]
 
 

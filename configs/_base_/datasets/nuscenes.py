@@ -1,21 +1,10 @@
 # nuScenes camera images. The sky is cropped away; ground truth follows every change of the image
 # through the camera.
-from epropnp_det.detection.data import pipelines
+from epropnp_det.detection.data import nuscenes_classes, pipelines
 
 dataset_type = "NuScenesCameraDataset"
 data_root = "data/nuscenes/"
-class_names = (
-    "car",
-    "truck",
-    "trailer",
-    "bus",
-    "construction_vehicle",
-    "bicycle",
-    "motorcycle",
-    "pedestrian",
-    "traffic_cone",
-    "barrier",
-)
+class_names = nuscenes_classes.CLASSES
 # Images of other cameras are warped to one like those of nuScenes, whose own images stay.
 canonical = pipelines.NUSCENES_CAMERA
 train_pipeline = pipelines.make_train_pipeline(class_names, canonical=canonical)

@@ -21,7 +21,7 @@ from ..structures import ObjectPoses
 from .bop_dataset import TARGETS_FILE, BopImage, read_image, read_split, target_truths
 from .object_models import load_models
 from .rendered_crops import class_names, known_objects
-from .target_boxes import chosen_targets, detected_boxes, true_boxes
+from .target_boxes import all_targets, detected_boxes, targets_of_objects, true_boxes
 
 METRIC = "bop"
 
@@ -68,7 +68,8 @@ class BopTargets(Dataset):
         self.CLASSES = class_names(self.objects)
         self.patch = PatchSettings(**patch)
         images = read_split(root, split)
-        targets = chosen_targets(folder, targets_file, images, self.objects, every)
+        targets = all_targets(folder, targets_file, images, every)
+        targets = targets_of_objects(targets, self.models, objects)
         if detections is None:
             self.boxes = list(true_boxes(targets, images, jitter, seed))
             source = f"ground truth, changed by up to {jitter:g}" if jitter else "ground truth"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,12 +32,31 @@ from .symmetries import expand_symmetries
 # Members of a continuous symmetry that a training compares with.
 TURNS = 64
 # Textures of grounds and backgrounds; another set for another seed.
-_TEXTURES = 48
+TEXTURES = 48
 # Smallest share of the silhouette that a training patch shows.
 _LEAST_SHOWN = 0.15
 _TRIES = 10
 # Variance of a uniform distribution over one pixel.
 _PIXEL_VARIANCE = 1 / 12
+
+
+@dataclass(frozen=True)
+class CropLabels:
+    """Ground truth of a patch.
+
+    Args:
+        column: place of the object in the model's list.
+        window: where the patch lies in the image.
+        pose: (7,) x, y, z [m], qw, qx, qy, qz: object to camera frame.
+        noc: (3, cells, cells) normalised coordinates, zeros where the object is not seen.
+        shown: (cells, cells) bool, cells that show the object.
+    """
+
+    column: int
+    window: CropWindow
+    pose: np.ndarray
+    noc: np.ndarray
+    shown: np.ndarray
 
 
 @DATASETS.register_module()
@@ -105,28 +124,38 @@ class RenderedCrops(Dataset):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """Arguments of `ObjectPoseEstimator.forward_train`, without the batch dim."""
         rng = np.random.default_rng([self.seed, index])
+        scene, labels = self.draw(rng)
+        sensor = draw_sensor(rng)
+        size = self.patch.size
+        picture = photograph(self.renderer, scene, labels.window, size, self.camera, sensor, rng)
+        return self.arguments(picture, labels)
+
+    def draw(self, rng: np.random.Generator) -> tuple[Scene, CropLabels]:
+        """A scene of which enough of the first object is visible, and its labels."""
         column = int(rng.integers(len(self.objects)))
         for attempt in range(_TRIES):
             scene, window = self._draw(self.objects[column], attempt == _TRIES - 1, rng)
             maps, shown = self._labels(scene, window)
             if shown.sum() >= _LEAST_SHOWN * maps.mask.sum():
                 break
-        sensor = draw_sensor(rng)
-        picture = photograph(
-            self.renderer, scene, window, self.patch.size, self.camera, sensor, rng
-        )
         half_extent = self.models[self.objects[column]].half_extents
         noc = maps.coordinates / half_extent * shown[..., None]
+        pose = scene.objects[0].pose.to_vector()
+        return scene, CropLabels(column, window, pose, noc.transpose(2, 0, 1), shown)
+
+    def arguments(self, picture: np.ndarray, labels: CropLabels) -> dict[str, Tensor]:
+        """Arguments of a training for a patch (size, size, 3) uint8 RGB."""
+        column = labels.column
         return dict(
             img=self.patch.normalize(picture[..., ::-1]),
-            origin=_float32(window.origin),
-            side=_float32(window.side),
+            origin=_float32(labels.window.origin),
+            side=_float32(labels.window.side),
             matrix=_float32(self.camera.matrix),
-            half_extent=_float32(half_extent),
+            half_extent=_float32(self.models[self.objects[column]].half_extents),
             object_index=torch.tensor(column),
-            gt_pose=_float32(scene.objects[0].pose.to_vector()),
-            gt_noc=_float32(noc.transpose(2, 0, 1)),
-            gt_mask=_float32(shown[None]),
+            gt_pose=_float32(labels.pose),
+            gt_noc=_float32(labels.noc),
+            gt_mask=_float32(labels.shown[None]),
             symmetries=self.symmetries[column],
         )
 
@@ -135,7 +164,7 @@ class RenderedCrops(Dataset):
     ) -> tuple[Scene, CropWindow]:
         """A scene, and the jittered patch of its first object; `alone` without the others."""
         layout = replace(self.layout, others=(0, 0)) if alone else self.layout
-        ground, background = (self.texture(int(key)) for key in rng.integers(_TEXTURES, size=2))
+        ground, background = (self.texture(int(key)) for key in rng.integers(TEXTURES, size=2))
         scene = draw_crop_scene(
             self.models, object_id, self.camera, layout, (ground, background), rng
         )
@@ -214,11 +243,17 @@ def photograph(
         picture = picture * inside(pixels, camera)[..., None]
         return crop_image(picture, CropWindow(window.origin - low, window.side), size)
     pixels = window.cell_centers(size)
+    picture = develop(renderer.radiance(scene, pixels), sensor_of_patch(sensor, shrinks), rng)
+    return picture * inside(pixels, camera)[..., None]
+
+
+def sensor_of_patch(sensor: Sensor, shrinks: float) -> Sensor:
+    """The sensor of an image as a patch has it whose pixels are the mean over squares of `shrinks`
+    px.
+    """
     averaged = (shrinks**2 - 1) * _PIXEL_VARIANCE
     blur = math.sqrt(sensor.blur**2 + averaged) / shrinks
-    seen = replace(sensor, blur=blur, noise=sensor.noise / shrinks)
-    picture = develop(renderer.radiance(scene, pixels), seen, rng)
-    return picture * inside(pixels, camera)[..., None]
+    return replace(sensor, blur=blur, noise=sensor.noise / shrinks)
 
 
 def _float32(values: Any) -> Tensor:

@@ -89,6 +89,21 @@ class Scene:
     camera_matrix: np.ndarray
 
 
+@dataclass(frozen=True)
+class SurfaceMaps:
+    """What rays hit of the objects of a scene, without light.
+
+    Args:
+        base: (H, W, 3) linear RGB without the material's tint; zeros around the objects.
+        normals: (H, W, 3) unit vectors towards the camera, in its frame; zeros around the objects.
+        part: (H, W) uint8, 1 for the first object; 0 around the objects.
+    """
+
+    base: np.ndarray
+    normals: np.ndarray
+    part: np.ndarray
+
+
 class Renderer:
     """Renders scenes of a set of models; normals and Embree scenes are kept."""
 
@@ -137,17 +152,43 @@ class Renderer:
         rays: np.ndarray,
     ) -> np.ndarray:
         """Linear colours (M, 3) of an object under rays that hit it."""
+        base, normals = self._surface(placed, hits, rays)
+        points = hits.depth[:, None] * rays
+        light = self._diffuse(scene, points, normals)
+        view = -rays / np.linalg.norm(rays, axis=1, keepdims=True)
+        return base * material.tint * light + highlights(scene.lighting, material, normals, view)
+
+    def surfaces(self, scene: Scene, pixels: np.ndarray) -> SurfaceMaps:
+        """What the rays through pixels (H, W, 2) hit of the objects of a scene, without light."""
+        flat = pixels.reshape(-1, 2)
+        rays = camera_rays(scene.camera_matrix, flat)
+        base = np.zeros((len(flat), 3))
+        normals = np.zeros((len(flat), 3))
+        part = np.zeros(len(flat), np.uint8)
+        depth = np.full(len(flat), np.inf)
+        for number, placed in enumerate(scene.objects, start=1):
+            chosen = np.nonzero(near_object(self.scenes, placed, scene.camera_matrix, flat))[0]
+            hits = self.scenes.cast(placed, scene.camera_matrix, flat[chosen])
+            nearer = hits.depth < depth[chosen]
+            chosen = chosen[nearer]
+            base[chosen], normals[chosen] = self._surface(placed, _of(hits, nearer), rays[chosen])
+            part[chosen] = number
+            depth[chosen] = hits.depth[nearer]
+        shape = pixels.shape[:2]
+        return SurfaceMaps(base.reshape(*shape, 3), normals.reshape(*shape, 3), part.reshape(shape))
+
+    def _surface(
+        self, placed: PlacedObject, hits: RayHits, rays: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Linear colours without tint (M, 3), and normals (M, 3) towards the camera."""
         model = self.scenes.models[placed.object_id]
         weights = np.column_stack([1 - hits.weights.sum(axis=1), hits.weights])
-        base = (model.colors.at(hits.face, weights) / 255) ** GAMMA * material.tint
+        base = (model.colors.at(hits.face, weights) / 255) ** GAMMA
         corners = self._corner_normals(model)[hits.face]
         normals = np.einsum("mk,mkd->md", weights, corners) @ placed.pose.rotation.T
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
         normals *= -np.sign(np.einsum("md,md->m", normals, rays) + 1e-12)[:, None]
-        points = hits.depth[:, None] * rays
-        light = self._diffuse(scene, points, normals)
-        view = -rays / np.linalg.norm(rays, axis=1, keepdims=True)
-        return base * light + self._highlights(scene, material, normals, view)
+        return base, normals
 
     def _diffuse(self, scene: Scene, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
         """Light (M, 3) that arrives at points (M, 3); the first lamp may be hidden."""
@@ -161,21 +202,25 @@ class Renderer:
         facing[lit[hidden], 0] = 0
         return lighting.ambient + facing @ lighting.colors
 
-    def _highlights(
-        self, scene: Scene, material: Material, normals: np.ndarray, view: np.ndarray
-    ) -> np.ndarray:
-        total = np.zeros_like(normals)
-        for direction, color in zip(scene.lighting.directions, scene.lighting.colors):
-            along = normals @ direction
-            mirrored = 2 * along[:, None] * normals - direction
-            cosine = np.maximum(np.einsum("md,md->m", mirrored, view), 0) * (along > 0)
-            total += cosine[:, None] ** material.shininess * color
-        return material.highlight * total
-
     def _corner_normals(self, model: ObjectModel) -> np.ndarray:
         if model.object_id not in self._normals:
             self._normals[model.object_id] = corner_normals(model)
         return self._normals[model.object_id]
+
+
+def highlights(
+    lighting: Lighting, material: Material, normals: np.ndarray, view: np.ndarray
+) -> np.ndarray:
+    """Linear RGB (M, 3) of the highlights at points with normals (M, 3), seen from the directions
+    `view` (M, 3), unit vectors to the camera.
+    """
+    total = np.zeros_like(normals)
+    for direction, color in zip(lighting.directions, lighting.colors):
+        along = normals @ direction
+        mirrored = 2 * along[:, None] * normals - direction
+        cosine = np.maximum(np.einsum("md,md->m", mirrored, view), 0) * (along > 0)
+        total += cosine[:, None] ** material.shininess * color
+    return material.highlight * total
 
 
 def corner_normals(model: ObjectModel) -> np.ndarray:

@@ -46,14 +46,10 @@ class TargetBox:
     instance: BopInstance | None = None
 
 
-def chosen_targets(
-    root: Path,
-    file: str | None,
-    images: Sequence[BopImage],
-    objects: Sequence[int],
-    every: int,
+def all_targets(
+    root: Path, file: str | None, images: Sequence[BopImage], every: int
 ) -> list[BopTarget]:
-    """The targets of the objects, in each `every`-th image that has targets.
+    """The targets in each `every`-th image that has targets.
 
     Args:
         file: targets, below `root`; None for every instance that is visible enough.
@@ -61,17 +57,35 @@ def chosen_targets(
     Raises:
         UserError: the file is missing or broken, or there is no target.
     """
-    if every < 1:
-        raise UserError(f"data: every is {every}; it must be a whole number from 1")
+    if not isinstance(every, int) or every < 1:
+        raise UserError(f"data: every is {every!r}; it must be a whole number from 1")
     targets = targets_of_images(images) if file is None else read_targets(root / file)
-    keys = sorted({(each.scene_id, each.image_id) for each in targets})[::every]
-    chosen = [
-        each
-        for each in targets
-        if (each.scene_id, each.image_id) in set(keys) and each.object_id in objects
-    ]
+    if not targets:
+        raise UserError(f"{root / (file or '')} has no target; add one, or name another split")
+    keys = sorted({(each.scene_id, each.image_id) for each in targets})
+    chosen = set(keys[::every])
+    return [each for each in targets if (each.scene_id, each.image_id) in chosen]
+
+
+def targets_of_objects(
+    targets: Sequence[BopTarget], models: Mapping[int, ObjectModel], objects: Sequence[int] | None
+) -> list[BopTarget]:
+    """The targets of the objects; all of them for None, which must have models.
+
+    Raises:
+        UserError: an object has no model, or no target is left.
+    """
+    if objects is None:
+        missing = sorted({each.object_id for each in targets} - set(models))
+        if missing:
+            raise UserError(
+                f"objects {missing} of the targets have no model; the models are "
+                f"{sorted(models)}: add theirs, or list the others in `objects`"
+            )
+        return list(targets)
+    chosen = [each for each in targets if each.object_id in objects]
     if not chosen:
-        raise UserError(f"{root}: no target of the objects {list(objects)}; correct `objects`")
+        raise UserError(f"there is no target of the objects {list(objects)}; correct `objects`")
     return chosen
 
 

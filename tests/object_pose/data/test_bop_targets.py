@@ -169,6 +169,16 @@ def test_a_target_without_its_image_and_an_unknown_metric(root: Path):
         targets(root)
 
 
+def test_a_target_whose_object_has_no_model_ends_in_one_line(root: Path):
+    file = root / "models" / "models_info.json"
+    info = json.loads(file.read_text())
+    del info["2"]
+    bop_factory.write(file, info)
+    with pytest.raises(UserError, match=r"objects \[2\] of the targets have no model"):
+        targets(root)
+    assert len(targets(root, objects=(1,))) == 2
+
+
 def test_results_do_not_depend_on_the_rest_of_the_test(root: Path):
     model = small_estimator(
         test_cfg=dict(start="random", samples=True, pnp=dict(mc_samples=64, lm_iterations=5))
