@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 from epropnp_det.engine.config import load_config
@@ -96,3 +97,12 @@ def test_the_config_of_own_data(tmp_path: Path) -> None:
     assert config.data.test.data_root == "my_data/"
     assert config.data.train.pipeline[0].type == "LoadCameraImage"
     assert config.runner.max_iters == 1000
+
+
+def test_the_intrinsics_of_the_page_on_cameras(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PAGES.parents[1])
+    names = run_code("cameras.md")
+    assert names["front"].size == (1600, 900)
+    width, height = names["wide"].size
+    assert names["wide"][0, 0] == pytest.approx(width / 2)
+    assert names["wide"][1, 2] == height / 2

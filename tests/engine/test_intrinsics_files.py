@@ -297,6 +297,14 @@ def test_cameras_by_image(tmp_path: Path):
         read_intrinsics(path, "/drive/middle/0.png")
 
 
+def test_an_annotation_file_has_sizes_and_lenses(tmp_path: Path):
+    image = dict(file_name="a.png", cam_intrinsic=MATRIX.tolist(), width=1242, height=375)
+    for lens in (LENS, None):
+        content = dict(images=[dict(image, distortion=lens)])
+        camera = read_intrinsics(write(tmp_path, "a.json", json.dumps(content)), "a.png")
+        assert camera.equals(Intrinsics(MATRIX, (1242, 375), lens))
+
+
 def test_field_of_view(tmp_path: Path):
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((90, 160, 3), np.uint8))
     camera = read_intrinsics("fov=70", tmp_path / "a.png")

@@ -88,6 +88,7 @@ def _camera_of_entry(image: Any, where: str) -> NamedCamera:
         )
     size = (image["width"], image["height"]) if {"width", "height"} <= image.keys() else None
     try:
-        return NamedCamera(image["file_name"], Intrinsics(image["cam_intrinsic"], size))
+        camera = Intrinsics(image["cam_intrinsic"], size, image.get("distortion"))
+        return NamedCamera(image["file_name"], camera)
     except UserError as error:
         raise UserError(f"{where} ({image['file_name'][:80]}): {error}") from error
