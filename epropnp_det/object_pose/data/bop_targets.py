@@ -15,10 +15,11 @@ from torch.utils.data import Dataset
 
 from epropnp_det.errors import UserError
 
-from ..evaluation.bop_report import PoseGoal, report
+from ..evaluation.bop_report import PoseGoal, bop_results, report
+from ..evaluation.bop_results import write_results
 from ..patches import PatchSettings, cut_patch
 from ..structures import ObjectPoses
-from .bop_dataset import TARGETS_FILE, BopImage, read_image, read_split, target_truths
+from .bop_dataset import TARGETS_FILE, BopImage, read_image, read_split
 from .object_models import load_models
 from .rendered_crops import class_names, known_objects
 from .target_boxes import all_targets, detected_boxes, targets_of_objects, true_boxes
@@ -76,7 +77,7 @@ class BopTargets(Dataset):
         else:
             self.boxes = detected_boxes(targets, images, detections, self.models)
             source = detections
-        self.goal = PoseGoal(folder, split, source, target_truths(targets, images), self.boxes)
+        self.goal = PoseGoal(folder, split, source, targets, images, self.boxes)
         # The boxes of an image follow each other.
         self._latest: tuple[BopImage, np.ndarray] | None = None
 
@@ -103,13 +104,23 @@ class BopTargets(Dataset):
         """The metrics to compute; None are all.
 
         Raises:
-            UserError: an unknown name.
+            UserError: an unknown name, or the split has no ground truth of its targets.
         """
         names = [metric] if isinstance(metric, str) else metric or []
         unknown = [name for name in names if name != METRIC]
         if unknown:
             raise UserError(f"--eval {unknown[0]}: the only metric of object poses is {METRIC}")
+        _ = self.goal.truths  # missing ground truth ends a test before its first image
         return [METRIC]
+
+    def format_results(
+        self, results: Sequence[Mapping[str, ObjectPoses]], jsonfile_prefix: str
+    ) -> tuple[str, None]:
+        """Writes the result file of BOP into the folder `jsonfile_prefix`; returns its path."""
+        path = Path(jsonfile_prefix) / self.goal.result_file
+        poses = [result["object_pose"] for result in results]
+        write_results(bop_results(self.boxes, poses), path)
+        return str(path), None
 
     def evaluate(
         self,

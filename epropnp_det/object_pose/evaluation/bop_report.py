@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -12,7 +13,7 @@ import cv2
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.posterior.credible_regions import NOMINAL
 
-from ..data.bop_dataset import TargetTruth
+from ..data.bop_dataset import BopImage, BopTarget, TargetTruth, target_truths
 from ..data.object_models import ObjectModel, load_models
 from ..data.target_boxes import TargetBox
 from ..rigid_pose import RigidPose
@@ -34,15 +35,31 @@ class PoseGoal:
         root: folder of the BOP data set.
         split: folder of its scenes.
         source: where the boxes come from, for the report.
-        truths: the targets.
+        targets: objects that are to be found in the images.
+        images: all images of the split.
         boxes: the boxes, in the order of the results.
     """
 
     root: Path
     split: str
     source: str
-    truths: Sequence[TargetTruth]
+    targets: Sequence[BopTarget]
+    images: Sequence[BopImage]
     boxes: Sequence[TargetBox]
+
+    @cached_property
+    def truths(self) -> list[TargetTruth]:
+        """The ground truth of the targets.
+
+        Raises:
+            UserError: an image has no ground truth, or shows fewer objects than are wanted.
+        """
+        return target_truths(self.targets, self.images)
+
+    @property
+    def result_file(self) -> str:
+        """Name of BOP's result file: METHOD_DATASET-SPLIT.csv, without further underscores."""
+        return f"epropnp_{self.root.resolve().name.replace('_', '')}-{self.split}.csv"
 
 
 def report(
@@ -51,8 +68,8 @@ def report(
     out_dir: str | None = None,
     logger: logging.Logger | None = None,
 ) -> dict[str, float]:
-    """Recalls by name: the mean over the objects, `NAME/targets` over all targets, and
-    `NAME/obj_NNNNNN`; coverage where the poses have samples; the number of invalid poses.
+    """Recalls by name: the mean over the objects, `NAME/targets` over all targets; coverage where
+    the poses have samples; the number of invalid poses. With a folder also `NAME/obj_NNNNNN`.
 
     Args:
         poses: a batch of one for each box.
@@ -66,18 +83,32 @@ def report(
     levels = true_pose_levels(goal.boxes, poses, models)
     table = recall_table(recalls, goal, len(poses) - len(results), levels)
     print(table) if logger is None else logger.info("\n%s", table)
-    if out_dir is not None:
-        folder = Path(out_dir)
-        # BOP's form: METHOD_DATASET-SPLIT.csv, without further underscores.
-        name = f"epropnp_{goal.root.resolve().name.replace('_', '')}-{goal.split}.csv"
-        write_results(results, folder / name)
-        (folder / TABLE_FILE).write_text(table, encoding="utf-8")
-        write_json(folder / LEVELS_FILE, [asdict(each) for each in levels], indent=0)
-        if levels:
-            title = f"{goal.root.resolve().name}, {goal.split}: {len(levels)} objects"
-            cv2.imwrite(str(folder / COVERAGE_FILE), draw_coverage({title: levels}))
-    numbers = flat_recalls(recalls) | (coverage_table(levels) if levels else {})
-    return numbers | {"invalid poses": float(len(poses) - len(results))}
+    numbers = {name: each.mean for name, each in recalls.items()}
+    numbers |= {f"{name}/targets": each.of_targets for name, each in recalls.items()}
+    numbers |= coverage_table(levels) if levels else {}
+    numbers["invalid poses"] = float(len(poses) - len(results))
+    if out_dir is None:
+        return numbers
+    write_files(goal, Path(out_dir), results, table, levels)
+    for name, each in recalls.items():
+        numbers |= {f"{name}/obj_{key:06d}": value for key, value in each.by_object.items()}
+    return numbers
+
+
+def write_files(
+    goal: PoseGoal,
+    folder: Path,
+    results: Sequence[BopResult],
+    table: str,
+    levels: Sequence[PoseLevels],
+) -> None:
+    """Writes the result file, the table, and where there are levels those and their picture."""
+    write_results(results, folder / goal.result_file)
+    (folder / TABLE_FILE).write_text(table, encoding="utf-8")
+    write_json(folder / LEVELS_FILE, [asdict(each) for each in levels], indent=0)
+    if levels:
+        title = f"{goal.root.resolve().name}, {goal.split}: {len(levels)} objects"
+        cv2.imwrite(str(folder / COVERAGE_FILE), draw_coverage({title: levels}))
 
 
 def bop_results(boxes: Sequence[TargetBox], poses: Sequence[ObjectPoses]) -> list[BopResult]:
@@ -109,15 +140,6 @@ def true_pose_levels(
         if box.instance is not None and pose.sample_pose is not None
     ]
     return pose_levels(*zip(*known)) if known else []
-
-
-def flat_recalls(recalls: Mapping[str, Recall]) -> dict[str, float]:
-    """Mean over the objects, over all targets, and by object."""
-    numbers = {name: each.mean for name, each in recalls.items()}
-    numbers |= {f"{name}/targets": each.of_targets for name, each in recalls.items()}
-    for name, each in recalls.items():
-        numbers |= {f"{name}/obj_{key:06d}": value for key, value in each.by_object.items()}
-    return numbers
 
 
 def recall_table(

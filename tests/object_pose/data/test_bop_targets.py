@@ -106,7 +106,7 @@ def test_an_invalid_pose_is_counted_and_finds_nothing(root: Path):
     results[0] = dict(object_pose=ObjectPoses(*[*vars(bad).values()][:3], ~bad.valid))
     numbers = dataset.evaluate(results)
     assert numbers["invalid poses"] == 1
-    assert numbers["ADD(-S) 0.1d/obj_000001"] == 0.5 and numbers["AR_MSSD/targets"] == 0.75
+    assert numbers["ADD(-S) 0.1d"] == 0.75 and numbers["AR_MSSD/targets"] == 0.75
 
 
 def test_jitter_moves_boxes_by_its_share_alone(root: Path):
@@ -167,6 +167,29 @@ def test_a_target_without_its_image_and_an_unknown_metric(root: Path):
     )
     with pytest.raises(UserError, match="image 1 of scene 3 is not in the split"):
         targets(root)
+
+
+def test_a_split_without_ground_truth_gives_a_result_file(root: Path, tmp_path: Path):
+    dataset = targets(root)
+    results = perfect(dataset)
+    boxes = [
+        dict(
+            scene_id=each.image.scene_id,
+            image_id=each.image.image_id,
+            category_id=each.object_id,
+            bbox=each.box.tolist(),
+            score=1.0,
+        )
+        for each in dataset.boxes
+    ]
+    bop_factory.write(root / "found.json", boxes)
+    for name in ("scene_gt.json", "scene_gt_info.json"):
+        (root / "test" / "000003" / name).unlink()
+    blind = targets(root, detections=str(root / "found.json"))
+    path, _ = blind.format_results(results, str(tmp_path))
+    assert Path(path).name == "epropnp_bopset-test.csv" and len(read_results(path)) == 4
+    with pytest.raises(UserError, match="image 0 of scene 3 shows 0 of 1"):
+        blind.check_evaluation(None)
 
 
 def test_a_target_whose_object_has_no_model_ends_in_one_line(root: Path):
