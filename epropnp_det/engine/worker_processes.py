@@ -16,7 +16,7 @@ from typing import Any
 from epropnp_det.errors import UserError
 
 # A worker copies each page of memory whose objects it uses. New workers start without the copies.
-_JOBS_PER_POOL = 200
+_JOBS_PER_POOL = 100
 _SECONDS_BETWEEN_LOOKS = 0.25
 
 _function: Callable[[Any], Any]  # of a worker

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from nuscenes import NuScenes
 
@@ -15,6 +17,15 @@ class KeyframeDatabase(NuScenes):
     They are nine tenths of the records of nuScenes and most of its memory, and neither annotations
     nor the official evaluation use them. They are dropped while the tables are read.
     """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        enabled = gc.isenabled()
+        gc.disable()  # it would search the growing tables again and again, in half of the time
+        try:
+            super().__init__(*args, **kwargs)
+        finally:
+            if enabled:
+                gc.enable()
 
     def __load_table__(self, table_name: str) -> list[dict]:
         if table_name == "ego_pose":  # which the devkit loads first
