@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import Correspondences, PnPProblem, ops
+from epropnp_det.pnp import Camera, Correspondences, PnPProblem, ops
 from epropnp_det.pnp.ops import operators, torch_impl
 from epropnp_det.pnp.spaces.base import PoseSpace
+from tests.tolerances import NATIVE, NATIVE_FLOAT32
 
 from . import scenes
 from .scenes import seeded, uniform
+
+ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
+CORNER = pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+DTYPE = pytest.mark.parametrize(
+    "dtype, tolerance",
+    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
+    ids=["float64", "float32"],
+)
 
 
 def hard(
@@ -77,3 +89,55 @@ def assert_close(actual: list[Tensor], expected: list[Tensor], tolerance: float)
         torch.testing.assert_close(
             first.to(torch.float64), second, rtol=0, atol=tolerance * max(largest, 1.0)
         )
+
+
+def check_costs(name: str, problem: PnPProblem, pose: Tensor) -> None:
+    """Costs and their gradients are those of plain torch."""
+    assert_close(
+        costs_and_gradients(name, problem, pose),
+        costs_and_gradients("torch", problem, pose),
+        NATIVE,
+    )
+
+
+def check_rounding_of_costs(
+    name: str, problem: PnPProblem, pose: Tensor, dtype: torch.dtype, tolerance: float
+) -> None:
+    """Costs and their gradients in `dtype` are those of float64, for inputs that `dtype` has: what
+    is measured is rounding inside the kernels, not that of their inputs.
+    """
+    problem = problem.to(dtype).to(torch.float64)
+    pose = pose.to(dtype).to(torch.float64)
+    expected = costs_and_gradients("torch", problem, pose)
+    with_threshold = 5 if problem.robust == "huber" else 4
+    assert all((gradient != 0).any() for gradient in expected[1:with_threshold])
+    assert_close(costs_and_gradients(name, problem, pose, dtype), expected, tolerance)
+
+
+def masked_with_own_cameras() -> tuple[PnPProblem, Tensor]:
+    """Three objects with 20, 7 and no points, each seen by a camera of its own; poses (1, 3, 4)."""
+    problem, pose = scenes.problem((3,), number=20)
+    mask = torch.arange(20) < torch.tensor([[20], [7], [0]])
+    whole = scenes.camera()
+    cameras = Camera.stack([whole, whole.crop(10.0, 20.0), whole.scale(0.5, 0.4)])
+    points = replace(problem.points, mask=mask)
+    return PnPProblem(points, cameras, problem.delta + 0.1), pose[None]
+
+
+def second_derivatives(name: str, problem: PnPProblem, pose: Tensor) -> list[Tensor]:
+    """Gradients of the squared gradients of the cost."""
+    again, leaves = of_inputs(problem)
+    with ops.use_backend(name):
+        cost = again.cost(pose)
+    first = torch.autograd.grad(cost.sum(), leaves, create_graph=True)
+    return list(torch.autograd.grad(sum(one.square().sum() for one in first), leaves))
+
+
+def not_covered(problem: PnPProblem) -> tuple[PnPProblem, ...]:
+    """Problems like this one that no kernel is for."""
+    camera = replace(problem.camera, matrix=problem.camera.matrix.clone().requires_grad_())
+    return (
+        replace(problem, robust="cauchy"),
+        replace(problem, camera=camera),
+        problem.to("meta"),
+    )

@@ -16,6 +16,12 @@ def chosen_backend(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def all_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test chooses its implementation, whatever --backend is."""
+    monkeypatch.setattr(ops.backend, "_chosen", [])
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("gpu") and not torch.cuda.is_available():
         pytest.skip("needs a GPU")

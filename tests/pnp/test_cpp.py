@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from epropnp_det.pnp import (
-    Camera,
     Correspondences,
     PnPProblem,
     PoseEstimate,
@@ -31,18 +30,26 @@ from epropnp_det.pnp.spaces.base import PoseSpace
 from tests.tolerances import NATIVE, NATIVE_FLOAT32, SIGMAS
 
 from . import scenes
-from .against_torch import assert_close, cost_of_any_pose, costs_and_gradients, hard, of_inputs
+from .against_torch import (
+    CORNER,
+    DTYPE,
+    ROBUST,
+    assert_close,
+    check_costs,
+    check_rounding_of_costs,
+    cost_of_any_pose,
+    hard,
+    masked_with_own_cameras,
+    not_covered,
+    of_inputs,
+    second_derivatives,
+)
 from .scenes import SPACES, seeded, uniform
 
-pytestmark = pytest.mark.skipif(library() is None, reason="the compiled kernels were not built")
-
-ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
-
-
-@pytest.fixture(autouse=True)
-def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test chooses its implementation."""
-    monkeypatch.setattr(ops.backend, "_chosen", [])
+pytestmark = [
+    pytest.mark.skipif(library() is None, reason="the compiled kernels were not built"),
+    pytest.mark.usefixtures("all_kernels"),
+]
 
 
 def assert_same_estimates(actual: PoseEstimate, expected: PoseEstimate) -> None:
@@ -59,23 +66,14 @@ def assert_same_estimates(actual: PoseEstimate, expected: PoseEstimate) -> None:
 
 
 @ROBUST
-@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
-@pytest.mark.parametrize(
-    "dtype, tolerance",
-    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
-    ids=["float64", "float32"],
-)
+@CORNER
+@DTYPE
 @SPACES
 def test_cost_and_its_gradients_are_those_of_float64_autograd(
     space: type[PoseSpace], dtype: torch.dtype, tolerance: float, corner: bool, robust: str
 ) -> None:
     problem, pose = hard(space, robust, corner)
-    # The same numbers for both: what is measured is rounding inside the kernels, not that of their
-    # inputs.
-    problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
-    expected = costs_and_gradients("torch", problem, pose)
-    assert all((gradient != 0).any() for gradient in expected[1 : 5 if robust == "huber" else 4])
-    assert_close(costs_and_gradients("cpp", problem, pose, dtype), expected, tolerance)
+    check_rounding_of_costs("cpp", problem, pose, dtype, tolerance)
 
 
 @pytest.mark.parametrize("number", [1, 2, 15, 16, 17, 33])
@@ -83,25 +81,11 @@ def test_any_number_of_points_and_samples(number: int) -> None:
     problem, pose = scenes.problem((2, 3), number=number)
     pose = pose + uniform((number, 2, 3, 4), -0.3, 0.3, seeded(1))
     problem = replace(problem, delta=torch.ones(2, 3, dtype=torch.float64))
-    assert_close(
-        costs_and_gradients("cpp", problem, pose),
-        costs_and_gradients("torch", problem, pose),
-        NATIVE,
-    )
+    check_costs("cpp", problem, pose)
 
 
 def test_masked_points_and_cameras_of_their_own() -> None:
-    problem, pose = scenes.problem((3,), number=20)
-    mask = torch.arange(20) < torch.tensor([[20], [7], [0]])
-    cameras = Camera.stack(
-        [scenes.camera(), scenes.camera().crop(10.0, 20.0), scenes.camera().scale(0.5, 0.4)]
-    )
-    problem = PnPProblem(replace(problem.points, mask=mask), cameras, problem.delta + 0.1)
-    assert_close(
-        costs_and_gradients("cpp", problem, pose[None]),
-        costs_and_gradients("torch", problem, pose[None]),
-        NATIVE,
-    )
+    check_costs("cpp", *masked_with_own_cameras())
 
 
 @pytest.mark.parametrize("junk", [torch.nan, torch.inf])
@@ -187,13 +171,9 @@ def gradients_of(
 
 
 @ROBUST
-@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+@CORNER
 @pytest.mark.parametrize("zero_clipped", [True, False])
-@pytest.mark.parametrize(
-    "dtype, tolerance",
-    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
-    ids=["float64", "float32"],
-)
+@DTYPE
 @SPACES
 def test_gradients_of_normal_equations_are_those_of_float64_autograd(
     space: type[PoseSpace],
@@ -216,7 +196,7 @@ def test_gradients_of_normal_equations_are_those_of_float64_autograd(
 
 
 @ROBUST
-@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+@CORNER
 @SPACES
 def test_gauss_newton_steps_and_their_gradients_are_those_of_autograd(
     space: type[PoseSpace], corner: bool, robust: str
@@ -323,13 +303,9 @@ def test_no_objects_at_all(space: type[PoseSpace]) -> None:
 
 
 @ROBUST
-@pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
+@CORNER
 @pytest.mark.parametrize("zero_clipped", [True, False])
-@pytest.mark.parametrize(
-    "dtype, tolerance",
-    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
-    ids=["float64", "float32"],
-)
+@DTYPE
 @SPACES
 def test_normal_equations_are_those_of_float64(
     space: type[PoseSpace],
@@ -629,12 +605,7 @@ def test_random_streams_differ_between_objects_and_calls_and_follow_the_generato
 def test_what_is_not_covered_goes_to_plain_torch() -> None:
     problem, _ = scenes.problem((2,))
     assert ops.has_kernel_for("cost", problem.tensors)
-    camera = replace(problem.camera, matrix=problem.camera.matrix.clone().requires_grad_())
-    for other in (
-        replace(problem, robust="cauchy"),
-        replace(problem, camera=camera),
-        problem.to("meta"),
-    ):
+    for other in not_covered(problem):
         assert not ops.has_kernel_for("cost", other.tensors)
 
 
@@ -645,16 +616,7 @@ def test_gradients_in_poses_are_those_of_plain_torch() -> None:
 
 
 def test_second_derivatives_are_those_of_plain_torch() -> None:
-    problem, pose = hard(YawPose)
-    found = []
-    for name in ("torch", "cpp"):
-        again, leaves = of_inputs(problem)
-        with ops.use_backend(name):
-            cost = again.cost(pose)
-        first = torch.autograd.grad(cost.sum(), leaves, create_graph=True)
-        found.append(
-            list(torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves))
-        )
+    found = [second_derivatives(name, *hard(YawPose)) for name in ("torch", "cpp")]
     assert_close(*found, NATIVE)
 
 

@@ -8,7 +8,6 @@ The interpreter must be chosen before Triton is imported: TRITON_INTERPRET=1 pyt
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -16,7 +15,6 @@ import torch
 from torch import Tensor
 
 from epropnp_det.pnp import (
-    Camera,
     PnPProblem,
     RandomSampleInit,
     YawPose,
@@ -28,30 +26,31 @@ from epropnp_det.pnp.ops import operators
 from epropnp_det.pnp.ops.triton import DEVICE, INSTALLED
 from epropnp_det.pnp.solver import run_solver
 from epropnp_det.pnp.spaces.base import PoseSpace
-from tests.tolerances import EXACT, NATIVE, NATIVE_FLOAT32
+from tests.tolerances import EXACT, NATIVE
 
 from . import scenes
-from .against_torch import assert_close, cost_of_any_pose, costs_and_gradients, hard, of_inputs
+from .against_torch import (
+    CORNER,
+    DTYPE,
+    ROBUST,
+    assert_close,
+    check_costs,
+    check_rounding_of_costs,
+    cost_of_any_pose,
+    costs_and_gradients,
+    hard,
+    masked_with_own_cameras,
+    not_covered,
+    of_inputs,
+    second_derivatives,
+)
 from .scenes import SPACES, seeded, uniform
 
 pytestmark = [
     pytest.mark.skipif(not INSTALLED, reason="needs triton and a C compiler"),
+    pytest.mark.usefixtures("all_kernels"),
     *([pytest.mark.gpu] if DEVICE == "cuda" else []),
 ]
-
-ROBUST = pytest.mark.parametrize("robust", ["huber", "none"])
-CORNER = pytest.mark.parametrize("corner", [False, True], ids=["whole", "cropped"])
-DTYPE = pytest.mark.parametrize(
-    "dtype, tolerance",
-    [(torch.float64, NATIVE), (torch.float32, NATIVE_FLOAT32)],
-    ids=["float64", "float32"],
-)
-
-
-@pytest.fixture(autouse=True)
-def all_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each test chooses its implementation."""
-    monkeypatch.setattr(ops.backend, "_chosen", [])
 
 
 def here(problem: PnPProblem, pose: Tensor) -> tuple[PnPProblem, Tensor]:
@@ -64,14 +63,6 @@ def hard_here(
 ) -> tuple[PnPProblem, Tensor]:
     """More samples and points than a tile has, and no multiple of it."""
     return here(*hard(space, robust, corner, samples=19))
-
-
-def both(problem: PnPProblem, pose: Tensor) -> None:
-    assert_close(
-        costs_and_gradients("triton", problem, pose),
-        costs_and_gradients("torch", problem, pose),
-        NATIVE,
-    )
 
 
 # --- cost ---
@@ -100,32 +91,20 @@ def test_cost_and_its_gradients_are_those_of_float64_autograd(
     space: type[PoseSpace], dtype: torch.dtype, tolerance: float, corner: bool, robust: str
 ) -> None:
     problem, pose = hard_here(space, robust, corner)
-    # The same numbers for both: what is measured is rounding inside the kernels, not that of their
-    # inputs.
-    problem, pose = problem.to(dtype).to(torch.float64), pose.to(dtype).to(torch.float64)
-    expected = costs_and_gradients("torch", problem, pose)
-    assert all((gradient != 0).any() for gradient in expected[1 : 5 if robust == "huber" else 4])
-    assert_close(costs_and_gradients("triton", problem, pose, dtype), expected, tolerance)
+    check_rounding_of_costs("triton", problem, pose, dtype, tolerance)
 
 
 @pytest.mark.parametrize("number", [1, 2, 31, 32, 65])
 def test_any_number_of_points_and_samples(number: int) -> None:
     problem, pose = scenes.problem((2, 3), number=number)
     pose = pose + uniform((number, 2, 3, 4), -0.3, 0.3, seeded(1))
-    both(*here(replace(problem, delta=torch.ones(2, 3, dtype=torch.float64)), pose))
+    check_costs(
+        "triton", *here(replace(problem, delta=torch.ones(2, 3, dtype=torch.float64)), pose)
+    )
 
 
 def test_masked_points_and_cameras_of_their_own() -> None:
-    problem, pose = scenes.problem((3,), number=20)
-    mask = torch.arange(20) < torch.tensor([[20], [7], [0]])
-    cameras = Camera.stack(
-        [scenes.camera(), scenes.camera().crop(10.0, 20.0), scenes.camera().scale(0.5, 0.4)]
-    )
-    both(
-        *here(
-            PnPProblem(replace(problem.points, mask=mask), cameras, problem.delta + 0.1), pose[None]
-        )
-    )
+    check_costs("triton", *here(*masked_with_own_cameras()))
 
 
 @pytest.mark.parametrize("samples, objects", [(0, 3), (2, 0)])
@@ -133,7 +112,7 @@ def test_masked_points_and_cameras_of_their_own() -> None:
 def test_nothing_to_do(space: type[PoseSpace], samples: int, objects: int) -> None:
     problem, pose = scenes.problem((objects,), space=space)
     problem, pose = here(problem, pose.expand(samples, objects, space.dim))
-    both(problem, pose)
+    check_costs("triton", problem, pose)
     with ops.use_backend("triton"):
         assert problem.linearize(pose).hessian.shape == (
             samples,
@@ -299,12 +278,7 @@ def test_a_training_call_is_that_of_plain_torch_for_the_same_random_numbers(
 def test_what_is_not_covered_goes_to_plain_torch() -> None:
     problem, _ = here(*scenes.problem((2,)))
     assert ops.has_kernel_for("cost", problem.tensors)
-    camera = replace(problem.camera, matrix=problem.camera.matrix.clone().requires_grad_())
-    for other in (
-        replace(problem, robust="cauchy"),
-        replace(problem, camera=camera),
-        problem.to("meta"),
-    ):
+    for other in not_covered(problem):
         assert not ops.has_kernel_for("cost", other.tensors)
 
 
@@ -317,16 +291,7 @@ def test_gradients_in_poses_are_those_of_plain_torch() -> None:
 
 
 def test_second_derivatives_are_those_of_plain_torch() -> None:
-    problem, pose = hard_here(YawPose)
-    found = []
-    for name in ("torch", "triton"):
-        again, leaves = of_inputs(problem)
-        with ops.use_backend(name):
-            cost = again.cost(pose)
-        first = torch.autograd.grad(cost.sum(), leaves, create_graph=True)
-        found.append(
-            list(torch.autograd.grad(sum(gradient.square().sum() for gradient in first), leaves))
-        )
+    found = [second_derivatives(name, *hard_here(YawPose)) for name in ("torch", "triton")]
     assert_close(*found, NATIVE)
 
 
