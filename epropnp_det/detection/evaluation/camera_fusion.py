@@ -75,12 +75,15 @@ def to_global_frame(boxes: Boxes3D, image: dict) -> GlobalBoxes3D:
         boxes: with velocity, score and attribute, on the CPU.
         image: record of the annotation file.
     """
-    pose = boxes.pose.double().numpy()
     to_global = RigidTransform.camera_to_global(image)
+    upright = to_global.rotation
+    if boxes.level_rotation is not None:  # boxes are upright in the level frame of the camera
+        upright = upright @ boxes.level_rotation.double().mT.numpy()
+    yaw = boxes.in_level_frame().pose[:, 3].double().numpy()
     with np.errstate(invalid="ignore"):  # an infinite yaw becomes NaN here; `usable` finds it
-        rotation = to_global.rotation @ rotation_from_yaw(pose[:, 3])
+        rotation = upright @ rotation_from_yaw(yaw)
     return GlobalBoxes3D(
-        center=to_global(pose[:, :3]),
+        center=to_global(boxes.pose[:, :3].double().numpy()),
         wlh=size_to_devkit(boxes.size.double().numpy()),
         rotation=rotation,
         velocity=velocity_to_global(boxes.require("velocity").double().numpy(), to_global),

@@ -8,13 +8,22 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from nuscenes.utils.data_classes import Box
 from pyquaternion import Quaternion
 from shapely.geometry import Polygon
 
+from epropnp_det.detection.boxes import Boxes3D, in_camera_frame
 from epropnp_det.detection.data.class_set import NUSCENES
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
-from epropnp_det.detection.evaluation.camera_fusion import FusionSettings, GlobalBoxes3D, fuse
+from epropnp_det.detection.evaluation.camera_fusion import (
+    FusionSettings,
+    GlobalBoxes3D,
+    fuse,
+    to_global_frame,
+)
+from epropnp_det.detection.level_frame import rotation_of_tilt
+from tests.tolerances import EXACT
 
 ORIGIN = np.array([612.0, 1650.0, 0.0])
 
@@ -100,6 +109,34 @@ def test_class_ranges_count_in_the_plane_from_the_origin():
                 )
                 == count
             )
+
+
+def test_boxes_of_a_tilted_camera_are_upright_in_the_global_frame():
+    """A tilted camera on a level vehicle sees the same boxes as a level camera at its place."""
+    level_camera = Quaternion([0.5, -0.5, 0.5, -0.5])  # forward along x of the vehicle, z up
+    tilt = rotation_of_tilt(-8.0, 3.0)
+    generator = torch.Generator().manual_seed(0)
+    boxes = Boxes3D(
+        pose=torch.randn(5, 4, generator=generator, dtype=torch.float64) + 10,
+        size=torch.ones(5, 3, dtype=torch.float64),
+        label=torch.zeros(5, dtype=torch.long),
+        velocity=torch.randn(5, 2, generator=generator, dtype=torch.float64),
+        attribute=torch.zeros(5, dtype=torch.long),
+        score=torch.ones(5, dtype=torch.float64),
+    )
+    image = dict(
+        cam2ego_rotation=list(level_camera),
+        cam2ego_translation=[1.7, 0.0, 1.5],
+        ego2global_rotation=list(Quaternion(axis=(0, 0, 1), degrees=30)),
+        ego2global_translation=ORIGIN.tolist(),
+    )
+    tilted_camera = level_camera * Quaternion(matrix=tilt.numpy())
+    tilted_image = image | dict(cam2ego_rotation=list(tilted_camera))
+    tilted = in_camera_frame(boxes, dict(level_rotation=tilt))
+    expected = to_global_frame(boxes, image)
+    found = to_global_frame(tilted, tilted_image)
+    for name in ("center", "rotation", "velocity"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), atol=EXACT)
 
 
 def test_no_box():
