@@ -11,9 +11,10 @@ import sys
 from epropnp_det import __version__
 from epropnp_det.errors import main_guard
 
-from . import doctor, pose
+from . import detect, doctor, pose
 
 EXAMPLES = """examples:
+  epropnp detect street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --checkpoint CHECKPOINT
   epropnp doctor             check the installation, one line per check
   epropnp doctor --layer     check only what epropnp_det.pnp needs
   epropnp pose table.jpg --intrinsics 572.4,573.6,325.8,242.5 --boxes boxes.json
@@ -31,6 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"epropnp_det {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    detect.add_parser(commands)
     doctor.add_parser(commands)
     pose.add_parser(commands)
     return parser

@@ -19,7 +19,9 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["doctor", "--help"], ["pose", "--help"]], ids=" ".join
+    "arguments",
+    [["--help"], ["detect", "--help"], ["doctor", "--help"], ["pose", "--help"]],
+    ids=" ".join,
 )
 def test_help_ends_with_examples(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit) as exit_info:

@@ -11,20 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
+from epropnp_det.console import detect
 from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, UserError
 from tests.tolerances import EXACT_FLOAT32
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs/detection/synthetic/epropnp_r18_varied"
-
-
-@pytest.fixture
-def detect_demo(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(str(ROOT / "demo"))
-    import detect
-
-    return detect
 
 
 def run(
@@ -45,13 +38,13 @@ def run(
         (["a/0.png", "a/0.jpg"], ["0.png", "0.jpg"]),
     ],
 )
-def test_each_image_has_a_name_of_its_own(detect_demo, images: list[str], names: list[str]):
-    assert detect_demo.output_names([Path("/data", image) for image in images]) == names
+def test_each_image_has_a_name_of_its_own(images: list[str], names: list[str]):
+    assert detect.output_names([Path("/data", image) for image in images]) == names
 
 
-def test_an_image_given_twice_is_refused(detect_demo):
+def test_an_image_given_twice_is_refused():
     with pytest.raises(UserError, match="twice"):
-        detect_demo.output_names([Path("/data/0.png"), Path("/data/0.png")])
+        detect.output_names([Path("/data/0.png"), Path("/data/0.png")])
 
 
 def test_outputs_that_cannot_be_written_are_one_line_and_inputs_stay(tmp_path: Path):
@@ -99,14 +92,14 @@ def test_a_doubt_is_an_error_where_it_should_be_one(tmp_path: Path):
     )
 
 
-def test_files_of_intrinsics_are_not_overwritten(detect_demo, tmp_path: Path):
+def test_files_of_intrinsics_are_not_overwritten(tmp_path: Path):
     (tmp_path / "0.json").write_text("[1, 2, 3, 4]")
     for source in (str(tmp_path), f"{tmp_path}/0.json", f"{tmp_path}/0.json:P2"):
-        files = detect_demo.intrinsics_files(source)
+        files = detect.intrinsics_files(source)
         assert files == [tmp_path / "0.json"]
         with pytest.raises(UserError, match="is an input file"):
-            detect_demo.refuse_to_overwrite(files, tmp_path, ["0"])
-    assert detect_demo.intrinsics_files("1,2,3,4") == []
+            detect.refuse_to_overwrite(files, tmp_path, ["0"])
+    assert detect.intrinsics_files("1,2,3,4") == []
 
 
 def test_a_tilted_camera_with_a_lens_gives_detections_in_both_frames(tmp_path: Path):
