@@ -187,9 +187,8 @@ def reprojection(problem: PnPProblem, pose: Tensor, generator: torch.Generator) 
 def training_layer():
     from epropnp_det.pnp import EProPnP6DoF, RandomSampleInit
 
-    return EProPnP6DoF(
-        mc_samples=128, lm_iterations=5, init=RandomSampleInit(proposals=8, points=8, iterations=2)
-    )
+    init = RandomSampleInit(proposals=8, points=8, iterations=2, candidates=1)
+    return EProPnP6DoF(mc_samples=128, lm_iterations=5, init=init)
 
 
 def coordinate_loss(points: Correspondences, x3d: Tensor, x2d: Tensor) -> Tensor:
@@ -252,7 +251,8 @@ class Member:
         model = surface((100,), generator)
         with torch.no_grad():
             points, _ = self.network(scenes.features)
-        layer = EProPnP6DoF(init=RandomSampleInit(proposals=32, points=8, iterations=3))
+        init = RandomSampleInit(proposals=32, points=8, iterations=3, candidates=1)
+        layer = EProPnP6DoF(init=init)
         found = layer.solve(PnPProblem.adaptive(points, CAMERA), generator=generator).pose
         off = SE3Pose.transform(found, model) - SE3Pose.transform(scenes.pose, model)
         close = off.norm(dim=-1).mean(-1) < 0.2 * max(HALF_AXES)

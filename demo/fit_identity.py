@@ -131,7 +131,7 @@ class Training:
         self.layer = EProPnP6DoF(
             mc_samples=128,
             lm_iterations=5,
-            init=RandomSampleInit(proposals=16, points=8, iterations=2),
+            init=RandomSampleInit(proposals=16, points=8, iterations=2, candidates=1),
         )
         self.optimizer = torch.optim.Adam(self.network.parameters(), LEARNING_RATE)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
