@@ -133,8 +133,9 @@ def build_seeded_model(config: Any, device: torch.device) -> nn.Module:
     seed_everything(0)
     model = build_model(config)
     init_weights(model)
-    if any(hook.type == "Bfloat16Hook" for hook in config.get("custom_hooks", [])):
-        run_convolutions_in_bfloat16(model)
+    for hook in config.get("custom_hooks", []):
+        if hook.type == "Bfloat16Hook":
+            run_convolutions_in_bfloat16(model, hook.get("channels_last", False))
     return model.to(device)
 
 

@@ -3,6 +3,7 @@ mmdet3d.
 """
 
 from epropnp_det import compat
+from epropnp_det.engine.efficientnet_lite import EfficientNetLite
 
 from .boxes import Boxes3D
 from .baselines.fcos3d import FCOS3DBaseline
@@ -38,6 +39,7 @@ __all__ = [
     "EProPnPDenseHead",
     "EProPnPDet",
     "EProPnPHead",
+    "EfficientNetLite",
     "FCOS3DBaseline",
     "FaceAway",
     "FilterObjects",

@@ -3,13 +3,14 @@ registers the model with mmcv's registries.
 """
 
 from epropnp_det import compat
+from epropnp_det.engine.efficientnet_lite import EfficientNetLite
 
 from .data.bop_targets import BopTargets
 from .data.rendered_crops import RenderedCrops
 from .data.stored_crops import StoredCrops
 from .estimator import ObjectPoseEstimator
 from .heads import CorrespondenceHead
-from .network import EfficientNetLite, FinestPyramidLevel, UpsamplingDecoder
+from .network import FinestPyramidLevel, UpsamplingDecoder
 
 __all__ = [
     "BopTargets",

