@@ -107,7 +107,7 @@ def make_train_pipeline(
         ANNOTATE,
         *[LOAD_LIDAR] * lidar,
         *[dict(type="CanonicalizeSymmetricYaw")] * canonical_yaw,
-        *_see(crop, canonical, random_camera),
+        *_see(crop, normalize, canonical, random_camera),
         *keep,
         *_resize(scale),
         *[FLIP] * flip,
@@ -130,7 +130,7 @@ def make_test_pipeline(
     """The steps from an image to a test sample; arguments as in `make_train_pipeline`."""
     steps = [
         load,
-        *_see(crop, canonical, None),
+        *_see(crop, normalize, canonical, None),
         *_resize(scale),
         *[RENDER] * (canonical is not None),
         *_to_network(class_names, (), normalize, fcos3d),
@@ -139,14 +139,19 @@ def make_test_pipeline(
 
 
 def _see(
-    crop: Settings | None, canonical: Settings | None, random_camera: Settings | None
+    crop: Settings | None,
+    normalize: Settings,
+    canonical: Settings | None,
+    random_camera: Settings | None,
 ) -> list[Settings]:
     """The step that gives the network its part of the picture, if any."""
     if canonical is None:
         return [] if crop is None else [crop]
     kind = "WarpToCanonicalCamera" if random_camera is None else "WarpToRandomCamera"
     part = None if crop is None else crop["box"]
-    return [dict(random_camera or {}, type=kind, camera=canonical, crop=part)]
+    # The mean becomes zero, as padding is.
+    fill = tuple(reversed(normalize["mean"]))
+    return [dict(random_camera or {}, type=kind, camera=canonical, crop=part, fill=fill)]
 
 
 def _resize(scale: float) -> list[Settings]:
@@ -189,7 +194,8 @@ def join_synthetic_object_crops(mean: Sequence[float], std: Sequence[float]) -> 
     """One dataset of the crops of all objects of the synthetic databases.
 
     Args:
-        mean: of the colours, red first; std: their standard deviation.
+        mean: mean colour, red first.
+        std: standard deviation of the colours, red first.
     """
     frozen, *varied = synthetic_training_sets(
         type="ObjectCropDataset",
