@@ -54,7 +54,9 @@ def _store_channels_last(backbone: nn.Module) -> None:
     Depthwise convolutions with stride 2 or kernels of 5x5 stay float32: oneDNN's bfloat16 kernels
     take three times as long there.
     """
-    backbone.to(memory_format=torch.channels_last)
+    for parameter in backbone.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     backbone.register_forward_pre_hook(
         lambda module, args: (args[0].contiguous(memory_format=torch.channels_last),)
     )
