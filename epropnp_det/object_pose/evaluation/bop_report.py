@@ -11,16 +11,18 @@ from pathlib import Path
 import cv2
 
 from epropnp_det.engine.json_files import write_json
-from epropnp_det.posterior.credible_regions import NOMINAL
 
 from ..data.bop_dataset import BopImage, BopTarget, TargetTruth, target_truths
 from ..data.object_models import ObjectModel, load_models
 from ..data.target_boxes import TargetBox
 from ..rigid_pose import RigidPose
 from ..structures import ObjectPoses
-from .bop_recalls import Recall, evaluate
+from .bop_recalls import evaluate
 from .bop_results import BopResult, write_results
-from .coverage import QUANTITIES, PoseLevels, coverage_table, draw_coverage, pose_levels
+from .bop_tables import PoseScores
+from .coverage import PoseLevels, draw_coverage, pose_levels
+from .judged_pose import JudgedPose
+from .mode_shares import mode_shares
 
 TABLE_FILE = "table.md"
 LEVELS_FILE = "levels.json"
@@ -79,20 +81,19 @@ def report(
     folder = goal.root / "models_eval"
     models = load_models(folder if folder.is_dir() else goal.root / "models")
     results = list(bop_results(goal.boxes, poses))
-    recalls = evaluate(results, goal.truths, models)
-    levels = true_pose_levels(goal.boxes, poses, models)
-    table = recall_table(recalls, goal, len(poses) - len(results), levels)
+    judged = judged_poses(goal.boxes, poses, models)
+    scores = PoseScores(
+        evaluate(results, goal.truths, models),
+        pose_levels(judged),
+        mode_shares(judged),
+        len(poses) - len(results),
+    )
+    table = scores.markdown(f"{goal.root} {goal.split}: {len(poses)} boxes ({goal.source})")
     print(table) if logger is None else logger.info("\n%s", table)
-    numbers = {name: each.mean for name, each in recalls.items()}
-    numbers |= {f"{name}/targets": each.of_targets for name, each in recalls.items()}
-    numbers |= coverage_table(levels) if levels else {}
-    numbers["invalid poses"] = float(len(poses) - len(results))
     if out_dir is None:
-        return numbers
-    write_files(goal, Path(out_dir), results, table, levels)
-    for name, each in recalls.items():
-        numbers |= {f"{name}/obj_{key:06d}": value for key, value in each.by_object.items()}
-    return numbers
+        return scores.numbers()
+    write_files(goal, Path(out_dir), results, table, scores.levels)
+    return scores.numbers() | scores.numbers_by_object()
 
 
 def write_files(
@@ -126,53 +127,14 @@ def bop_results(boxes: Sequence[TargetBox], poses: Sequence[ObjectPoses]) -> lis
     ]
 
 
-def true_pose_levels(
+def judged_poses(
     boxes: Sequence[TargetBox],
     poses: Sequence[ObjectPoses],
     models: Mapping[int, ObjectModel],
-) -> list[PoseLevels]:
-    """Levels of the true poses in the samples; none for boxes of a detector, whose object is not
-    known, and none where the poses have no samples.
-    """
-    known = [
-        (pose, box.instance.pose.orthonormal(), models[box.object_id])
+) -> list[JudgedPose]:
+    """The poses of the boxes whose object is known: those of a detector are left out."""
+    return [
+        JudgedPose(pose, box.instance.pose.orthonormal(), models[box.object_id])
         for box, pose in zip(boxes, poses)
-        if box.instance is not None and pose.sample_pose is not None
+        if box.instance is not None
     ]
-    return pose_levels(*zip(*known)) if known else []
-
-
-def recall_table(
-    recalls: Mapping[str, Recall], goal: PoseGoal, invalid: int, levels: Sequence[PoseLevels]
-) -> str:
-    """The recalls by object in percent, and the coverage, as Markdown."""
-    head = ["object", *recalls]
-    lines = [f"{goal.root} {goal.split}: {len(goal.boxes)} boxes ({goal.source})", ""]
-    lines += [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    rows: dict[str, list[float]] = {}
-    for key in next(iter(recalls.values())).by_object:
-        rows[str(key)] = [each.by_object[key] for each in recalls.values()]
-    rows["mean of objects"] = [each.mean for each in recalls.values()]
-    rows["all targets"] = [each.of_targets for each in recalls.values()]
-    for name, values in rows.items():
-        lines.append(f"| {name} | {' | '.join(f'{100 * value:.1f}' for value in values)} |")
-    lines += ["", f"invalid poses: {invalid}"]
-    if levels:
-        lines += ["", *coverage_lines(levels)]
-    return "\n".join(lines) + "\n"
-
-
-def coverage_lines(levels: Sequence[PoseLevels]) -> list[str]:
-    """Coverage [%] of the regions of the poses, of all objects and of those without symmetries."""
-    groups = {"all": levels, "without symmetries": [each for each in levels if not each.symmetric]}
-    nominal = " | ".join(f"{100 * share:g}" for share in NOMINAL)
-    lines = [f"| coverage [%] | objects | value | {nominal} |", f"|{'---|' * (3 + len(NOMINAL))}"]
-    for group, members in groups.items():
-        if not members:
-            continue
-        table = coverage_table(members)
-        for quantity in QUANTITIES:
-            shares = [v for name, v in table.items() if name.startswith(f"coverage {quantity}")]
-            cells = " | ".join(f"{100 * share:.0f}" for share in shares)
-            lines.append(f"| {group} | {len(members)} | {quantity} | {cells} |")
-    return lines

@@ -20,9 +20,8 @@ from epropnp_det.posterior.credible_regions import (
     position_hpd_level,
 )
 
-from ..data.object_models import ObjectModel
 from ..rigid_pose import RigidPose
-from ..structures import ObjectPoses
+from .judged_pose import JudgedPose
 from .pose_errors import nearest_symmetric_truth
 
 QUANTITIES = ("position", "orientation", "pose")
@@ -45,34 +44,18 @@ class PoseLevels:
     pose: float
 
 
-def pose_levels(
-    poses: Sequence[ObjectPoses],
-    truths: Sequence[RigidPose],
-    models: Sequence[ObjectModel],
-) -> list[PoseLevels]:
-    """Levels of the true poses of N objects in their predicted samples; objects without a posterior
-    are left out.
-
-    Args:
-        poses: N batches of one object each.
-        truths: N true poses.
-        models: the model of each object.
-    """
-    progress = tqdm(poses, desc="coverage", unit="object", disable=None)
-    rows = zip(progress, truths, models)
-    return [
-        _levels(pose, truth, model)
-        for pose, truth, model in rows
-        if pose.sample_weight is not None and bool(pose.sample_weight.isfinite().all())
-    ]
+def pose_levels(objects: Sequence[JudgedPose]) -> list[PoseLevels]:
+    """Levels of the true poses; objects without a posterior are left out."""
+    progress = tqdm(objects, desc="coverage", unit="object", disable=None)
+    return [_levels(each) for each in progress if each.has_posterior]
 
 
-def _levels(pose: ObjectPoses, truth: RigidPose, model: ObjectModel) -> PoseLevels:
-    assert pose.sample_pose is not None and pose.sample_weight is not None
-    samples = pose.sample_pose[0].double().numpy()
-    weight = pose.sample_weight[0].double().numpy()
-    estimate = RigidPose.from_vector(pose.pose[0].double().numpy())
-    true = nearest_symmetric_truth(estimate, truth, model.symmetries).to_vector()
+def _levels(judged: JudgedPose) -> PoseLevels:
+    estimate = RigidPose.from_vector(judged.pose.pose[0].double().numpy())
+    model = judged.model
+    true = nearest_symmetric_truth(estimate, judged.truth, model.symmetries).to_vector()
+    samples = judged.samples
+    weight = judged.weight
     return PoseLevels(
         model.object_id,
         model.is_symmetric,
