@@ -18,7 +18,7 @@ from torch import nn
 
 from epropnp_det.errors import UserError
 
-from .config_keys import check_keys, check_options
+from .config_keys import check_keys, check_options, check_parts
 from .config_values import check_option_kinds, check_values
 from .registry import MODELS
 
@@ -57,6 +57,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         check_options(options or {}, config.keys())
         check_option_kinds(options or {}, config._cfg_dict, path)
         config.merge_from_dict(options or {})
+        check_parts(config._cfg_dict, path)
         check_values(config._cfg_dict, path)
     except UserError:
         raise

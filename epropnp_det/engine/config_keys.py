@@ -28,6 +28,37 @@ KNOWN_KEYS = frozenset(
     }
 )
 DATA_KEYS = frozenset({"samples_per_gpu", "workers_per_gpu", "train", "val", "test"})
+# Parts of which mmcv ignores other keys, or fails at them only when it saves the first checkpoint.
+PART_KEYS: dict[tuple[str, ...], frozenset[str]] = {
+    ("data",): DATA_KEYS,
+    ("log_config",): frozenset({"interval", "hooks"}),
+    ("optimizer", "paramwise_cfg"): frozenset(
+        {
+            "custom_keys",
+            "bias_lr_mult",
+            "bias_decay_mult",
+            "norm_decay_mult",
+            "dwconv_decay_mult",
+            "dcn_offset_lr_mult",
+            "bypass_duplicate",
+        }
+    ),
+    ("checkpoint_config",): frozenset(
+        {
+            "type",
+            "interval",
+            "by_epoch",
+            "save_optimizer",
+            "out_dir",
+            "max_keep_ckpts",
+            "save_last",
+            "sync_buffer",
+            "file_client_args",
+            "filename_tmpl",
+            "create_symlink",
+        }
+    ),
+}
 # Keys of the MMDetection world that have no effect here, and the way that has one.
 FOREIGN_KEYS = {
     "auto_resume": "use --resume",
@@ -97,7 +128,7 @@ def check_keys(settings: Mapping[str, Any], path: object) -> None:
         UserError: a key without an effect; the message has the right way or the nearest key.
     """
     for key, value in settings.items():
-        if key in FOREIGN_KEYS and not _is_default(key, value):
+        if key in FOREIGN_KEYS and not _changes_nothing(key, value, settings):
             raise UserError(f"config {path}: {key} has no effect here; {FOREIGN_KEYS[key]}")
         if key in KNOWN_KEYS | FOREIGN_KEYS.keys():
             continue
@@ -106,10 +137,30 @@ def check_keys(settings: Mapping[str, Any], path: object) -> None:
             raise UserError(f"config {path}: there is no key {key}; did you mean {near[0]}?")
 
 
-def _is_default(key: str, value: Any) -> bool:
-    """Whether a key of MMDetection has the value that changes nothing."""
+def check_parts(settings: Mapping[str, Any], path: object) -> None:
+    """Checks the keys of the parts in `PART_KEYS`.
+
+    Raises:
+        UserError: a key without an effect; the message has the nearest key.
+    """
+    for names, known in PART_KEYS.items():
+        part: Any = settings
+        for name in names:
+            part = part.get(name) if isinstance(part, Mapping) else None
+        for key in part if isinstance(part, Mapping) else ():
+            if key not in known:
+                where = ".".join(names)
+                raise UserError(
+                    f"config {path}: {where} has no key {key}; {_nearest(str(key), known)}"
+                )
+
+
+def _changes_nothing(key: str, value: Any, settings: Mapping[str, Any]) -> bool:
+    """Whether a key of MMDetection has a value that changes nothing."""
     if key == "workflow":
         return [tuple(step) for step in value] == [("train", 1)]
+    if key == "total_epochs" and isinstance(settings.get("runner"), Mapping):
+        return value == settings["runner"].get("max_epochs")
     return value is None
 
 

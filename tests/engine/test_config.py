@@ -14,6 +14,7 @@ import torch
 from epropnp_det.engine.command_line import add_config_arguments, parse_options
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
 from epropnp_det.engine.config_keys import check_training_numbers
+from epropnp_det.engine.hooks.evaluation import EvaluationHook
 from epropnp_det.engine.model import find_device, init_model
 from epropnp_det.errors import UserError
 
@@ -175,6 +176,7 @@ def test_an_option_without_an_effect_is_refused_with_the_right_way(key: str, adv
     "line, advice",
     [
         ("optimzer = dict(lr=1)", "no key optimzer; did you mean optimizer?"),
+        ("runner = dict(max_epochs=2)\ntotal_epochs = 3", "use runner.max_epochs"),
         ("load_from = 'a.pth'", "load_from has no effect here; use --load-from FILE"),
         ("workflow = [('train', 1), ('val', 1)]", "use evaluation for validation"),
     ],
@@ -187,9 +189,40 @@ def test_a_key_of_a_config_without_an_effect_is_refused(
         load_config(tmp_path / "a.py")
 
 
+@pytest.mark.parametrize(
+    ("part", "keys", "advice"),
+    [
+        ("data", "samples_per_gup=1", "no key samples_per_gup; did you mean samples_per_gpu?"),
+        ("log_config", "hook=[]", "no key hook; did you mean hooks?"),
+        ("checkpoint_config", "max_keep=3", "no key max_keep; did you mean max_keep_ckpts?"),
+        ("optimizer", "paramwise_cfg=dict(custom_key={})", "did you mean custom_keys?"),
+    ],
+)
+def test_a_key_of_a_part_without_an_effect_is_refused(
+    part: str, keys: str, advice: str, tmp_path: Path
+) -> None:
+    (tmp_path / "a.py").write_text(f"{part} = dict({keys})")
+    with pytest.raises(UserError, match=rf"a\.py: {part}.* has {re.escape(advice)}|{advice}"):
+        load_config(tmp_path / "a.py")
+
+
+def test_a_key_that_the_evaluation_does_not_take_is_named() -> None:
+    class Evaluated:
+        def __len__(self) -> int:
+            return 1
+
+        def evaluate(self, results: list, metric: str = "bbox", logger: object = None) -> dict:
+            return {}
+
+    EvaluationHook(Evaluated(), 0, interval=2, metric="bbox")
+    with pytest.raises(TypeError, match="evaluation has no key metrics; use one of results, metr"):
+        EvaluationHook(Evaluated(), 0, interval=2, metrics="bbox")
+
+
 def test_a_config_may_have_values_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text(
-        "load_from = None\nworkflow = [('train', 1)]\nwidth = 3\nmodel = dict(channels=width)\n"
+        "runner = dict(max_epochs=2)\ntotal_epochs = 2\nload_from = None\n"
+        "workflow = [('train', 1)]\nwidth = 3\nmodel = dict(channels=width)\n"
         "train_cfg = dict(a=1)\nwork_dir = 'x'\n"
     )
     assert load_config(tmp_path / "a.py", {"width": 4}).width == 4

@@ -137,6 +137,7 @@ def test_the_message_has_the_limits():
         ("model.train_cfg.pnp", []),
         ("model.train_cfg.pnp.solver", "text"),
         ("model.test_cfg.bogus", 1),
+        ("model.train_cfg.bogus", 1),
     ],
 )
 def test_settings_that_build_nothing_are_one_line(key: str, value: object):

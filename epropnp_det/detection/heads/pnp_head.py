@@ -32,6 +32,8 @@ from .object_head import ObjectHead, ObjectSettings
 from .postprocess import PostprocessSettings, best_of, candidates, select_pairs, select_queries
 from .scoring import expected_score
 
+TRAIN_SETTINGS = frozenset({"queries_per_image", "assignment", "pnp"})
+
 
 @HEADS.register_module()
 class EProPnPHead(BaseModule):
@@ -55,8 +57,8 @@ class EProPnPHead(BaseModule):
     Raises:
         ValueError: losses of the auxiliary head without it, or numbers that disagree with
             `classes`.
-        TypeError: a setting of `objects`, `losses`, `pnp`, `assignment`, `gradients` or `test_cfg`
-            that does not exist; the message names it.
+        TypeError: a setting of `objects`, `losses`, `pnp`, `assignment`, `gradients`, `train_cfg`
+            or `test_cfg` that does not exist; the message names it.
     """
 
     def __init__(
@@ -87,6 +89,10 @@ class EProPnPHead(BaseModule):
         self.objects = ObjectHead(
             self.classes, dense_head["in_channels"], ObjectSettings.from_config(objects)
         )
+        for name in train_cfg.keys() - TRAIN_SETTINGS:
+            raise TypeError(
+                f"train_cfg: unknown setting {name!r}; use {', '.join(sorted(TRAIN_SETTINGS))}"
+            )
         self.queries_per_image = train_cfg["queries_per_image"]
         self.assignment = AssignmentSettings(**train_cfg["assignment"])
         strides = self.dense_head.strides
