@@ -263,15 +263,18 @@ def arithmetic(case: Case) -> int:
     sampler's proposals are left out.
     """
     points, step = case.objects * case.points, {4: 155, 6: 225}[case.dof]
+    candidates = {4: YawPose, 6: SE3Pose}[case.dof].start_candidates
     cost, gradient, init = 47, 84, RandomSampleInit()
     start = (
         case.objects
         * init.proposals
         * (case.points * cost + init.points * (init.iterations + 1) * step)
     )
+    # Normal equations: at the start and after each step of each candidate, and at the solution.
     if not case.samples:
-        return start + 7 * points * step
-    return start + points * (case.samples * (cost + gradient) + 24 * step)
+        return start + (6 * candidates + 1) * points * step
+    solutions = 11 * candidates + 13
+    return start + points * (case.samples * (cost + gradient) + solutions * step)
 
 
 def measured(case: Case, implementation: str, repeats: int, folder: Path) -> dict[str, Any]:
