@@ -15,6 +15,6 @@ crops = join_synthetic_object_crops(NORMALIZE_LITE["mean"], NORMALIZE_LITE["std"
 data = dict(train=dict(crops, _delete_=True))
 optimizer = dict(lr=1e-3)
 lr_config = dict(warmup_iters=100)
-runner = dict(max_iters=2400)
+runner = dict(max_iters=1500)
 checkpoint_config = dict(interval=200)
 custom_hooks = [dict(type="Bfloat16Hook", channels_last=True)]

@@ -10,6 +10,7 @@ RESULT    not trained yet
 
 from epropnp_det.detection.data.pipelines import (
     NORMALIZE_LITE,
+    NUSCENES_CAMERA,
     join_synthetic_training_sets,
     make_test_pipeline,
     make_train_pipeline,
@@ -23,8 +24,12 @@ train_pipeline = make_train_pipeline(
     canonical_yaw=True,
     lidar=True,
     normalize=NORMALIZE_LITE,
+    canonical=NUSCENES_CAMERA,
+    random_camera=dict(focal_scale=(0.7, 1.4), pitch=5.0, roll=3.0, identity=0.5),
 )
-test_pipeline = make_test_pipeline({{_base_.class_names}}, scale=0.5, normalize=NORMALIZE_LITE)
+test_pipeline = make_test_pipeline(
+    {{_base_.class_names}}, scale=0.5, normalize=NORMALIZE_LITE, canonical=NUSCENES_CAMERA
+)
 all_worlds = join_synthetic_training_sets(train_pipeline)
 data = dict(
     train=dict(all_worlds, _delete_=True),
