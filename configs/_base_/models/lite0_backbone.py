@@ -7,4 +7,12 @@ lite0 = dict(
     out_indices=(1, 2, 3),
     norm_eval=True,
 )
+# The same from the weights of configs/detection/synthetic/backbone_lite0.py.
+lite0_trained_on_crops = dict(
+    lite0,
+    pretrained=False,
+    init_cfg=dict(
+        type="Pretrained", checkpoint="work_dirs/backbone_lite0/latest.pth", prefix="backbone."
+    ),
+)
 lite0_channels = [40, 112, 320]

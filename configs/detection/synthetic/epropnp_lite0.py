@@ -10,7 +10,6 @@ RESULT    not trained yet
 
 from epropnp_det.detection.data.pipelines import (
     NORMALIZE_LITE,
-    NUSCENES_CAMERA,
     join_synthetic_training_sets,
     make_test_pipeline,
     make_train_pipeline,
@@ -24,11 +23,11 @@ train_pipeline = make_train_pipeline(
     canonical_yaw=True,
     lidar=True,
     normalize=NORMALIZE_LITE,
-    canonical=NUSCENES_CAMERA,
+    canonical={{_base_.canonical}},
     random_camera=dict(focal_scale=(0.7, 1.4), pitch=5.0, roll=3.0, identity=0.5),
 )
 test_pipeline = make_test_pipeline(
-    {{_base_.class_names}}, scale=0.5, normalize=NORMALIZE_LITE, canonical=NUSCENES_CAMERA
+    {{_base_.class_names}}, scale=0.5, normalize=NORMALIZE_LITE, canonical={{_base_.canonical}}
 )
 all_worlds = join_synthetic_training_sets(train_pipeline)
 data = dict(
@@ -36,5 +35,7 @@ data = dict(
     val=dict(pipeline=test_pipeline),
     test=dict(pipeline=test_pipeline),
 )
-model = dict(backbone={{_base_.lite0}}, neck=dict(in_channels={{_base_.lite0_channels}}))
+model = dict(
+    backbone={{_base_.lite0_trained_on_crops}}, neck=dict(in_channels={{_base_.lite0_channels}})
+)
 custom_hooks = [dict(type="Bfloat16Hook", channels_last=True)]

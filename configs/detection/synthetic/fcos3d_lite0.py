@@ -1,0 +1,43 @@
+"""FCOS3D of mmdet3d on the datasets, crops, random cameras and boxes of epropnp_lite0.py, from the
+same backbone.
+
+COMMAND   tools/dist_train.sh configs/detection/synthetic/fcos3d_lite0.py 2
+HARDWARE  2 CPU cores, not trained yet
+RESULT    not trained yet
+"""
+
+from epropnp_det.detection.data.pipelines import (
+    NORMALIZE_LITE,
+    join_synthetic_training_sets,
+    make_test_pipeline,
+    make_train_pipeline,
+)
+
+_base_ = ["./fcos3d_r18_varied.py", "../../_base_/models/lite0_backbone.py"]
+train_pipeline = make_train_pipeline(
+    {{_base_.class_names}},
+    scale=0.5,
+    window=(640, 512),
+    canonical_yaw=True,
+    normalize=NORMALIZE_LITE,
+    fcos3d=True,
+    canonical={{_base_.canonical}},
+    random_camera=dict(focal_scale=(0.7, 1.4), pitch=5.0, roll=3.0, identity=0.5),
+)
+test_pipeline = make_test_pipeline(
+    {{_base_.class_names}},
+    scale=0.5,
+    normalize=NORMALIZE_LITE,
+    fcos3d=True,
+    canonical={{_base_.canonical}},
+)
+all_worlds = join_synthetic_training_sets(train_pipeline)
+data = dict(
+    train=dict(all_worlds, _delete_=True),
+    val=dict(pipeline=test_pipeline),
+    test=dict(pipeline=test_pipeline),
+)
+model = dict(
+    backbone={{_base_.lite0_trained_on_crops}}, neck=dict(in_channels={{_base_.lite0_channels}})
+)
+custom_hooks = [dict(type="Bfloat16Hook", channels_last=True)]
