@@ -28,6 +28,9 @@ class EProPnPDet(BaseDetector):
         train_cfg, test_cfg: handed to the head.
     """
 
+    # Running means of losses, and the auxiliary head.
+    TRAINING_KEYS = ("bbox_head.losses.", "bbox_head.auxiliary.")
+
     def __init__(
         self,
         backbone: dict,

@@ -6,7 +6,7 @@ import os
 import pickle
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -40,6 +40,19 @@ class KeyMatch:
     def complete(self) -> bool:
         return not (self.missing or self.unexpected or self.wrong_shape)
 
+    def without(self, beginnings: tuple[str, ...]) -> KeyMatch:
+        """The comparison of the keys that do not start with one of `beginnings`."""
+
+        def kept(keys: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(key for key in keys if not key.startswith(beginnings))
+
+        return replace(
+            self,
+            missing=kept(self.missing),
+            unexpected=kept(self.unexpected),
+            wrong_shape=kept(self.wrong_shape),
+        )
+
     def __str__(self) -> str:
         parts = (
             ("missing", self.missing),
@@ -51,6 +64,13 @@ class KeyMatch:
             "; ".join(f"{len(keys)} {what} ({_first(keys)})" for what, keys in parts if keys)
             or "all keys match"
         )
+
+
+@runtime_checkable
+class HasTrainingWeights(Protocol):
+    """A model with weights that serve training alone."""
+
+    TRAINING_KEYS: tuple[str, ...]  # beginnings of their names
 
 
 @runtime_checkable
@@ -163,21 +183,33 @@ def match_keys(
     )
 
 
-def load_weights(model: nn.Module, path: str | Path) -> dict[str, Any]:
+def load_weights(
+    model: nn.Module, path: str | Path, besides: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Loads a checkpoint into a model that it fits completely, and returns the whole checkpoint.
+
+    Args:
+        besides: beginnings of keys that do not have to fit.
 
     Raises:
         UserError: as `read_checkpoint`, and for a checkpoint of another architecture.
     """
     checkpoint = read_checkpoint(path)
     state = state_dict_of(checkpoint)
-    match = match_keys(model, state)
+    match = match_keys(model, state).without(besides)
     if not match.complete:
         raise UserError(
             f"checkpoint {path} is of another architecture than the config, {match.matched} keys "
             f"match: {match}"
         )
-    model.load_state_dict(state, strict=False)  # nothing is missing; computed buffers are left over
+    # Nothing else is missing; computed buffers are left over.
+    own = model.state_dict()
+    usable = {
+        key: value
+        for key, value in state.items()
+        if not key.startswith(besides) or (key in own and own[key].shape == value.shape)
+    }
+    model.load_state_dict(usable, strict=False)
     return checkpoint
 
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from epropnp_det.errors import UserError
 
-from .checkpoint import load_weights
+from .checkpoint import HasTrainingWeights, load_weights
 from .config import build_model, load_config
 
 
@@ -23,6 +23,7 @@ def init_model(
     device: str | torch.device = "cpu",
 ) -> nn.Module:
     """A model in evaluation mode, ready for `detect`; without a checkpoint its weights are random.
+    Weights of losses and of other parts that serve training alone do not have to fit.
 
     Raises:
         UserError: the config or the checkpoint is missing, wrong, or of another architecture; torch
@@ -32,7 +33,8 @@ def init_model(
     config = config if isinstance(config, Config) else load_config(config)
     model = build_model(config)
     if checkpoint is not None:
-        load_weights(model, checkpoint)
+        besides = model.TRAINING_KEYS if isinstance(model, HasTrainingWeights) else ()
+        load_weights(model, checkpoint, besides)
     model.cfg = config
     return model.to(device).eval()
 

@@ -1,4 +1,4 @@
-"""Training from the weights of a model with other classes."""
+"""Weights of a model with other classes, or with other losses."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 
 from epropnp_det.engine.checkpoint import load_matching_weights, read_checkpoint
 from epropnp_det.engine.config import build_model, load_config
+from epropnp_det.engine.model import init_model
+from epropnp_det.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "detection" / "synthetic"
 SHIPPED = CONFIGS / "epropnp_r18_varied.pth"
@@ -72,3 +74,19 @@ def test_fcos3d_names_the_weights_of_its_classes():
         for name in ("conv_cls", "conv_attr")
         for kind in ("weight", "bias")
     }
+
+
+def test_a_model_with_other_losses_tests_with_the_shipped_weights():
+    config = load_config(CONFIGS / "epropnp_r18_varied.py")
+    config.model.bbox_head.losses.update(coordinate=None, depth=None)
+    model = init_model(config, SHIPPED)
+    shipped = read_checkpoint(SHIPPED)["state_dict"]
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, shipped[key])
+
+
+def test_a_model_with_another_network_refuses_the_shipped_weights():
+    config = load_config(CONFIGS / "epropnp_r18_varied.py")
+    config.model.bbox_head.objects.class_embedding = False
+    with pytest.raises(UserError, match="another architecture"):
+        init_model(config, SHIPPED)

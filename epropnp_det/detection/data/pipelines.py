@@ -79,6 +79,7 @@ def make_train_pipeline(
     fcos3d: bool = False,
     canonical: Settings | None = None,
     random_camera: Settings | None = None,
+    level_by: str | None = None,
 ) -> list[Settings]:
     """The steps from an annotated nuScenes image to a training sample.
 
@@ -97,6 +98,8 @@ def make_train_pipeline(
             in its view; None leaves pictures as they are.
         random_camera: settings of `WarpToRandomCamera`, which takes the place of the plain warp to
             the canonical camera; None varies no camera.
+        level_by: the setting of `WarpToCanonicalCamera`: "ego" or "global" where the cameras of the
+            annotation file are tilted; None takes them as level.
     """
     keep = [KEEP_VISIBLE]
     if window is not None:
@@ -107,7 +110,7 @@ def make_train_pipeline(
         ANNOTATE,
         *[LOAD_LIDAR] * lidar,
         *[dict(type="CanonicalizeSymmetricYaw")] * canonical_yaw,
-        *_see(crop, normalize, canonical, random_camera),
+        *_see(crop, normalize, canonical, random_camera, level_by),
         *keep,
         *_resize(scale),
         *[FLIP] * flip,
@@ -126,11 +129,12 @@ def make_test_pipeline(
     normalize: Settings = NORMALIZE,
     fcos3d: bool = False,
     canonical: Settings | None = None,
+    level_by: str | None = None,
 ) -> list[Settings]:
     """The steps from an image to a test sample; arguments as in `make_train_pipeline`."""
     steps = [
         load,
-        *_see(crop, normalize, canonical, None),
+        *_see(crop, normalize, canonical, None, level_by),
         *_resize(scale),
         *[RENDER] * (canonical is not None),
         *_to_network(class_names, (), normalize, fcos3d),
@@ -143,6 +147,7 @@ def _see(
     normalize: Settings,
     canonical: Settings | None,
     random_camera: Settings | None,
+    level_by: str | None,
 ) -> list[Settings]:
     """The step that gives the network its part of the picture, if any."""
     if canonical is None:
@@ -150,8 +155,9 @@ def _see(
     kind = "WarpToCanonicalCamera" if random_camera is None else "WarpToRandomCamera"
     part = None if crop is None else crop["box"]
     # The mean becomes zero, as padding is.
-    fill = tuple(reversed(normalize["mean"]))
-    return [dict(random_camera or {}, type=kind, camera=canonical, crop=part, fill=fill)]
+    step = dict(type=kind, camera=canonical, crop=part, fill=tuple(reversed(normalize["mean"])))
+    tilt = {} if level_by is None else dict(level_by=level_by)
+    return [dict(random_camera or {}, **step, **tilt)]
 
 
 def _resize(scale: float) -> list[Settings]:
@@ -177,6 +183,35 @@ def mini_split(root: str, split: str) -> Settings:
         root: folder of the database, with a slash at its end.
     """
     return dict(data_root=root, ann_file=f"{root}nuscenes_mini_infos_{split}_mono3d.coco.json")
+
+
+def pandaset_split(root: str, split: str) -> Settings:
+    """A part ("train" or "val") of a sequence of PandaSet in the form of the annotation file.
+
+    Neighbouring frames are near copies of each other, so the parts are the frames 0 to 31 and 36 to
+    47. Boxes with less than five LiDAR points are often hidden.
+
+    Args:
+        root: folder with `pandaset_mono3d.json`, with a slash at its end.
+    """
+    frames = dict(train=(0, 31), val=(36, 47))[split]
+    return dict(
+        data_root=root,
+        ann_file=f"{root}pandaset_mono3d.json",
+        file_numbers=frames,
+        min_lidar_points=5,
+        metrics=dict(frame="level"),
+    )
+
+
+def kitti_split(root: str, split: str) -> Settings:
+    """A part ("train" or "val") of KITTI's training images: numbers 0 to 24, and all further ones.
+
+    Args:
+        root: folder with `kitti_mono3d.json` of tools/create_data.py, with a slash at its end.
+    """
+    numbers = dict(train=(0, 24), val=(25, 7480))[split]
+    return dict(data_root=root, ann_file=f"{root}kitti_mono3d.json", file_numbers=numbers)
 
 
 def synthetic_training_sets(**settings: Any) -> list[Settings]:
