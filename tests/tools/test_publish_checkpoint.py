@@ -16,7 +16,7 @@ from epropnp_det.engine.checkpoint import load_weights, read_checkpoint
 TOOL = Path(__file__).parents[2] / "tools" / "publish_checkpoint.py"
 
 
-def publish(*paths: Path) -> subprocess.CompletedProcess:
+def publish(*paths: Path | str) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, str(TOOL), *map(str, paths)], capture_output=True, text=True, check=False
     )
@@ -46,6 +46,20 @@ def test_weights_alone_are_left(trained, tmp_path):
     again = nn.Linear(64, 64)
     load_weights(again, out)
     assert torch.equal(again.weight, model.weight) and out.stat().st_size < path.stat().st_size / 2
+
+
+def test_half_the_space_holds_the_weights_to_eleven_bits(trained, tmp_path):
+    model, path = trained
+    whole = tmp_path / "whole.pth"
+    out = tmp_path / "half.pth"
+    publish(path, whole)
+    result = publish(path, out, "--half")
+    assert result.returncode == 0, result.stderr
+    assert whole.stat().st_size - out.stat().st_size > model.weight.numel()
+    again = nn.Linear(64, 64)
+    load_weights(again, out)
+    assert again.weight.dtype == torch.float32 and torch.equal(again.bias, model.bias)
+    torch.testing.assert_close(again.weight, model.weight, rtol=2**-11, atol=2**-24)
 
 
 def test_mistakes_are_one_line(trained, tmp_path):
