@@ -127,7 +127,7 @@ def devkit_box(found: Boxes3D, index: int, info: dict) -> Box:
 @pytest.mark.parametrize(
     ("size", "intrinsics", "category", "fault"),
     [
-        ((1242, 375), (721.5, 721.5, 609.6, 172.9), OtherCameraWarning, r"sees 9\d%"),
+        ((1242, 375), (721.5, 721.5, 609.6, 172.9), OtherCameraWarning, "sees 86%"),
         ((720, 1280), (800.0, 800.0, 360.0, 640.0), CameraWarning, "sees 33%"),
         ((800, 450), (1266.4, 1266.4, 816.3, 491.5), CameraWarning, "principal point"),
     ],

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmdet3d.datasets.builder import PIPELINES
-from shapely import geometry
+from shapely import affinity
 from shapely.geometry.base import BaseGeometry
 
 from epropnp_det.errors import UserError
@@ -54,6 +54,8 @@ class CanonicalCamera:
         focal: smallest and largest focal length, px of the view.
         kept_focal: further ranges of focal lengths that stay as they are, px of the view: those of
             cameras of which the network saw few.
+        widest: largest width of the view, px: a picture with a wider field of view extends it
+            evenly to the left and to the right. None for the width of `size`.
         principal_x, principal_y: smallest and largest coordinate of the principal point, px of the
             view. In a level view `principal_y` is the row of the horizon.
 
@@ -66,6 +68,7 @@ class CanonicalCamera:
     principal_x: Range
     principal_y: Range
     kept_focal: tuple[Range, ...] = ()
+    widest: int | None = None
 
     def __post_init__(self) -> None:
         ranges = dict(focal=self.focal, principal_x=self.principal_x, principal_y=self.principal_y)
@@ -75,6 +78,8 @@ class CanonicalCamera:
                 raise ValueError(f"{name} must be (smallest, largest), not ({low}, {high})")
         if min(self.size) < 1 or self.focal[0] < 1:
             raise ValueError(f"size {self.size} and focal {self.focal} must be at least 1 px")
+        if self.widest is not None and self.widest < self.size[0]:
+            raise ValueError(f"widest {self.widest} must be at least the width {self.size[0]}")
 
     def intrinsics(self, matrix: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Camera matrix (3, 3) of the view of a picture.
@@ -141,7 +146,8 @@ class WarpToCanonicalCamera:
         self.fill = fill
 
     def __call__(self, results: dict) -> dict:
-        return self._warp(results, self._intrinsics(results), np.eye(3), self.camera.size)
+        size = (self.camera.widest or self.camera.size[0], self.camera.size[1])
+        return self._warp(results, self._intrinsics(results), np.eye(3), size)
 
     def _intrinsics(self, results: dict) -> np.ndarray:
         height, width = results["img_shape"][:2]
@@ -163,16 +169,16 @@ class WarpToCanonicalCamera:
         is_same = np.array_equal(target, matrix) and lens.is_pinhole
         if is_same and results["img_shape"][1::-1] == view.size:
             return CropImage(part)(results)
-        x0, y0, x1, y1 = _whole_pixels(geometry.box(*part).intersection(view.covered()))
+        shown = view.crop(*part).covered()
+        x0, y0, x1, y1 = _whole_pixels(affinity.translate(shown, *part[:2]))
         if x1 <= x0 or y1 <= y0:
             raise UserError(
                 f"the canonical view shows nothing of image {results['filename']}; check its "
                 "intrinsics and its tilt"
             )
         view = view.crop(x0, y0, x1, y1)
-        camera = Camera.for_image(torch.from_numpy(intrinsics @ tilt).float(), self.camera.size)
         moved = with_view(results, view)
-        moved.update(camera=camera.crop(x0, y0), level_rotation=level)
+        moved.update(camera=self._camera(intrinsics @ tilt, (x0, x1), y0), level_rotation=level)
         if "lidar_points" in results:
             points = results["lidar_points"].warp(view.homography, level @ np.linalg.inv(matrix))
             moved["lidar_points"] = points.inside(*view.size)
@@ -187,8 +193,24 @@ class WarpToCanonicalCamera:
         """The crop's part in the middle `size` (width, height) of the canonical view."""
         left = (self.camera.size[0] - size[0]) // 2
         top = (self.camera.size[1] - size[1]) // 2
+        overhang = max(0, -left)
         x0, y0, x1, y1 = self.crop
-        return max(x0, left), max(y0, top), min(x1, left + size[0]), min(y1, top + size[1])
+        return (
+            max(x0 - overhang, left),
+            max(y0, top),
+            min(x1 + overhang, left + size[0]),
+            min(y1, top + size[1]),
+        )
+
+    def _camera(self, matrix: np.ndarray, columns: tuple[int, int], top: int) -> Camera:
+        """The camera of the part of the canonical view between two columns, below the row `top`;
+        matrix (3, 3) is that of the canonical view.
+        """
+        left = min(0, columns[0])
+        size = (max(self.camera.size[0], columns[1]) - left, self.camera.size[1])
+        shift = np.array([[1.0, 0.0, -left], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        whole = Camera.for_image(torch.from_numpy(shift @ matrix).float(), size)
+        return whole.crop(columns[0] - left, top)
 
 
 @PIPELINES.register_module()

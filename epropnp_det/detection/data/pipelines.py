@@ -42,10 +42,16 @@ _IMAGE_META = (
     "flip",
     "level_rotation",
 )
-# The cameras of nuScenes, for a network that trained on whole nuScenes images. The focal length of
-# five of its cameras is 1253 to 1273 px, that of the back camera 796 to 809 px.
+# The cameras of nuScenes, for a network that trained on its images. The focal length of five of
+# the cameras is 1250 to 1273 px, that of the back camera 796 to 809 px. Few training images are of
+# the back camera: images between the two are enlarged.
 NUSCENES_CAMERA: Settings = dict(
-    size=(1600, 900), focal=(790.0, 1280.0), principal_x=(750.0, 850.0), principal_y=(430.0, 520.0)
+    size=(1600, 900),
+    focal=(1240.0, 1280.0),
+    kept_focal=((790.0, 820.0),),
+    widest=2400,
+    principal_x=(750.0, 850.0),
+    principal_y=(430.0, 520.0),
 )
 
 META_KEYS = (*_IMAGE_META, "lidar_points")

@@ -153,6 +153,26 @@ def test_a_kept_focal_length_stays():
 
 
 @pytest.mark.parametrize("tilt", TILTS)
+def test_a_wide_picture_extends_the_view(tilt: str):
+    size, matrix = OTHERS["wide angle"]
+    results = make_results(matrix, size, TILTS[tilt])
+    narrow = WarpToCanonicalCamera(CAMERA, CROP)(results)
+    wide = WarpToCanonicalCamera(CAMERA | dict(widest=900), CROP)(results)
+    assert narrow["img_shape"][1] == 640
+    assert wide["img_shape"][1] > 840
+    assert_all_follow(ResizeImage(0.5)(wide))
+    limits = wide["camera"].clip_max - wide["camera"].clip_min
+    assert limits[0] == wide["img_shape"][1] + 400
+    # A picture that the view shows whole is the same.
+    usual = make_results(OTHERS["half"][1], OTHERS["half"][0], TILTS[tilt])
+    steps = [WarpToCanonicalCamera(CAMERA | dict(widest=widest)) for widest in (640, 900)]
+    views = [step(usual)["view"] for step in steps]
+    if tilt == "level":
+        assert views[0].size == views[1].size
+        np.testing.assert_array_equal(views[0].target, views[1].target)
+
+
+@pytest.mark.parametrize("tilt", TILTS)
 def test_the_warp_of_a_projection_is_the_projection_of_the_warped_camera(tilt: str):
     size, matrix = OTHERS["wide angle"]
     results = make_results(matrix, size, TILTS[tilt])
@@ -236,7 +256,13 @@ def test_a_camera_that_looks_away_from_the_view_is_refused():
 
 
 @pytest.mark.parametrize(
-    "fault", [dict(focal=(440.0, 400.0)), dict(size=(0, 480)), dict(kept_focal=((2.0, 1.0),))]
+    "fault",
+    [
+        dict(focal=(440.0, 400.0)),
+        dict(size=(0, 480)),
+        dict(kept_focal=((2.0, 1.0),)),
+        dict(widest=600),
+    ],
 )
 def test_wrong_settings_are_refused(fault: dict):
     with pytest.raises(ValueError, match="must be"):
