@@ -156,11 +156,21 @@ def check_first_item(dataset: Any, key: str, config: Config) -> None:
         key: where the config has the dataset, for instance data.train.
 
     Raises:
-        UserError: the pipeline fails, or a file is missing.
+        UserError: the pipeline fails, its image is not finite, or a file is missing.
     """
     import cv2
+    import torch
+    from mmcv.parallel import DataContainer
 
-    _build(f"{key}.pipeline", config, lambda: dataset[0], (*CONFIG_FAULTS, cv2.error))
+    what = f"{key}.pipeline"
+    item = _build(what, config, lambda: dataset[0], (*CONFIG_FAULTS, cv2.error))
+    image = item.get("img") if isinstance(item, dict) else None
+    is_tensor = isinstance(image, (torch.Tensor, DataContainer))
+    if is_tensor and not torch.isfinite(image.data).all():
+        raise UserError(
+            f"{what} settings of {config.filename}: the image is not finite; check the mean and "
+            "std of its normalisation"
+        )
 
 
 def _build(

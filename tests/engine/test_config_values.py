@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from mmcv import Config
 
 from epropnp_det.engine.config import build_model, check_first_item, load_config
@@ -143,6 +144,16 @@ def test_the_message_has_the_limits():
 def test_settings_that_build_nothing_are_one_line(key: str, value: object):
     with pytest.raises(UserError, match=r"model settings of .*one_frame\.py: \S"):
         build_model(changed(key, value))
+
+
+def test_an_image_that_is_not_finite_is_one_line():
+    for std, is_wrong in ((1.0, False), (0.0, True)):
+        images = [dict(img=torch.zeros(3, 4, 4) / std)]
+        if is_wrong:
+            with pytest.raises(UserError, match=r"data\.val\.pipeline .*image is not finite"):
+                check_first_item(images, "data.val", CONFIG)
+        else:
+            check_first_item(images, "data.val", CONFIG)
 
 
 class FailingDataset:
