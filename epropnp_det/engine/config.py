@@ -165,8 +165,7 @@ def check_first_item(dataset: Any, key: str, config: Config) -> None:
     what = f"{key}.pipeline"
     item = _build(what, config, lambda: dataset[0], (*CONFIG_FAULTS, cv2.error))
     image = item.get("img") if isinstance(item, dict) else None
-    is_tensor = isinstance(image, (torch.Tensor, DataContainer))
-    if is_tensor and not torch.isfinite(image.data).all():
+    if isinstance(image, (torch.Tensor, DataContainer)) and not image.data.isfinite().all():
         raise UserError(
             f"{what} settings of {config.filename}: the image is not finite; check the mean and "
             "std of its normalisation"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
 
 # isort: split
+import contextlib
 import copy
 import functools
 import inspect
 import logging
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,14 +127,27 @@ def train(config: Config, options: TrainingOptions) -> None:
     # A resumed run of counted steps begins an epoch: in another order, lest it repeats the images.
     order = options.seed + (runner.iter if isinstance(runner, IterBasedRunner) else 0)
     loader = _train_loader(dataset, config, order, torch.Generator().manual_seed(seed))
+    with first_step_in_one_line(runner, config, options.work_dir / f"{timestamp}.traceback.txt"):
+        runner.run([loader], [("train", 1)], **_step_arguments(model, options.device, seed))
+
+
+@contextlib.contextmanager
+def first_step_in_one_line(runner: BaseRunner, config: Config, file: Path) -> Iterator[None]:
+    """Turns an exception of the first step into one line: settings that nothing has checked end
+    there. A later exception keeps its traceback on the terminal.
+
+    Args:
+        file: gets the traceback of the first step, for the case that it is a bug.
+
+    Raises:
+        UserError: the first step of the runner fails.
+    """
     first = runner.iter
     try:
-        runner.run([loader], [("train", 1)], **_step_arguments(model, options.device, seed))
+        yield
     except CONFIG_FAULTS as error:
         if isinstance(error, UserError) or runner.iter > first:
             raise
-        # Settings that nothing has checked end here, so users get one line. The file is for bugs.
-        file = options.work_dir / f"{timestamp}.traceback.txt"
         file.write_text(traceback.format_exc())
         where = f"the first step with {config.filename} failed (traceback: {file})"
         raise config_fault(where, error) from error

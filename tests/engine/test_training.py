@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 from epropnp_det.engine import training
 from epropnp_det.engine.config import load_config, move_data_root
@@ -79,3 +80,35 @@ def test_keys_that_a_training_needs_are_named(tmp_path: Path) -> None:
     del config._cfg_dict["runner"]
     with pytest.raises(UserError, match="has no 'runner'"):
         training.train(config, training.TrainingOptions(tmp_path, CPU))
+
+
+class ModelThatFails(nn.Module):
+    """Raises an exception in one of its steps."""
+
+    def __init__(self, step: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1))
+        self.steps_left = step
+
+    def train_step(self, data: dict, optimizer: object) -> dict:
+        self.steps_left -= 1
+        if self.steps_left == 0:
+            raise RuntimeError("sizes of tensors must match")
+        return dict(loss=self.weight.sum(), log_vars={}, num_samples=1)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_the_first_step_alone_fails_in_one_line(tmp_path: Path, step: int) -> None:
+    config = load_config(DEBUG, {"runner.max_iters": 3})
+    wrapped = training.wrap_model(ModelThatFails(step), CPU, False)
+    options = training.TrainingOptions(tmp_path, CPU)
+    runner = training._build_runner(wrapped, config, options, logging.getLogger("test"), "now")
+    file = tmp_path / "traceback.txt"
+    fault = r"the first step with .*one_frame\.py failed \(traceback: .*txt\): sizes of tensors"
+    expected = (UserError, fault) if step == 1 else (RuntimeError, "^sizes of tensors must match$")
+    with pytest.raises(expected[0], match=expected[1]):
+        with training.first_step_in_one_line(runner, config, file):
+            runner.run([DataLoader([dict(x=torch.zeros(1))] * 3)], [("train", 1)])
+    assert file.exists() == (step == 1)
+    if step == 1:
+        assert "in train_step" in file.read_text()
