@@ -63,6 +63,8 @@ def distinct_minima(
     return _valid_first(found.replace_unchecked(valid=found.valid & ~is_saddle))
 
 
+@no_gradient
+@full_precision
 def posterior_shares(minima: PoseEstimate, samples: PoseSamples) -> Tensor:
     """Shares (M, ...) of the posterior around minima (M, ...), from samples (S, M, ...) drawn
     around each of them.
@@ -76,7 +78,7 @@ def posterior_shares(minima: PoseEstimate, samples: PoseSamples) -> Tensor:
     nearest = height.masked_fill(~minima.valid[:, None, None], torch.inf).argmin(0)
     own = torch.arange(len(minima.cost), device=pose.device)
     is_own = nearest == own.reshape(-1, *(1,) * (minima.cost.ndim - 1))
-    log_mass = samples.log_weights.detach().masked_fill(~is_own, -torch.inf).logsumexp(0)
+    log_mass = samples.log_weights.masked_fill(~is_own, -torch.inf).logsumexp(0)
     usable = minima.valid & samples.valid
     return log_mass.masked_fill(~usable, -torch.inf).softmax(0).masked_fill(~usable, 0)
 

@@ -132,6 +132,7 @@ class PoseEstimate(Record):
             inverse, broken = damped_inverse(self.hessian)
             return inverse.masked_fill(broken[..., None, None], torch.nan)
 
+    @full_precision
     def covariance_of(self, coordinates: str = "rotation_vector", frame: str = "camera") -> Tensor:
         """Laplace approximation of the posterior covariance in coordinates with units; NaN where it
         does not exist.

@@ -95,6 +95,17 @@ def test_covariance_in_the_object_frame_does_not_depend_on_the_camera_frame() ->
     torch.testing.assert_close(in_camera[1][0], expected, rtol=0, atol=atol)
 
 
+def test_autocast_changes_no_digit() -> None:
+    problem, pose = solved(SE3Pose)
+    estimate = EProPnP6DoF().solve(problem.to(torch.float32), generator=seeded(0))
+    outside = estimate.covariance_of("rotation_vector", frame="object")
+    motion = SE3Pose.displacement(estimate.pose, pose.float())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = estimate.covariance_of("rotation_vector", frame="object")
+        assert torch.equal(SE3Pose.displacement(estimate.pose, pose.float()), motion)
+    assert torch.equal(inside, outside)
+
+
 @pytest.mark.parametrize("noise", [1.0, 5.0])
 def test_regions_contain_the_true_pose_as_often_as_they_say(noise: float) -> None:
     """2000 poses of 24 points each whose weights are one over the noise: the Laplace approximation

@@ -107,6 +107,15 @@ def test_samples_are_further_starts() -> None:
     assert helped.valid[:2].all()
 
 
+def test_autocast_changes_no_digit() -> None:
+    problem = ambiguous_square(4.0).to(torch.float32)
+    layer = EProPnP6DoF(mc_samples=64)
+    outside = layer.modes(problem, generator=seeded(0))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = layer.modes(problem, generator=seeded(0))
+    assert torch.equal(inside.pose, outside.pose) and torch.equal(inside.weight, outside.weight)
+
+
 def test_a_number_below_one_is_refused() -> None:
     with pytest.raises(ValueError, match="number must be at least 1"):
         EProPnP6DoF().modes(ambiguous_square(2.0), number=0)
