@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
-from typing import Any, ClassVar
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from . import inference, ops
-from .modes import distinct_minima, posterior_shares
+from .modes import ITERATIONS, STARTS, distinct_minima, posterior_shares
 from .problem import PnPProblem
+from .random_start import distinct
 from .results import PoseEstimate, PoseModes, PoseSamples
 from .settings import (
     DEFAULT_START,
@@ -166,11 +167,28 @@ class EProPnP(nn.Module):
                 f"{type(self).__name__}.modes: number must be at least 1, not {number}"
             )
         problem = problem.detach()
-        settings = self.settings
-        minima = distinct_minima(problem, samples, number, settings, generator, self.space)
-        many = problem.map(lambda value: value.expand(len(minima.pose), *value.shape))
-        around = self.sample(many, minima, generator)
+        init = self.settings.init or DEFAULT_START
+        # Proposals of the random start are solutions of copies, with no step on all points.
+        one = replace(init, proposals=1, candidates=1)
+        proposals = self._with(init=one, lm_iterations=0)
+        pool = proposals.solve(_copies(problem, init.proposals), generator=generator).pose
+        if samples is not None:
+            pool = torch.cat((pool, samples.pose.to(pool)))
+        start = distinct(problem, pool, STARTS * number, init.separation)
+        refine = self._with(init=None, lm_iterations=max(ITERATIONS, self.settings.lm_iterations))
+        found = refine.solve(_copies(problem, len(start)), start)
+        minima = distinct_minima(problem, found, number)
+        around = self.sample(_copies(problem, len(minima.pose)), minima, generator)
         return PoseModes(**vars(minima), weight=posterior_shares(minima, around))
+
+    def _with(self, **settings: Any) -> Self:
+        """The layer with some other settings."""
+        return type(self)(**{**vars(self.settings), **settings})
+
+
+def _copies(problem: PnPProblem, number: int) -> PnPProblem:
+    """The problem (...) as (number, ...)."""
+    return problem.map(lambda value: value.expand(number, *value.shape))
 
 
 class EProPnP4DoF(EProPnP):

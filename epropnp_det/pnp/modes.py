@@ -9,12 +9,8 @@ from ._linalg import damped_inverse, solve
 from ._records import full_precision, no_gradient
 from .losses.baselines import exact_hessian
 from .problem import PnPProblem
-from .random_start import distinct, random_proposals
 from .results import PoseEstimate, PoseSamples
-from .settings import LayerSettings, RandomSampleInit
-from .solver import estimate_at, run_solver
 from .spaces import pose_space
-from .spaces.base import PoseSpace
 
 # Starts that are refined for each minimum wanted: several of them end in the same one.
 STARTS = 4
@@ -28,34 +24,10 @@ APART = 1.0
 
 @no_gradient
 @full_precision
-def distinct_minima(
-    problem: PnPProblem,
-    samples: PoseSamples | None,
-    number: int,
-    settings: LayerSettings,
-    generator: torch.Generator | None,
-    space: type[PoseSpace],
-) -> PoseEstimate:
-    """Estimates (number, ...) at distinct minima, the lowest first; not valid where there are no
-    more. Fewer than `number` if there are fewer starts.
-
-    Args:
-        problem: (...).
-        samples: further starts, or None.
-        number: how many minima.
-        settings: random start and solver.
-        generator: source of randomness.
-        space: the pose space.
+def distinct_minima(problem: PnPProblem, found: PoseEstimate, number: int) -> PoseEstimate:
+    """Of solutions (S, ...) of a problem (...) those at distinct minima, (number, ...), the lowest
+    first; not valid where there are no more.
     """
-    centred, mean = problem.centre()
-    init = settings.init or RandomSampleInit()
-    pool = random_proposals(centred, init, generator, settings.solver, space)
-    if samples is not None:
-        pool = torch.cat((pool, space.translate_object_frame(samples.pose.to(mean), mean)))
-    start = distinct(centred, pool, STARTS * number, init.separation)
-    iterations = max(ITERATIONS, settings.lm_iterations)
-    pose = run_solver(centred, start, iterations, settings.solver)
-    found = estimate_at(problem, space.translate_object_frame(pose, -mean))
     found = _picked(found, found.cost.nan_to_num(nan=torch.inf).argsort(dim=0, stable=True))
     found = _valid_first(found.replace_unchecked(valid=_first_of_each(problem, found)))[:number]
     # A saddle has no gradient either, but a direction in which the cost falls.
