@@ -77,6 +77,10 @@ UPRIGHT_CORNER = 3.0
 UPRIGHT_TRUNCATION = 0.02
 # Pixels; centroid of a smooth spot resampled once.
 CENTROID = 0.05
+# The same after the distortion of a lens is undone, which stretches one side of the spot more.
+UNDISTORTED_CENTROID = 0.2
+# Pixels by which the border of an undistorted box, a curve, passes a side between its points.
+UNDISTORTED_BORDER = 0.5
 # Pixels there and back through OpenCV's iterations of the distortion of a lens.
 LENS_PIXEL = 1e-3
 # Pixels, up to 1600 of them, stored in float32 and projected by a float32 camera.

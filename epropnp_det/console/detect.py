@@ -241,11 +241,11 @@ def process(
     import cv2
 
     from epropnp_det.detection.data.image_view import undistorted
-    from epropnp_det.detection.data.lens import Lens
     from epropnp_det.detection.inference import detect
     from epropnp_det.detection.reports.pictures import picture
     from epropnp_det.engine.images import read_image
     from epropnp_det.engine.json_files import write_json
+    from epropnp_det.engine.lens import Lens
 
     pixels = read_image(image)
     intrinsics = find_matrix(args.intrinsics, image)

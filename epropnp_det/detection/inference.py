@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from .structures.predictions import Detections
 
 from epropnp_det.engine.intrinsics import Intrinsics, camera_faults
+from epropnp_det.engine.lens import Lens
 
 from .data.image_view import seen_share
-from .data.lens import Lens
 from .level_frame import rotation_of_down, rotation_of_tilt
 
 MIN_SEEN_SHARE = 0.7  # the models' own 1600x900 images keep 0.75

@@ -14,6 +14,7 @@ from epropnp_det.engine.checkpoint import read_checkpoint
 from epropnp_det.engine.images import read_image
 from epropnp_det.engine.intrinsics import camera_faults, read_intrinsics
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.lens import Lens
 from epropnp_det.engine.model import find_device, init_model
 from epropnp_det.errors import CameraWarning, UserError
 
@@ -22,6 +23,7 @@ from .data.detection_file import Detection, numbers_of_image, read_boxes
 from .data.object_models import ObjectModel, load_models
 from .data.procedural_models import load_procedural_models
 from .data.ray_scenes import RayScenes
+from .data.undistortion import undistorted_boxes, undistorted_image
 from .estimator import ObjectPoseEstimator
 from .inference import PoseEvidence, check_boxes, check_samples, estimate_with_evidence
 from .reports.pictures import View, draw_poses
@@ -56,21 +58,18 @@ class PoseInputs:
     """What a request names, read and checked.
 
     Args:
-        image: (H, W, 3) uint8 BGR.
+        image: (H, W, 3) uint8 BGR, without distortion.
         matrix: (3, 3) [px], pixel centres at half integers.
-        detections: boxes of objects that have a model.
+        detections: boxes of objects that have a model, in the image that was given.
+        boxes: (B, 4) x, y, w, h [px] in the image without distortion.
         models: by BOP's number of the object.
     """
 
     image: np.ndarray
     matrix: np.ndarray
     detections: list[Detection]
+    boxes: np.ndarray
     models: dict[int, ObjectModel]
-
-    @property
-    def boxes(self) -> np.ndarray:
-        """(B, 4) x, y, w, h [px]."""
-        return np.array([each.box for each in self.detections])
 
     @property
     def half_extents(self) -> np.ndarray:
@@ -122,14 +121,18 @@ def read_inputs(request: PoseRequest) -> PoseInputs:
     """
     image = read_image(request.image)
     size = (image.shape[1], image.shape[0])
-    matrix = matrix_of_image(request.intrinsics, request.image)
-    for fault in camera_faults(matrix, size):
+    lens = lens_of_image(request.intrinsics, request.image)
+    for fault in camera_faults(lens.matrix, size):
         warnings.warn(fault, CameraWarning, stacklevel=2)
     detections = read_boxes(request.boxes, request.image)
-    check_boxes(np.array([each.box for each in detections]), *size)
+    boxes = np.array([each.box for each in detections])
+    check_boxes(boxes, *size)
     models = load_procedural_models() if request.models is None else load_models(request.models)
     check_objects(detections, models, request.boxes)
-    return PoseInputs(image, matrix, detections, models)
+    if not lens.is_pinhole:
+        image = undistorted_image(image, lens)
+        boxes = undistorted_boxes(boxes, lens)
+    return PoseInputs(image, lens.matrix, detections, boxes, models)
 
 
 def find_poses(request: PoseRequest, inputs: PoseInputs) -> PoseEvidence:
@@ -164,30 +167,24 @@ def refuse_to_overwrite(request: PoseRequest, outputs: Sequence[Path]) -> None:
             raise UserError(f"{output} is an input file; choose another --out")
 
 
-def matrix_of_image(intrinsics: str, image: Path) -> np.ndarray:
-    """Camera matrix (3, 3), pixel centres at half integers.
+def lens_of_image(intrinsics: str, image: Path) -> Lens:
+    """Camera matrix with pixel centres at half integers, and coefficients of distortion.
 
     Raises:
-        UserError: no numbers, a file that is missing, has another form or has no such image, or a
-            lens with distortion.
+        UserError: no numbers, or a file that is missing, has another form or has no such image.
     """
     if Path(intrinsics).name == CAMERA_FILE:
-        return read_camera(Path(intrinsics).parent).matrix
+        return Lens(read_camera(Path(intrinsics).parent).matrix)
     if Path(intrinsics).name != CAMERAS_FILE:
         found = read_intrinsics(intrinsics, image)
-        if found.distortion is not None and any(found.distortion):
-            raise UserError(
-                f"{intrinsics} has coefficients of distortion; undistort the image with them "
-                "(cv2.undistort), then give the camera matrix and boxes of the new image"
-            )
-        return found.matrix
+        return Lens(found.matrix, found.distortion or ())
     numbers = numbers_of_image(image)
     if numbers is None:
         raise UserError(
             f"{image} is not in a BOP scene (SCENE/rgb/NUMBER.png), so {intrinsics} has no camera "
             "for it; give the 4 numbers"
         )
-    return read_matrix(intrinsics, numbers[1])
+    return Lens(read_matrix(intrinsics, numbers[1]))
 
 
 def check_objects(

@@ -20,12 +20,12 @@ from epropnp_det.apis import detect, init_model
 from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.data import annotation_file
 from epropnp_det.detection.data.image_view import ImageView
-from epropnp_det.detection.data.lens import Lens
 from epropnp_det.detection.data.nuscenes_classes import ATTRIBUTES, CLASSES, DETECTION_RANGE
 from epropnp_det.detection.data.pipelines import make_test_pipeline
 from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.engine.config import build_dataset, load_config, move_data_root
 from epropnp_det.engine.intrinsics import camera_matrix
+from epropnp_det.engine.lens import Lens
 from epropnp_det.engine.prediction import predict_dataset
 from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 from tests.nuscenes_factory import VERSION

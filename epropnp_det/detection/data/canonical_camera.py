@@ -20,6 +20,7 @@ from mmdet3d.datasets.builder import PIPELINES
 from shapely import affinity
 from shapely.geometry.base import BaseGeometry
 
+from epropnp_det.engine.lens import Lens
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera
 
@@ -27,7 +28,6 @@ from ..boxes import MMDET3D_BOXES, boxes_to_level, from_mmdet3d
 from ..level_frame import rotation_of_down, rotation_of_tilt
 from .frames import RigidTransform
 from .image_view import ImageView
-from .lens import Lens
 from .projection import box_in_region, corners_of_yaw_box, truncation_by_region
 from .transforms import CropImage, with_view
 

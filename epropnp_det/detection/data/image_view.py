@@ -11,7 +11,7 @@ import numpy as np
 from shapely import geometry
 from shapely.geometry.base import BaseGeometry
 
-from .lens import TO_OPENCV, Lens
+from epropnp_det.engine.lens import TO_OPENCV, Lens
 
 # Rays of the border that meet the view at a steeper angle than 87 degrees are cut off.
 _MIN_DEPTH = 0.05

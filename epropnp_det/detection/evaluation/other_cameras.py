@@ -20,11 +20,11 @@ from mmcv import Config
 from torch import Tensor, nn
 
 from epropnp_det.engine.images import read_image
+from epropnp_det.engine.lens import Lens
 from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 
 from ..boxes import Boxes3D
 from ..data.image_view import ImageView
-from ..data.lens import Lens
 from ..data.projection import corners_of_yaw_box, truncation_by_region
 from ..detector import EProPnPDet
 from ..inference import detect

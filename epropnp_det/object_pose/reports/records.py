@@ -18,7 +18,7 @@ FRAME = (
     "covariance_in_camera_frame, 6x6: of translation [m] and of the rotation vector r [rad] with "
     "true rotation = exp(r) rotation. Modes are the poses of locally lowest cost, the lowest "
     "first, with their shares of the posterior. A sample is x, y, z [m], qw, qx, qy, qz. Boxes are "
-    "x, y, width, height [px]"
+    "x, y, width, height [px] in the image that was given"
 )
 
 

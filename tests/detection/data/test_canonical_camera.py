@@ -21,7 +21,6 @@ from epropnp_det.detection.data.canonical_camera import (
     WarpToCanonicalCamera,
     WarpToRandomCamera,
 )
-from epropnp_det.detection.data.lens import Lens
 from epropnp_det.detection.data.transforms import (
     CropAroundObject,
     CropImage,
@@ -32,6 +31,7 @@ from epropnp_det.detection.data.transforms import (
 )
 from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.detection.structures.lidar import ImagePoints, LidarPoints, ObjectPoints
+from epropnp_det.engine.lens import Lens
 from epropnp_det.errors import UserError
 from tests.tolerances import CENTROID, EXACT, EXACT_FLOAT32
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from epropnp_det.detection.data.image_view import ImageView, seen_share
-from epropnp_det.detection.data.lens import Lens
+from epropnp_det.engine.lens import Lens
 from tests.tolerances import CENTROID, EXACT, LENS_PIXEL
 
 MATRIX = np.array([[420.0, 0.0, 318.7], [0.0, 421.0, 241.2], [0.0, 0.0, 1.0]])
