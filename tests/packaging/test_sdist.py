@@ -96,7 +96,8 @@ def test_the_wheel_carries_kernels_types_template_and_licence(distributions: Pat
     stems = {Path(name).name.partition(".")[0] for name in libraries}
     assert stems == set(KERNELS)
     assert all(name.startswith(f"{CPU}/") for name in libraries)
-    assert {"epropnp_det/py.typed", "epropnp_det/drawing/page.html"} <= set(names)
+    schema = "epropnp_det/detection/data/annotation_file.schema.json"
+    assert {"epropnp_det/py.typed", "epropnp_det/drawing/page.html", schema} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any(name.endswith((".hpp", ".cpp")) for name in names)
     assert not any(name.startswith("tests/") for name in names)

@@ -55,7 +55,8 @@ def complete(data: Mapping[str, Any], data_root: str | Path | None = None) -> di
             DataWarning,
             stacklevel=2,
         )
-    return dict(data, images=images, annotations=kept, categories=links.categories)
+    categories = data.get("categories") or links.categories
+    return dict(data, images=images, annotations=kept, categories=categories)
 
 
 class Links:
@@ -78,6 +79,7 @@ class Links:
 
     @property
     def categories(self) -> list[dict]:
+        """`id` and `name` of each category."""
         return [dict(id=index, name=name) for name, index in self._ids.items()]
 
     def image(self, annotation: Mapping[str, Any]) -> dict:

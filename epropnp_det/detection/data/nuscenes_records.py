@@ -111,7 +111,7 @@ def _annotations(
             class_name=class_name,
             attribute=_attribute(nusc, record, left_out),
             visibility=_visibility(nusc, record, left_out),
-            num_lidar_pts=record.get("num_lidar_pts"),
+            num_lidar_pts=_lidar_points(record),
             instance_token=record["instance_token"],
         )
 
@@ -138,6 +138,12 @@ def _attribute(nusc: NuScenes, record: dict, left_out: Counter[str]) -> int | No
         left_out[f"attributes {name}, which nuScenes does not have"] += 1
         return None
     return ATTRIBUTES.index(name)
+
+
+def _lidar_points(record: dict) -> int | None:
+    """Number of points in the box; None if unknown, which is -1 in the tables of Lyft."""
+    number = record.get("num_lidar_pts")
+    return None if number == -1 else number
 
 
 def _visibility(nusc: NuScenes, record: dict, left_out: Counter[str]) -> int:

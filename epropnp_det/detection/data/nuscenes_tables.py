@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
 from nuscenes import NuScenes
-from pydantic import Field, TypeAdapter
+from pydantic import Field, Strict, TypeAdapter
 from typing_extensions import TypedDict
 
 from epropnp_det.engine.file_checks import Fault, summarize
@@ -109,7 +109,10 @@ class _SampleAnnotation(TypedDict):
         Annotated[list[Text], described("attribute_tokens is a list of texts")]
     ]
     num_lidar_pts: NotRequired[
-        Annotated[Count | None, described("num_lidar_pts is a whole number, at least 0")]
+        Annotated[
+            Annotated[int, Strict(), Field(ge=-1)] | None,
+            described("num_lidar_pts is a whole number, -1 or null where it is unknown"),
+        ]
     ]
 
 

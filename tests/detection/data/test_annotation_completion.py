@@ -79,13 +79,15 @@ def test_computed_keys_are_those_of_the_full_file(good: dict):
 
 
 def test_complete_changes_nothing_that_is_there(good: dict, minimal: dict, tmp_path: Path):
-    for data in (good, minimal):
+    listed = copy.deepcopy(good)
+    listed["categories"][0]["supercategory"] = "vehicle"
+    for data in (good, listed, minimal):
         before = copy.deepcopy(data)
         done = complete(data, tmp_path)
         assert data == before
         assert complete(done) == done
-        for name in ("images", "annotations"):
-            for given, record in zip(data[name], done[name]):
+        for name in ("images", "annotations", "categories"):
+            for given, record in zip(data.get(name, ()), done[name]):
                 assert given.items() <= record.items()
 
 

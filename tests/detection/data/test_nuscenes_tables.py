@@ -139,6 +139,7 @@ def test_other_cameras_follow_those_of_nuscenes(convert: Callable[..., dict]):
         (put("sample_annotation", "visibility_token", "v60-80"), "visibility", 3, None),
         (put("visibility", "level", "v0-40"), None, None, None),
         (put("sample_annotation", "num_lidar_pts", REMOVED), "num_lidar_pts", None, None),
+        (put("sample_annotation", "num_lidar_pts", -1), "num_lidar_pts", None, None),
         (put("sample_annotation", "attribute_tokens", REMOVED), "attribute_known", False, "attrib"),
         (put("attribute", "name", "own"), None, None, "attributes own, which nuScenes does not"),
         (put("sample_data", "width", REMOVED), None, None, None),
