@@ -77,7 +77,7 @@ def make_train_pipeline(
     load: Settings = LOAD,
     crop: Settings | None = CROP,
     lidar: bool = False,
-    canonical_yaw: bool = False,
+    canonical_yaw: bool | Sequence[str] = False,
     window: tuple[int, int] | None = None,
     scale: float = 1.0,
     flip: bool = True,
@@ -94,7 +94,8 @@ def make_train_pipeline(
         load: the step that reads the image.
         crop: the step that cuts the same part out of every image; None keeps whole images.
         lidar: load LiDAR points for the auxiliary losses.
-        canonical_yaw: one yaw for classes that a half turn does not change.
+        canonical_yaw: names of classes that a half turn does not change, whose boxes get one yaw;
+            True means those of nuScenes.
         window: (width, height) [px] of a crop around a random object, before resizing.
         scale: factor of the image size.
         flip: mirror half of the images.
@@ -115,7 +116,7 @@ def make_train_pipeline(
         load,
         ANNOTATE,
         *[LOAD_LIDAR] * lidar,
-        *[dict(type="CanonicalizeSymmetricYaw")] * canonical_yaw,
+        *_turn(canonical_yaw),
         *_see(crop, normalize, canonical, random_camera, level_by),
         *keep,
         *_resize(scale),
@@ -146,6 +147,14 @@ def make_test_pipeline(
         *_to_network(class_names, (), normalize, fcos3d),
     ]
     return copy.deepcopy(steps)
+
+
+def _turn(canonical_yaw: bool | Sequence[str]) -> list[Settings]:
+    """The step that gives boxes of symmetric classes one yaw, if any."""
+    step: Settings = dict(type="CanonicalizeSymmetricYaw")
+    if isinstance(canonical_yaw, bool):
+        return [step] * canonical_yaw
+    return [dict(step, classes=tuple(canonical_yaw))]
 
 
 def _see(

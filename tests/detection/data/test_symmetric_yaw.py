@@ -11,6 +11,7 @@ import torch
 
 from epropnp_det.detection.boxes import MMDET3D_BOXES, from_mmdet3d, mirror_boxes
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
+from epropnp_det.detection.data.pipelines import make_train_pipeline
 from epropnp_det.detection.data.symmetric_yaw import (
     CanonicalizeSymmetricYaw,
     facing_away,
@@ -141,3 +142,13 @@ def test_classes_are_those_of_the_dataset():
 def test_the_yaw_of_a_box_that_faces_away_already_is_left_to_the_bit():
     yaw, x, z = torch.tensor([-1.7]), torch.tensor([0.0]), torch.tensor([10.0])
     assert facing_away(yaw, x, z).item() == yaw.item()
+
+
+@pytest.mark.parametrize(
+    "canonical_yaw, settings",
+    [(False, []), (True, [{}]), (("gate",), [dict(classes=("gate",))])],
+)
+def test_a_pipeline_names_the_symmetric_classes(canonical_yaw, settings):
+    steps = make_train_pipeline(("sedan", "gate"), canonical_yaw=canonical_yaw)
+    found = [step for step in steps if step["type"] == "CanonicalizeSymmetricYaw"]
+    assert found == [dict(each, type="CanonicalizeSymmetricYaw") for each in settings]

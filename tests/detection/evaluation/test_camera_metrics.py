@@ -76,6 +76,15 @@ def test_own_data_is_evaluated_by_distance(own_file: Path, make_dataset):
     assert make_dataset().check_evaluation() == ["bbox"]
 
 
+def test_a_subset_of_the_classes_is_evaluated_alone(own_file: Path, perfect_results):
+    whole = own_dataset(own_file).evaluate(perfect_results(own_dataset(own_file)), None, "silent")
+    dataset = own_dataset(own_file, classes=["pedestrian", "car"])
+    metrics = dataset.evaluate(perfect_results(dataset), logger="silent")
+    classes = {key.split("_")[1] for key in metrics if key.endswith("_AP")}
+    assert classes == {"pedestrian", "car"}
+    assert metrics["distance_car_AP"] == whole["distance_car_AP"] == pytest.approx(1, abs=EXACT)
+
+
 def test_the_official_metric_of_own_data_is_refused_with_the_remedy(own_file: Path):
     with pytest.raises(UserError, match=r"no folder v1\.0-trainval.*--eval distance"):
         own_dataset(own_file).check_evaluation("bbox")

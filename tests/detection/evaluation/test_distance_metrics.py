@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from nuscenes.eval.common.data_classes import EvalBoxes
-from nuscenes.eval.common.utils import center_distance
+from nuscenes.eval.common.utils import center_distance, quaternion_yaw
 from nuscenes.eval.detection.algo import accumulate, calc_ap, calc_tp
+from nuscenes.eval.detection.config import config_factory
 from nuscenes.eval.detection.data_classes import DetectionBox
+from nuscenes.eval.detection.evaluate import NuScenesEval
 from pyquaternion import Quaternion
 
+from epropnp_det.detection.data import nuscenes_tables
 from epropnp_det.detection.data.class_set import NUSCENES, ClassSet
 from epropnp_det.detection.evaluation.box_table import BoxTable
 from epropnp_det.detection.evaluation.distance_metrics import (
@@ -22,6 +27,7 @@ from epropnp_det.detection.evaluation.distance_metrics import (
     evaluate_distance,
     format_distance_table,
 )
+from tests.nuscenes_factory import VERSION
 from tests.tolerances import EXACT, METRIC
 
 from .box_tables import detections, true_boxes
@@ -82,6 +88,60 @@ def test_the_numbers_are_those_of_the_devkit(seed: int):
         ("traffic_cone", "vel_err"),
         ("barrier", "vel_err"),
     }
+
+
+def table_of_devkit_boxes(boxes: EvalBoxes) -> BoxTable:
+    """The inverse of `devkit_boxes`, samples in their order as images."""
+    samples = {token: index for index, token in enumerate(sorted(boxes.sample_tokens))}
+    each = [box for token in samples for box in boxes[token]]
+    yaw = [-quaternion_yaw(Quaternion(box.rotation)) for box in each]
+    x, y, z = np.array([box.translation for box in each]).T
+    names = [*NUSCENES.attributes[:-1], ""]
+    return BoxTable(
+        image=np.array([samples[box.sample_token] for box in each]),
+        pose=np.stack([x, -z, y, yaw], axis=1),
+        size=np.array([box.size for box in each])[:, [1, 2, 0]],
+        label=np.array([NUSCENES.class_names.index(box.detection_name) for box in each]),
+        velocity=np.array([box.velocity for box in each]),
+        attribute=np.array([names.index(box.attribute_name) for box in each]),
+        score=np.array([box.detection_score for box in each]),
+        counted=np.ones(len(each), dtype=bool),
+    )
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_the_numbers_of_a_database_are_those_of_the_official_evaluation(
+    make_dataset, perfect_results, tmp_path: Path, split: str
+):
+    """Disturbed detections of a nuScenes database; both sides have the boxes that the devkit
+    filtered.
+    """
+    dataset = make_dataset(split)
+    generator = torch.Generator().manual_seed(0)
+    results = [
+        replace(
+            each,
+            pose=each.pose + 0.6 * torch.randn(each.pose.shape, generator=generator),
+            score=torch.rand(len(each), generator=generator),
+        )
+        for each in perfect_results(dataset)
+    ]
+    path, _ = dataset.format_results(results, str(tmp_path))
+    nusc = nuscenes_tables.open_database(dataset.data_root, VERSION)
+    config = config_factory("detection_cvpr_2019")
+    official = NuScenesEval(nusc, config, str(path), f"mini_{split}", str(tmp_path), verbose=False)
+    theirs, _ = official.evaluate()
+    found = table_of_devkit_boxes(official.pred_boxes)
+    truth = table_of_devkit_boxes(official.gt_boxes)
+    ours = evaluate_distance(found, truth, EVERYWHERE, DistanceSettings())
+    for name, row in ours["classes"].items():
+        assert row["AP"] == pytest.approx(theirs.mean_dist_aps[name], abs=METRIC)
+        for error in ERRORS:
+            if np.isfinite(row[error]):
+                assert row[error] == pytest.approx(theirs.get_label_tp(name, error), abs=METRIC)
+    assert 0.05 < ours["mAP"] < 0.95
+    assert ours["mAP"] == pytest.approx(theirs.mean_ap, abs=METRIC)
+    assert ours["mAOE"] == pytest.approx(theirs.tp_errors["orient_err"], abs=METRIC)
 
 
 def perfect(truth: BoxTable) -> BoxTable:
