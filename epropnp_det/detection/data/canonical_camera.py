@@ -146,8 +146,13 @@ class WarpToCanonicalCamera:
         self.fill = fill
 
     def __call__(self, results: dict) -> dict:
-        size = (self.camera.widest or self.camera.size[0], self.camera.size[1])
-        return self._warp(results, self._intrinsics(results), np.eye(3), size)
+        intrinsics = self._intrinsics(results)
+        width, height = self.camera.size
+        scale = intrinsics[0, 0] / float(results["camera"].matrix[0, 0])
+        # Of a picture that is tilted and not wide, only corners would extend the view.
+        is_wide = scale * results["img_shape"][1] > width + ROUNDING
+        seen = self.camera.widest if is_wide and self.camera.widest is not None else width
+        return self._warp(results, intrinsics, np.eye(3), (seen, height))
 
     def _intrinsics(self, results: dict) -> np.ndarray:
         height, width = results["img_shape"][:2]
