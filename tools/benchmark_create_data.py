@@ -2,8 +2,8 @@
 """Time and memory of `tools/create_data.py nuscenes` over the number of samples and processes.
 
 A small synthetic database is written once and repeated under other tokens. Each measurement runs
-the command as a user does. Writes create_data.json, create_data.md and create_data.png to the
-folder; measurements that are in create_data.json are not repeated. Run it on an idle machine.
+the command as a user does. Writes create_data.json, create_data.md and two pictures to the folder;
+measurements that are in create_data.json are not repeated. Run it on an idle machine.
 
 Example:
     python tools/benchmark_create_data.py output/benchmark
@@ -28,7 +28,7 @@ import psutil
 from epropnp_det.errors import UserError, main_guard
 
 ROOT = Path(__file__).parents[1]
-SECONDS_BETWEEN_LOOKS = 0.1
+SECONDS_BETWEEN_MEASUREMENTS = 0.1
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ def main() -> None:
     found.sort(key=key)
     check_same_bytes(found)
     (args.folder / "create_data.md").write_text(table(found))
-    draw(found, args.folder / "create_data.png")
-    print(f"{record}, create_data.md, create_data.png")
+    draw(found, "seconds", "time of the command [s]", args.folder / "create_data_time.png")
+    draw(found, "peak", "most memory [MiB]", args.folder / "create_data_memory.png")
+    print(f"{record}, create_data.md, create_data_time.png, create_data_memory.png")
 
 
 def key(one: Measurement) -> tuple[int, int, bool]:
@@ -117,12 +118,11 @@ def measured(folder: Path, samples: int, processes: int, lidar: bool) -> Measure
     tables = 0.0
     peak = 0.0
     while run.poll() is None:
-        now = memory(run.pid)
         if not start and any(out.glob(".*.parts")):
             start = time.monotonic() - begin
-            tables = now
-        peak = max(peak, now)
-        time.sleep(SECONDS_BETWEEN_LOOKS)
+            tables = memory(run.pid)
+        peak = max(peak, tables, memory(run.pid))
+        time.sleep(SECONDS_BETWEEN_MEASUREMENTS)
     seconds = time.monotonic() - begin
     if run.returncode:
         raise UserError(f"the command ended with exit code {run.returncode}")
@@ -183,30 +183,29 @@ def table(found: Sequence[Measurement]) -> str:
     return head + "\n".join(rows) + "\n"
 
 
-def draw(found: Sequence[Measurement], picture: Path) -> None:
+def draw(found: Sequence[Measurement], name: str, label: str, picture: Path) -> None:
+    """A line of the values `name` over the samples for each kind of run."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.8))
-    left, right = figure.subplots(1, 2)
+    figure = Figure(figsize=(6, 3.8))
+    axis = figure.subplots()
     for processes, lidar in sorted({(one.processes, one.lidar) for one in found}):
         mine = [one for one in found if (one.processes, one.lidar) == (processes, lidar)]
-        samples = [one.samples for one in mine]
-        name = f"{processes} process{'es' * (processes > 1)}{', LiDAR' * lidar}"
-        left.plot(samples, [one.seconds for one in mine], marker="o", label=name)
-        right.plot(samples, [one.peak for one in mine], marker="o", label=name)
-    first = [one for one in found if one.processes == found[0].processes]
-    right.plot(
-        [one.samples for one in first],
-        [one.tables for one in first],
-        color="grey",
-        linestyle="--",
-        label="tables alone",
-    )
-    left.set(xlabel="samples", ylabel="time of the command [s]", ylim=(0, None))
-    right.set(xlabel="samples", ylabel="most memory [MiB]", ylim=(0, None))
-    for axis in (left, right):
-        axis.grid(alpha=0.3)
-        axis.legend(fontsize=8)
+        kind = f"{processes} process{'es' * (processes > 1)}{', LiDAR' * lidar}"
+        values = [getattr(one, name) for one in mine]
+        axis.plot([one.samples for one in mine], values, marker="o", label=kind)
+    if name == "peak":
+        alone = [one for one in found if one.processes == found[0].processes and not one.lidar]
+        axis.plot(
+            [one.samples for one in alone],
+            [one.tables for one in alone],
+            color="grey",
+            linestyle="--",
+            label="tables alone",
+        )
+    axis.set(xlabel="samples", ylabel=label, xlim=(0, None), ylim=(0, None))
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(picture, dpi=110)
 

@@ -17,7 +17,7 @@ from epropnp_det.errors import UserError
 
 # A worker copies each page of memory whose objects it uses. New workers start without the copies.
 _JOBS_PER_POOL = 100
-_SECONDS_BETWEEN_LOOKS = 0.25
+_SECONDS_BETWEEN_CHECKS = 0.25
 
 _function: Callable[[Any], Any]  # of a worker
 
@@ -80,7 +80,7 @@ def _start_worker(function: Callable[[Any], Any], parent: int) -> None:
 def _end_with(parent: int) -> None:
     """Ends this process soon after its parent, which may have been killed and then cannot do it."""
     while os.getppid() == parent:
-        time.sleep(_SECONDS_BETWEEN_LOOKS)
+        time.sleep(_SECONDS_BETWEEN_CHECKS)
     os._exit(1)
 
 
