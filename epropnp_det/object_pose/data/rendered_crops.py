@@ -76,7 +76,8 @@ class RenderedCrops(Dataset):
         test_mode: not supported.
 
     Raises:
-        UserError: missing or broken models, an object without a model, or a test.
+        UserError: missing or broken models, an object without a model, patches of the released
+            way, or a test.
     """
 
     def __init__(
@@ -99,6 +100,11 @@ class RenderedCrops(Dataset):
         self.objects = known_objects(self.models, objects)
         self.camera = read_camera(root)
         self.patch = PatchSettings(**patch)
+        if self.patch.released:
+            raise UserError(
+                "RenderedCrops renders patches whose cells have their points in the middle; set "
+                "patch.released=False and model.points.cell_offset=0.5"
+            )
         self.layout = CropLayout(**(layout or {}))
         self.crop = CropSettings(jitter=jitter)
         self.cells = cells

@@ -102,6 +102,8 @@ def test_wrong_settings_end_in_one_line(root: Path, tmp_path: Path):
         crops(root, objects=(1, 7))
     with pytest.raises(UserError, match="RenderedCrops is for training"):
         crops(root, test_mode=True)
+    with pytest.raises(UserError, match=r"set patch\.released=False"):
+        crops(root, patch=dict(size=64, released=True))
     bop_factory.write_models(tmp_path / "models")
     with pytest.raises(UserError, match=r"camera\.json cannot be read"):
         crops(tmp_path)
