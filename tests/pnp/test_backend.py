@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
 import inspect
+import shutil
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -151,3 +155,24 @@ def test_every_kernel_has_a_schema() -> None:
     assert set(ops.operators.CPU_KERNELS) <= set(kernels_of_cpu)
     assert set(ops.operators.CPU_KERNELS) >= ops.backend.CPP
     assert set(ops.operators.TRITON_KERNELS) >= ops.backend.TRITON
+
+
+def test_kernels_of_another_version_are_not_used(tmp_path: Path) -> None:
+    """Structures of another size would be read beyond their end."""
+    compiler = shutil.which("c++")
+    if compiler is None:
+        pytest.skip("no C++ compiler")
+    sizes = (ctypes.sizeof(library.Objects), ctypes.sizeof(library.Plan))
+    sources = {
+        "same": "int size_of_objects() {{ return {}; }} int size_of_plan() {{ return {}; }}",
+        "smaller": "int size_of_objects() {{ return {}; }} int size_of_plan() {{ return {} - 8; }}",
+        "older": "int sound() {{ return 1; }}",
+    }
+    used = {}
+    for name, body in sources.items():
+        source = tmp_path / f"{name}.cpp"
+        source.write_text(f'extern "C" {{ {body.format(*sizes)} }}')
+        built = source.with_suffix(".so")
+        subprocess.run([compiler, "-shared", "-fPIC", source, "-o", built], check=True)
+        used[name] = library.load(str(built)) is not None
+    assert used == {"same": True, "smaller": False, "older": False}

@@ -261,4 +261,6 @@ extern "C" {
 EXPORT(float, float32)
 EXPORT(double, float64)
 double fused_multiply_adds(int64_t rounds) { return epropnp::fused_multiply_adds(rounds); }
+int size_of_objects() { return sizeof(epropnp::Objects<float>); }
+int size_of_plan() { return sizeof(epropnp::Plan); }
 }

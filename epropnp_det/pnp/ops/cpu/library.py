@@ -71,18 +71,33 @@ def build() -> str:
     return BUILDS.get(torch.backends.cpu.get_cpu_capability(), "_baseline")
 
 
+def load(path: str) -> ctypes.CDLL | None:
+    """A library of kernels; None where its structures are not those of this file, because it was
+    built from another version.
+    """
+    compiled = ctypes.CDLL(path)
+    try:
+        sizes = (compiled.size_of_objects(), compiled.size_of_plan())
+    except AttributeError:
+        return None
+    return compiled if sizes == (ctypes.sizeof(Objects), ctypes.sizeof(Plan)) else None
+
+
 _FILE = importlib.util.find_spec(f"{__package__}.{build()}")
-BUILT = _FILE is not None and _FILE.origin is not None
+_COMPILED = None if _FILE is None or _FILE.origin is None else load(_FILE.origin)
+BUILT = _COMPILED is not None
 
 
 @cache
 def library() -> ctypes.CDLL | None:
-    """The compiled kernels; None, and one warning per process, where they were not built."""
-    if _FILE is not None and _FILE.origin is not None:
-        return ctypes.CDLL(_FILE.origin)
+    """The compiled kernels; None, and one warning per process, where they were not built or come
+    from another version.
+    """
+    if _COMPILED is not None:
+        return _COMPILED
     warnings.warn(
         "epropnp_det.pnp runs on plain torch, many times slower than its compiled CPU kernels, "
-        "which were not built: "
+        "which were not built, or from another version: "
         "install a C++ compiler (apt-get install g++) and run `pip install "
         "--no-build-isolation --no-deps -e .` again",
         stacklevel=2,
