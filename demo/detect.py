@@ -13,24 +13,14 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from epropnp_det.console import detect
 from epropnp_det.console.detect import find_matrix
-from epropnp_det.errors import main_guard
+from epropnp_det.console.script import run_script
 
-__all__ = ["find_matrix", "main"]
-
-
-@main_guard
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    detect.add_options(parser)
-    return detect.run(parser.parse_args())
+__all__ = ["find_matrix"]
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(detect, __doc__))

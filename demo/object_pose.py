@@ -14,21 +14,10 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from epropnp_det.console import pose
-from epropnp_det.errors import main_guard
-
-
-@main_guard
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    pose.add_options(parser)
-    return pose.run(parser.parse_args())
-
+from epropnp_det.console.script import run_script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(pose, __doc__))

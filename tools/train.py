@@ -8,75 +8,10 @@ Example:
 
 from __future__ import annotations
 
-import argparse
 import sys
-from pathlib import Path
 
-from epropnp_det.engine.command_line import add_config_arguments, add_launcher_argument
-from epropnp_det.errors import UserError, main_guard
-
-
-def parse_args() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("config", type=Path)
-    parser.add_argument(
-        "--work-dir",
-        type=Path,
-        metavar="DIR",
-        help="logs and checkpoints (default: work_dirs/NAME_OF_CONFIG)",
-    )
-    start = parser.add_mutually_exclusive_group()
-    start.add_argument(
-        "--resume",
-        action="store_true",
-        help="resume from the newest checkpoint of the work dir, if there is one",
-    )
-    start.add_argument(
-        "--resume-from",
-        type=Path,
-        metavar="FILE",
-        help="resume from this checkpoint: weights, optimizer and progress",
-    )
-    start.add_argument(
-        "--load-from", type=Path, metavar="FILE", help="start with the weights of this checkpoint"
-    )
-    parser.add_argument(
-        "--seed", type=int, default=0, help="of all random numbers (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--deterministic", action="store_true", help="reproducible cuDNN kernels, slower"
-    )
-    parser.add_argument("--no-validate", action="store_true", help="no evaluation while training")
-    add_config_arguments(parser, "runner.max_epochs=2")
-    add_launcher_argument(parser)
-    return parser.parse_args()
-
-
-@main_guard
-def main() -> None:
-    args = parse_args()
-    # Slow to import, so after --help and wrong arguments.
-    from epropnp_det.engine.command_line import start
-    from epropnp_det.engine.training import TrainingOptions, train
-
-    config, device = start(args)
-    for path in (args.resume_from, args.load_from):
-        if path is not None and not path.exists():
-            raise UserError(f"checkpoint {path} does not exist")
-    options = TrainingOptions(
-        work_dir=args.work_dir or Path("work_dirs") / args.config.stem,
-        device=device,
-        seed=args.seed,
-        deterministic=args.deterministic,
-        validate=not args.no_validate,
-        resume=args.resume,
-        resume_from=args.resume_from,
-        load_from=args.load_from,
-    )
-    train(config, options)
-
+from epropnp_det.console import train
+from epropnp_det.console.script import run_script
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_script(train, __doc__))

@@ -11,10 +11,22 @@ import sys
 from epropnp_det import __version__
 from epropnp_det.errors import main_guard
 
-from . import detect, doctor, pose
+from . import data, detect, doctor, pose, report, test, train
+
+# Each module has EXAMPLES, `add_options` and `run`.
+SUBCOMMANDS = {
+    "detect": (detect, "3D boxes in images of a calibrated camera"),
+    "pose": (pose, "poses of known objects in an image"),
+    "train": (train, "train the model of a config"),
+    "test": (test, "metrics, submission and pictures of a checkpoint"),
+    "data": (data, "annotation files of nuScenes, KITTI and BOP"),
+    "report": (report, "one HTML page about a checkpoint"),
+    "doctor": (doctor, "check the installation"),
+}
 
 EXAMPLES = """examples:
   epropnp detect street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --checkpoint CHECKPOINT
+  epropnp train configs/detection/debug/one_frame.py
   epropnp doctor             check the installation, one line per check
   epropnp doctor --layer     check only what epropnp_det.pnp needs
   epropnp pose table.jpg --intrinsics 572.4,573.6,325.8,242.5 --boxes boxes.json
@@ -32,9 +44,16 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"epropnp_det {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    detect.add_parser(commands)
-    doctor.add_parser(commands)
-    pose.add_parser(commands)
+    for name, (module, summary) in SUBCOMMANDS.items():
+        subcommand = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            epilog=module.EXAMPLES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_options(subcommand)
+        subcommand.set_defaults(run=module.run)
     return parser
 
 

@@ -41,19 +41,6 @@ CONFIG = (
 OUTPUT_SUFFIXES = (".png", ".json")
 
 
-def add_parser(commands: Any) -> None:
-    """Adds `detect` to the subcommands of a parser."""
-    parser = commands.add_parser(
-        "detect",
-        help="3D boxes in images of a calibrated camera",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_options(parser)
-    parser.set_defaults(run=run)
-
-
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that `run` reads."""
     parser.add_argument(

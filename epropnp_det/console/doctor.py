@@ -363,3 +363,8 @@ def add_parser(commands: Any) -> None:
     )
     add_options(parser)
     parser.set_defaults(run=lambda options: run_checks(options.layer))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prints the report; returns 1 if a required check fails, otherwise 0."""
+    return run_checks(options.layer)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.errors import UserError
@@ -22,19 +21,6 @@ EXAMPLES = """examples:
       --config my_config.py --checkpoint work_dirs/my_config/latest.pth --samples 512
 """
 CONFIG = Path(__file__).parents[2] / "configs" / "object_pose" / "embedded_lite0.py"
-
-
-def add_parser(commands: Any) -> None:
-    """Adds `pose` to the subcommands of a parser."""
-    parser = commands.add_parser(
-        "pose",
-        help="poses of known objects in an image",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from epropnp_det import __version__
-from epropnp_det.console.command import main
+from epropnp_det.console.command import SUBCOMMANDS, main
 
 
 def test_version(capsys: pytest.CaptureFixture) -> None:
@@ -20,7 +20,7 @@ def test_version(capsys: pytest.CaptureFixture) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["detect", "--help"], ["doctor", "--help"], ["pose", "--help"]],
+    [["--help"], *([name, "--help"] for name in SUBCOMMANDS)],
     ids=" ".join,
 )
 def test_help_ends_with_examples(arguments: list[str], capsys: pytest.CaptureFixture) -> None:
