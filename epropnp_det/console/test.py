@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> None:
         report(args, dataset, results)
 
 
-def report(args: argparse.Namespace, dataset: Any, results: list[dict]) -> None:
+def report(args: argparse.Namespace, dataset: Any, results: list[Any]) -> None:
     """Writes what the arguments ask for."""
     from epropnp_det.engine.json_files import write_json
 
@@ -108,7 +108,7 @@ def report(args: argparse.Namespace, dataset: Any, results: list[dict]) -> None:
         draw(args, dataset, results)
 
 
-def draw(args: argparse.Namespace, dataset: Any, results: list[dict]) -> None:
+def draw(args: argparse.Namespace, dataset: Any, results: list[Any]) -> None:
     """One picture per image."""
     from epropnp_det.detection.reports.pictures import draw_dataset
     from epropnp_det.object_pose.data.bop_targets import BopTargets
