@@ -22,5 +22,9 @@ from epropnp_det.console.script import run_script
 __all__ = ["find_matrix"]
 
 
+def main() -> int:
+    return run_script(detect, __doc__)
+
+
 if __name__ == "__main__":
-    sys.exit(run_script(detect, __doc__))
+    sys.exit(main())

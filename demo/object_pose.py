@@ -19,5 +19,10 @@ import sys
 from epropnp_det.console import pose
 from epropnp_det.console.script import run_script
 
+
+def main() -> int:
+    return run_script(pose, __doc__)
+
+
 if __name__ == "__main__":
-    sys.exit(run_script(pose, __doc__))
+    sys.exit(main())

@@ -21,6 +21,11 @@ from epropnp_det.console import data
 from epropnp_det.console.light_start import import_detection_without_models
 from epropnp_det.console.script import run_script
 
+
+def main() -> int:
+    return run_script(data, __doc__)
+
+
 if __name__ == "__main__":
     import_detection_without_models()
-    sys.exit(run_script(data, __doc__))
+    sys.exit(main())

@@ -17,5 +17,10 @@ import sys
 from epropnp_det.console import report
 from epropnp_det.console.script import run_script
 
+
+def main() -> int:
+    return run_script(report, __doc__)
+
+
 if __name__ == "__main__":
-    sys.exit(run_script(report, __doc__))
+    sys.exit(main())

@@ -17,5 +17,10 @@ import sys
 from epropnp_det.console import test
 from epropnp_det.console.script import run_script
 
+
+def main() -> int:
+    return run_script(test, __doc__)
+
+
 if __name__ == "__main__":
-    sys.exit(run_script(test, __doc__))
+    sys.exit(main())

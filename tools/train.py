@@ -13,5 +13,10 @@ import sys
 from epropnp_det.console import train
 from epropnp_det.console.script import run_script
 
+
+def main() -> int:
+    return run_script(train, __doc__)
+
+
 if __name__ == "__main__":
-    sys.exit(run_script(train, __doc__))
+    sys.exit(main())
