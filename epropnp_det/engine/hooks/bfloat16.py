@@ -55,7 +55,8 @@ def _store_channels_last(backbone: nn.Module) -> None:
     take three times as long there.
     """
     for parameter in backbone.parameters():
-        if parameter.ndim == 4:
+        # A kernel of 1x1 has one order alone; other strides of it only disturb DDP.
+        if parameter.ndim == 4 and parameter[0, 0].numel() > 1:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     backbone.register_forward_pre_hook(
         lambda module, args: (args[0].contiguous(memory_format=torch.channels_last),)
