@@ -10,44 +10,18 @@ RESULT    not trained yet
 
 from epropnp_det.detection.data.pipelines import (
     NORMALIZE_LITE,
-    make_test_pipeline,
-    make_train_pipeline,
+    make_fine_tuning_data,
     pandaset_split,
 )
 
-_base_ = ["../synthetic/epropnp_lite0.py"]
+_base_ = ["./epropnp_lite0_kitti.py"]
 data_root = "data/pandaset_002/"
-train_pipeline = make_train_pipeline(
+parts = {part: pandaset_split(data_root, part) for part in ("train", "val")}
+data = make_fine_tuning_data(
     {{_base_.class_names}},
-    scale=0.5,
-    window=(640, 512),
-    canonical_yaw=True,
+    parts,
     canonical={{_base_.canonical}},
-    normalize=NORMALIZE_LITE,
     level_by="ego",
-)
-test_pipeline = make_test_pipeline(
-    {{_base_.class_names}},
-    scale=0.5,
-    canonical={{_base_.canonical}},
     normalize=NORMALIZE_LITE,
-    level_by="ego",
 )
-common = dict(type="NuScenesCameraDataset", _delete_=True)
-test = dict(common, pipeline=test_pipeline, test_mode=True, **pandaset_split(data_root, "val"))
-data = dict(
-    train=dict(common, pipeline=train_pipeline, **pandaset_split(data_root, "train")),
-    val=test,
-    test=test,
-)
-# All weights come from --load-from. There are no LiDAR points for the losses of coordinates and
-# depth.
-model = dict(
-    backbone=dict(pretrained=False, init_cfg=None),
-    bbox_head=dict(losses=dict(coordinate=None, depth=None)),
-)
-optimizer = dict(lr=2e-4)
-lr_config = dict(warmup_iters=50)
 runner = dict(max_iters=1500)
-checkpoint_config = dict(interval=500)
-evaluation = dict(interval=500, metric=["distance", "iou"])

@@ -9,32 +9,15 @@ HARDWARE  not trained yet
 RESULT    not trained yet
 """
 
-from epropnp_det.detection.data.pipelines import (
-    kitti_split,
-    make_test_pipeline,
-    make_train_pipeline,
-)
+from epropnp_det.detection.data.pipelines import kitti_split, make_fine_tuning_data
 
 _base_ = ["../synthetic/epropnp_r18_varied.py"]
 data_root = "data/kitti/"
-train_pipeline = make_train_pipeline(
+parts = {part: kitti_split(data_root, part) for part in ("train", "val")}
+data = make_fine_tuning_data(
     {{_base_.class_names}},
-    scale=0.5,
-    window=(640, 512),
-    canonical_yaw=True,
+    parts,
     canonical={{_base_.canonical}},
-)
-test_pipeline = make_test_pipeline(
-    {{_base_.class_names}},
-    scale=0.5,
-    canonical={{_base_.canonical}},
-)
-common = dict(type="NuScenesCameraDataset", _delete_=True)
-test = dict(common, pipeline=test_pipeline, test_mode=True, **kitti_split(data_root, "val"))
-data = dict(
-    train=dict(common, pipeline=train_pipeline, **kitti_split(data_root, "train")),
-    val=test,
-    test=test,
 )
 # All weights come from --load-from. There are no LiDAR points for the losses of coordinates and
 # depth.

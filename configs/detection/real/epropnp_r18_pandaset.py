@@ -8,40 +8,15 @@ HARDWARE  not trained yet
 RESULT    not trained yet
 """
 
-from epropnp_det.detection.data.pipelines import (
-    make_test_pipeline,
-    make_train_pipeline,
-    pandaset_split,
-)
+from epropnp_det.detection.data.pipelines import make_fine_tuning_data, pandaset_split
 
-_base_ = ["../synthetic/epropnp_r18_varied.py"]
+_base_ = ["./epropnp_r18_kitti.py"]
 data_root = "data/pandaset_002/"
-train_pipeline = make_train_pipeline(
+parts = {part: pandaset_split(data_root, part) for part in ("train", "val")}
+data = make_fine_tuning_data(
     {{_base_.class_names}},
-    scale=0.5,
-    window=(640, 512),
-    canonical_yaw=True,
+    parts,
     canonical={{_base_.canonical}},
     level_by="ego",
 )
-test_pipeline = make_test_pipeline(
-    {{_base_.class_names}},
-    scale=0.5,
-    canonical={{_base_.canonical}},
-    level_by="ego",
-)
-common = dict(type="NuScenesCameraDataset", _delete_=True)
-test = dict(common, pipeline=test_pipeline, test_mode=True, **pandaset_split(data_root, "val"))
-data = dict(
-    train=dict(common, pipeline=train_pipeline, **pandaset_split(data_root, "train")),
-    val=test,
-    test=test,
-)
-# All weights come from --load-from. There are no LiDAR points for the losses of coordinates and
-# depth.
-model = dict(backbone=dict(init_cfg=None), bbox_head=dict(losses=dict(coordinate=None, depth=None)))
-optimizer = dict(lr=2e-4)
-lr_config = dict(warmup_iters=50)
 runner = dict(max_iters=1500)
-checkpoint_config = dict(interval=500)
-evaluation = dict(interval=500, metric=["distance", "iou"])

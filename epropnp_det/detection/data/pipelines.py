@@ -229,6 +229,33 @@ def kitti_split(root: str, split: str) -> Settings:
     return dict(data_root=root, ann_file=f"{root}kitti_mono3d.json", file_numbers=numbers)
 
 
+def make_fine_tuning_data(
+    class_names: Sequence[str],
+    parts: dict[str, Settings],
+    *,
+    canonical: Settings,
+    level_by: str | None = None,
+    normalize: Settings = NORMALIZE,
+    fcos3d: bool = False,
+) -> Settings:
+    """The `data` of a config that trains on windows of real images and tests on whole ones.
+
+    Args:
+        class_names: in the order of the labels.
+        parts: annotation files of "train" and "val", such as those of `kitti_split`.
+        canonical, level_by, normalize, fcos3d: as of `make_train_pipeline`.
+    """
+    shared: Settings = dict(
+        scale=0.5, canonical=canonical, level_by=level_by, normalize=normalize, fcos3d=fcos3d
+    )
+    train = make_train_pipeline(class_names, window=(640, 512), canonical_yaw=True, **shared)
+    # Replaces the dataset of the base.
+    common = dict(type="NuScenesCameraDataset", _delete_=True)
+    test = dict(common, pipeline=make_test_pipeline(class_names, **shared), test_mode=True)
+    test.update(parts["val"])
+    return dict(train=dict(common, pipeline=train, **parts["train"]), val=test, test=test)
+
+
 def synthetic_training_sets(**settings: Any) -> list[Settings]:
     """A dataset for each of the synthetic databases, all with the same other settings."""
     return [dict(mini_split(root, "train"), **settings) for root in SYNTHETIC_ROOTS]
