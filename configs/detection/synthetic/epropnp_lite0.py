@@ -10,6 +10,8 @@ RESULT    not trained yet
 
 from epropnp_det.detection.data.pipelines import (
     NORMALIZE_LITE,
+    RANDOM_CAMERA,
+    WINDOWS,
     join_synthetic_training_sets,
     make_test_pipeline,
     make_train_pipeline,
@@ -18,13 +20,11 @@ from epropnp_det.detection.data.pipelines import (
 _base_ = ["./epropnp_r18_varied.py", "../../_base_/models/lite0_backbone.py"]
 train_pipeline = make_train_pipeline(
     {{_base_.class_names}},
-    scale=0.5,
-    window=(640, 512),
-    canonical_yaw=True,
+    **WINDOWS,
     lidar=True,
     normalize=NORMALIZE_LITE,
     canonical={{_base_.canonical}},
-    random_camera=dict(focal_scale=(0.7, 1.4), pitch=5.0, roll=3.0, identity=0.5),
+    random_camera=RANDOM_CAMERA,
 )
 test_pipeline = make_test_pipeline(
     {{_base_.class_names}}, scale=0.5, normalize=NORMALIZE_LITE, canonical={{_base_.canonical}}

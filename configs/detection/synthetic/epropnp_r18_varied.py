@@ -12,14 +12,16 @@ RESULT    NDS 0.4677, mAP 0.3897, mAOE 0.272 on the two held-out scenes
           (docs/experiments/results.md)
 """
 
-from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, make_train_pipeline
+from epropnp_det.detection.data.pipelines import (
+    WINDOWS,
+    join_synthetic_training_sets,
+    make_train_pipeline,
+)
 
 _base_ = ["./auxiliary/all.py"]
 train_pipeline = make_train_pipeline(
     {{_base_.class_names}},
-    scale=0.5,
-    window=(640, 512),
-    canonical_yaw=True,
+    **WINDOWS,
     lidar=True,
     canonical={{_base_.canonical}},
 )

@@ -7,14 +7,16 @@ RESULT    NDS 0.2281, mAP 0.0924, mAOE 0.655 on the two held-out scenes
           (docs/experiments/results.md)
 """
 
-from epropnp_det.detection.data.pipelines import join_synthetic_training_sets, make_train_pipeline
+from epropnp_det.detection.data.pipelines import (
+    WINDOWS,
+    join_synthetic_training_sets,
+    make_train_pipeline,
+)
 
 _base_ = ["./fcos3d_r18_synthetic.py"]
 train_pipeline = make_train_pipeline(
     {{_base_.class_names}},
-    scale=0.5,
-    window=(640, 512),
-    canonical_yaw=True,
+    **WINDOWS,
     fcos3d=True,
     canonical={{_base_.canonical}},
 )

@@ -67,6 +67,11 @@ FCOS3D_GROUND_TRUTH = (
     "attr_labels",
 )
 
+# Arguments of `make_train_pipeline` for windows around objects, at half size.
+WINDOWS: Settings = dict(scale=0.5, window=(640, 512), canonical_yaw=True)
+# Half of the windows keep their own camera.
+RANDOM_CAMERA: Settings = dict(focal_scale=(0.7, 1.4), pitch=5.0, roll=3.0, identity=0.5)
+
 # The synthetic training data of the comparison: one database of preset `full`, twenty of `varied`.
 SYNTHETIC_ROOTS = ("data/synthetic/", *(f"data/varied/{seed}/" for seed in range(1, 21)))
 
@@ -246,12 +251,13 @@ def make_fine_tuning_data(
         canonical, level_by, normalize, fcos3d: as of `make_train_pipeline`.
     """
     shared: Settings = dict(
-        scale=0.5, canonical=canonical, level_by=level_by, normalize=normalize, fcos3d=fcos3d
+        canonical=canonical, level_by=level_by, normalize=normalize, fcos3d=fcos3d
     )
-    train = make_train_pipeline(class_names, window=(640, 512), canonical_yaw=True, **shared)
+    train = make_train_pipeline(class_names, **WINDOWS, **shared)
     # Replaces the dataset of the base.
     common = dict(type="NuScenesCameraDataset", _delete_=True)
-    test = dict(common, pipeline=make_test_pipeline(class_names, **shared), test_mode=True)
+    test_pipeline = make_test_pipeline(class_names, scale=WINDOWS["scale"], **shared)
+    test = dict(common, pipeline=test_pipeline, test_mode=True)
     test.update(parts["val"])
     return dict(train=dict(common, pipeline=train, **parts["train"]), val=test, test=test)
 
