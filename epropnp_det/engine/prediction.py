@@ -6,6 +6,7 @@ from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it rec
 
 # isort: split
 import functools
+import os
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from tqdm import tqdm
 
 from epropnp_det.compat import DISTRIBUTED_TIMEOUT
 
+from .worker_processes import end_with
 from .wrapping import to_device
 
 
@@ -58,6 +60,7 @@ def _loader(dataset: Any, indices: range, workers: int) -> DataLoader:
         collate_fn=functools.partial(collate, samples_per_gpu=1),
         # Otherwise a seed for the workers is drawn from the global generator.
         generator=torch.Generator(),
+        worker_init_fn=functools.partial(end_with, os.getpid()),
     )
 
 

@@ -10,6 +10,7 @@ import copy
 import functools
 import inspect
 import logging
+import os
 import time
 import traceback
 from collections.abc import Iterator
@@ -23,9 +24,7 @@ from mmcv.parallel import collate
 from mmcv.runner import (
     BaseModule,
     BaseRunner,
-    DistSamplerSeedHook,
     EpochBasedRunner,
-    IterBasedRunner,
     OptimizerHook,
     build_optimizer,
     build_runner,
@@ -33,13 +32,12 @@ from mmcv.runner import (
 )
 from mmcv.utils import get_logger
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
-from torch.utils.data.distributed import DistributedSampler
+from torch.utils.data import DataLoader
 
 from epropnp_det import __version__
 from epropnp_det.errors import UserError
 
-from .checkpoint import latest_checkpoint, load_matching_weights, load_weights
+from .checkpoint import latest_checkpoint, load_matching_weights
 from .config import (
     CONFIG_FAULTS,
     build_dataset,
@@ -49,10 +47,14 @@ from .config import (
     require_keys,
 )
 from .config_keys import check_training_numbers
+from .data_order import DataOrder, SeededSamples
 from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
 from .hooks.evaluation import ChecksEvaluation, EvaluationHook
 from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
+from .hooks.progress import ProgressHook
+from .resuming import DataPlan, resume
 from .seeding import seed_everything
+from .worker_processes import end_with
 from .wrapping import wrap_model
 
 _NEEDED_KEYS = (
@@ -121,14 +123,20 @@ def train(config: Config, options: TrainingOptions) -> None:
     model.CLASSES = dataset.CLASSES
     wrapped = wrap_model(model, options.device, config.find_unused_parameters)
     runner = _build_runner(wrapped, config, options, logger, timestamp)
+    rank, processes = get_dist_info()
+    samples = config.data.samples_per_gpu
+    place = _load_start(
+        runner, start, options, DataPlan(len(dataset), processes, samples, options.seed)
+    )
+    order = DataOrder(len(dataset), options.seed, rank, processes, *place)
+    generator = torch.Generator(options.device)
+    # Before the hooks of the config: the learning rate may depend on the epoch.
+    progress = ProgressHook(order, samples, generator, options.seed)
+    runner.register_hook(progress, priority="VERY_HIGH")
     _register_hooks(runner, config, validation)
-    _load_start(runner, start, options)
-    seed = _seed_of_run(runner, options)
-    # A resumed run of counted steps begins an epoch: in another order, lest it repeats the images.
-    order = options.seed + (runner.iter if isinstance(runner, IterBasedRunner) else 0)
-    loader = _train_loader(dataset, config, order, torch.Generator().manual_seed(seed))
+    loader = _train_loader(SeededSamples(dataset, options.seed), config, order)
     with first_step_in_one_line(runner, config, options.work_dir / f"{timestamp}.traceback.txt"):
-        runner.run([loader], [("train", 1)], **_step_arguments(model, options.device, seed))
+        runner.run([loader], [("train", 1)], **_step_arguments(model, generator))
 
 
 @contextlib.contextmanager
@@ -197,34 +205,17 @@ def _find_start(options: TrainingOptions) -> Path | None:
     return latest_checkpoint(options.work_dir) if options.resume else None
 
 
-def _seed_of_run(runner: BaseRunner, options: TrainingOptions) -> int:
-    """The seed of this process. A resumed training has another, lest it repeats the numbers of its
-    first epoch.
-    """
-    return options.seed + runner.iter + get_dist_info()[0]
-
-
-def _step_arguments(model: nn.Module, device: torch.device, seed: int) -> dict[str, Any]:
+def _step_arguments(model: nn.Module, generator: torch.Generator) -> dict[str, Any]:
     """The `generator` of a training step, for models that take one; others, such as those of
     mmdet3d, draw from torch's global generator.
     """
     train_step: Any = model.train_step
-    if "generator" not in inspect.signature(train_step).parameters:
-        return {}
-    return dict(generator=torch.Generator(device).manual_seed(seed))
+    takes_one = "generator" in inspect.signature(train_step).parameters
+    return dict(generator=generator) if takes_one else {}
 
 
-def _train_loader(
-    dataset: Dataset, config: Config, seed: int, generator: torch.Generator
-) -> DataLoader:
-    """Batches in another order every epoch, each image once per epoch; with several processes each
-    has its share of the images.
-
-    Args:
-        seed: determines the order, the same in all processes.
-        generator: draws the seeds of the processes that load images.
-    """
-    rank, world_size = get_dist_info()
+def _train_loader(dataset: SeededSamples, config: Config, order: DataOrder) -> DataLoader:
+    """Batches in the given order."""
     workers = config.data.workers_per_gpu
     samples = config.data.samples_per_gpu
     # mmdet's loader seeds its workers with the same numbers in every epoch, which repeats all
@@ -232,10 +223,10 @@ def _train_loader(
     return DataLoader(
         dataset,
         batch_size=samples,
-        sampler=DistributedSampler(dataset, world_size, rank, shuffle=True, seed=seed),
+        sampler=order,
         num_workers=workers,
         collate_fn=functools.partial(collate, samples_per_gpu=samples),
-        generator=generator,
+        worker_init_fn=functools.partial(end_with, os.getpid()),
         persistent_workers=workers > 0,
         pin_memory=torch.cuda.is_available(),
     )
@@ -302,8 +293,6 @@ def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: An
         settings.get("momentum_config"),
         custom_hooks_config=settings.get("custom_hooks"),
     )
-    if isinstance(runner, EpochBasedRunner):  # IterBasedRunner sets the sampler's epoch itself
-        runner.register_hook(DistSamplerSeedHook())
     if validation is not None:
         settings.evaluation.setdefault("by_epoch", isinstance(runner, EpochBasedRunner))
         hook = EvaluationHook(validation, config.data.workers_per_gpu, **settings.evaluation)
@@ -326,42 +315,17 @@ def _validation_set(config: Config) -> Any:
     return dataset
 
 
-def _load_start(runner: BaseRunner, start: Path | None, options: TrainingOptions) -> None:
+def _load_start(
+    runner: BaseRunner, start: Path | None, options: TrainingOptions, plan: DataPlan
+) -> tuple[int, int]:
+    """Loads what the training starts from; returns epoch and position of its first step."""
     if start is not None:
-        resume(runner, start)
-        seed_everything(_seed_of_run(runner, options), options.deterministic)
-    elif options.load_from is not None:
+        return resume(runner, start, plan)
+    if options.load_from is not None:
         match = load_matching_weights(runner.model.module, options.load_from)
         runner.logger.info(
             "weights from %s: %d keys match; %s", options.load_from, match.matched, match
         )
     elif options.resume:
         runner.logger.info("no checkpoint in %s yet: starting from the beginning", options.work_dir)
-
-
-def resume(runner: BaseRunner, path: Path) -> None:
-    """Loads weights, optimizer and progress from a checkpoint of the same training.
-
-    mmcv's own `resume` is not used: it runs the text of the config in the checkpoint as Python, and
-    counts one iteration twice in an iteration-based training.
-
-    Raises:
-        UserError: the checkpoint does not fit or holds no progress.
-    """
-    checkpoint = load_weights(runner.model.module, path)
-    if "optimizer" not in checkpoint or not {"epoch", "iter"} <= checkpoint.get("meta", {}).keys():
-        raise UserError(
-            f"checkpoint {path} holds weights only, no progress to resume; use --load-from to "
-            "start "
-            "from its weights"
-        )
-    try:
-        runner.optimizer.load_state_dict(checkpoint["optimizer"])
-    except ValueError as error:
-        raise UserError(f"checkpoint {path} was written with another optimizer: {error}") from error
-    meta = checkpoint["meta"]
-    runner._epoch = meta["epoch"]
-    runner._iter = meta["iter"] + isinstance(runner, IterBasedRunner)
-    runner._inner_iter = runner._iter if isinstance(runner, IterBasedRunner) else 0
-    runner.meta.setdefault("hook_msgs", {}).update(meta.get("hook_msgs", {}))
-    runner.logger.info("resumed %s at epoch %d, iteration %d", path, runner.epoch, runner.iter)
+    return 0, 0

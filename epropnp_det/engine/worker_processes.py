@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.pool import Pool
 from typing import Any
 
 from epropnp_det.errors import UserError
@@ -25,6 +26,21 @@ _function: Callable[[Any], Any]  # of a worker
 def available_processes() -> int:
     """Number of cores that this process may use."""
     return len(os.sched_getaffinity(0))
+
+
+def spawned_pool(processes: int) -> Pool:
+    """Processes that share no threads with this one, for rendering: Embree and OpenCV start
+    threads, which a forked process lacks. They end with this process.
+    """
+    context = multiprocessing.get_context("spawn")
+    return context.Pool(processes, initializer=_start_spawned, initargs=(os.getpid(),))
+
+
+def _start_spawned(parent: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    end_with(parent)
 
 
 def results_of(
@@ -74,10 +90,20 @@ def _start_worker(function: Callable[[Any], Any], parent: int) -> None:
     global _function
     _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends the workers after Ctrl-C
-    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with(parent)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int, _worker: int = 0) -> None:
+    """Lets this process end soon after its parent, even if that is killed.
+
+    Args:
+        parent: number of the process that started this one.
+        _worker: what a `DataLoader` hands to its `worker_init_fn`.
+    """
+    threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: int) -> None:
     """Ends this process soon after its parent, which may have been killed and then cannot do it."""
     while os.getppid() == parent:
         time.sleep(_SECONDS_BETWEEN_CHECKS)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
+from epropnp_det.engine.worker_processes import spawned_pool
 from epropnp_det.errors import UserError
 
 from .labels import Seen
@@ -97,15 +97,11 @@ def _of_scene(scene: str, jobs: list[Job], seen: list[dict[int, Seen]]) -> Sight
 
 @contextmanager
 def _mapper(processes: int) -> Iterator:
-    """A `map` that keeps the order. The processes are spawned, because Embree and OpenCV start
-    threads, which a forked process lacks.
-    """
+    """A `map` that keeps the order."""
     if processes == 1:
         yield map
         return
-    with multiprocessing.get_context("spawn").Pool(
-        processes, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
+    with spawned_pool(processes) as pool:
         yield pool.imap
 
 

@@ -51,17 +51,17 @@ def test_a_config_without_evaluation_loads_no_validation_set(evaluation: dict | 
     assert training._validation_set(config) is None
 
 
-def test_the_random_numbers_of_a_step_follow_from_the_seed() -> None:
+def test_a_model_with_a_generator_draws_from_it() -> None:
     model = ModelWithGenerator()
     first, again, other = (
-        model.train_step({}, None, **training._step_arguments(model, CPU, seed))["loss"]
-        for seed in (3, 3, 4)
+        model.train_step({}, None, **training._step_arguments(model, generator))["loss"]
+        for generator in (torch.Generator().manual_seed(seed) for seed in (3, 3, 4))
     )
     assert first == again != other
 
 
 def test_a_model_without_a_generator_is_called_without_one() -> None:
-    assert training._step_arguments(Model(), CPU, 3) == {}
+    assert training._step_arguments(Model(), torch.Generator()) == {}
 
 
 def test_a_hook_that_does_not_take_its_settings_is_named(tmp_path: Path) -> None:

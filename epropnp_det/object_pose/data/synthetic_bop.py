@@ -8,7 +8,6 @@ JSON files once all its images are there.
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 import shutil
 import zlib
@@ -24,6 +23,7 @@ import numpy as np
 from tqdm import tqdm
 
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.worker_processes import spawned_pool
 from epropnp_det.errors import UserError
 
 from .bop_dataset import CAMERA_FILE, HALF_PIXEL, LEAST_VISIBLE, TARGETS_FILE
@@ -275,12 +275,9 @@ def _renderer(root: Path) -> Renderer:
 
 @contextmanager
 def _mapper(processes: int) -> Iterator:
-    """A `map`. Embree and OpenCV start threads, which a forked process would lack: processes are
-    spawned.
-    """
+    """A `map` in any order."""
     if processes == 1:
         yield map
         return
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with spawned_pool(processes) as pool:
         yield pool.imap_unordered
