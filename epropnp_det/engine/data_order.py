@@ -80,7 +80,7 @@ class SeededSamples(Dataset):
 
     Args:
         dataset: takes the index of a sample.
-        seed: of all draws.
+        seed: determines all draws.
     """
 
     def __init__(self, dataset: Any, seed: int):

@@ -1,4 +1,4 @@
-"""Goes on with a training from one of its checkpoints, exactly where that is possible."""
+"""Resumes a training from one of its checkpoints, exactly where that is possible."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _NAMES = dict(
 
 @dataclass(frozen=True)
 class DataPlan:
-    """What determines the order of the data, beside the place in it.
+    """All that determines the order of the data, except the place in it.
 
     Args:
         images: number of samples of the dataset.
         processes: number of processes that train together.
         samples_per_gpu: samples of a step in each process.
-        seed: of the training.
+        seed: that of the training.
     """
 
     images: int
@@ -58,7 +58,7 @@ class DataPlan:
 def resume(runner: BaseRunner, path: Path, plan: DataPlan) -> tuple[int, int]:
     """Loads weights, optimizer and progress from a checkpoint of the same training.
 
-    The log has a line where the training does not go on as it would have without an interruption:
+    The log has a line where the training does not continue as it would have without an interruption:
     with another number of processes, for example.
 
     mmcv's own `resume` is not used: it runs the text of the config in the checkpoint as Python, and
@@ -103,7 +103,7 @@ def _place(runner: BaseRunner, path: Path, progress: Any, plan: DataPlan) -> tup
     changes = plan.differences(progress)
     if changes:
         runner.logger.warning(
-            "the training goes on, but not as it would have without the interruption (%s): the "
+            "the training continues, but not as it would have without the interruption (%s): the "
             "random numbers, the order of sums or the images of a step are others",
             changes,
         )

@@ -31,7 +31,7 @@ def seed_from(*key: int) -> int:
 @contextmanager
 def draws_of(*key: int) -> Iterator[None]:
     """Inside the context the random numbers of python, numpy and torch on the CPU follow from
-    `key`; after it they go on as if nothing had been drawn.
+    `key`; after it they continue as if nothing had been drawn.
     """
     seed = seed_from(*key)
     states = (random.getstate(), np.random.get_state(), torch.default_generator.get_state())

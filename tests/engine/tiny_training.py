@@ -120,7 +120,7 @@ def start(
 
     Args:
         options: changes of the config.
-        settings: `TrainingOptions` beside the device.
+        settings: fields of `TrainingOptions`, without the device.
     """
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -17,10 +17,10 @@ class ProgressHook(Hook):
     interrupted; no state of a generator has to be saved.
 
     Args:
-        order: of the data; this hook begins its epochs.
+        order: the order of the data; this hook begins its epochs.
         samples_per_gpu: samples of a step in each process.
         generator: that of the model's step.
-        seed: of the whole training.
+        seed: that of the whole training.
     """
 
     def __init__(
