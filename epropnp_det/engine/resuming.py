@@ -58,8 +58,8 @@ class DataPlan:
 def resume(runner: BaseRunner, path: Path, plan: DataPlan) -> tuple[int, int]:
     """Loads weights, optimizer and progress from a checkpoint of the same training.
 
-    The log has a line where the training does not continue as it would have without an interruption:
-    with another number of processes, for example.
+    Where the training cannot continue as it would have without an interruption, for example with
+    another number of processes, the log has a line.
 
     mmcv's own `resume` is not used: it runs the text of the config in the checkpoint as Python, and
     counts one iteration twice in an iteration-based training.
