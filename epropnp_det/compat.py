@@ -7,8 +7,10 @@ Importing this module applies all patches, once. It comes before the first `impo
 * torch >= 2.1 removed `_use_replicated_tensor_module`, which `MMDistributedDataParallel.forward`
   reads, and its `_get_stream` takes a device where mmcv passes a number.
   `MMDistributedDataParallel` also leaves data containers packed on a CPU.
-* `torch.load` runs code from the file unless `weights_only=True`: mmcv's loader of local files
-  passes it, whatever the default of torch is.
+* `torch.load` runs code from the file unless `weights_only=True`: all of mmcv's loaders of weights
+  pass it (files, URLs, names of model zoos), whatever the default of torch and of its hub is.
+* mmcv's readers of YAML and of pickles make any Python object: here they make plain values, and
+  arrays.
 * `Config` resolves a relative `_base_` against the path of a link, not of the file: the links to
   the former folders of the configs need the file.
 * mmcv's `init_dist` sets a CUDA device without a check: `init_distributed` uses gloo without a GPU.
@@ -26,13 +28,19 @@ import functools
 import importlib
 import logging
 import os
+import pickle
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 import torch.distributed as dist
+import yaml
+
+from epropnp_det.errors import UserError
+from epropnp_det.weight_files import load_plain_pickle, load_tensors
 
 # The newest mmcv that mmdet3d 1.0.0rc6 accepts.
 MMCV_VERSION_FOR_MMDET3D = "1.7.0"
@@ -65,6 +73,7 @@ def quiet_imports() -> Iterator[None]:
 
 with quiet_imports():
     import mmcv
+    from mmcv.fileio.handlers import pickle_handler, yaml_handler
     from mmcv.parallel import MMDistributedDataParallel
     from mmcv.parallel import _functions as copy_functions
     from mmcv.runner import CheckpointLoader
@@ -123,11 +132,50 @@ def _load_local_checkpoint(filename: str, map_location: Any = None) -> dict:
 
     Raises:
         FileNotFoundError: there is no such file.
+        UserError: the file has code, is truncated, or holds no weights.
     """
     filename = os.path.expanduser(filename)
     if not os.path.isfile(filename):
         raise FileNotFoundError(f"{filename} can not be found.")
-    return torch.load(filename, map_location=map_location, weights_only=True)
+    return load_tensors(
+        f"checkpoint {filename}",
+        lambda: torch.load(filename, map_location=map_location, weights_only=True),
+    )
+
+
+def _load_without_code(loader: Callable[..., Any]) -> Callable[..., dict]:
+    """A loader of weights of mmcv, of a URL for instance, that never runs code from what it
+    fetches."""
+
+    def load_fetched_weights(filename: str, map_location: Any = None, **settings: Any) -> dict:
+        def load() -> Any:
+            try:
+                with _weights_only():
+                    return loader(filename, map_location, **settings)
+            except (OSError, LookupError, ImportError) as error:
+                raise UserError(
+                    f"weights {filename} cannot be fetched: {type(error).__name__}: {error}; give "
+                    "the path of a file"
+                ) from error
+
+        return load_tensors(f"weights {filename}", load)
+
+    return load_fetched_weights
+
+
+@contextlib.contextmanager
+def _weights_only() -> Iterator[None]:
+    """`torch.load` passes `weights_only=True`, also where its caller passes False: torch's hub."""
+    original = torch.load
+
+    def load_weights_only(*arguments: Any, **settings: Any) -> Any:
+        return original(*arguments, **dict(settings, weights_only=True))
+
+    torch.load = load_weights_only
+    try:
+        yield
+    finally:
+        torch.load = original
 
 
 def init_distributed(launcher: str, device: str | None = None) -> torch.device:
@@ -183,7 +231,13 @@ def _lift_walls() -> None:
     MMDistributedDataParallel.val_step = _once(_unpack_on_cpu, MMDistributedDataParallel.val_step)
     copy_functions._get_stream = _copy_stream
     mmcv.Config._file2dict = staticmethod(_once(_resolve_links, mmcv.Config._file2dict))
+    for prefix, loader in CheckpointLoader._schemes.items():
+        CheckpointLoader._schemes[prefix] = _once(_load_without_code, loader)
     CheckpointLoader.register_scheme(prefixes="", loader=_load_local_checkpoint, force=True)
+    yaml_handler.Loader = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+    pickle_handler.pickle = SimpleNamespace(
+        load=load_plain_pickle, dump=pickle.dump, dumps=pickle.dumps
+    )
     import_mmdet3d()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import pickle
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from mmcv.runner import load_checkpoint
 from torch import Tensor, nn
 
 from epropnp_det import compat
+from epropnp_det.errors import UserError
 
 
 class Doubler(nn.Module):
@@ -111,7 +111,7 @@ def test_checkpoint_loader_of_mmcv_runs_no_code(tmp_path: Path) -> None:
     made = tmp_path / "made"
     torch.save(dict(state_dict=Doubler().state_dict(), extra=Touch(made)), tmp_path / "a.pth")
     made.unlink(missing_ok=True)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(UserError, match="holds Python code"):
         load_checkpoint(Doubler(), str(tmp_path / "a.pth"))
     assert not made.exists()
 

@@ -105,6 +105,7 @@ def draw(data: dict, args: argparse.Namespace, class_names: tuple[str, ...]) -> 
     from tqdm import tqdm
 
     from epropnp_det.detection.reports.pictures import picture
+    from epropnp_det.engine.confined_names import file_under
     from epropnp_det.engine.images import read_image
 
     try:
@@ -117,7 +118,7 @@ def draw(data: dict, args: argparse.Namespace, class_names: tuple[str, ...]) -> 
     images = [data["images"][index] for index in chosen]
     for image in tqdm(images, desc="drawing", unit="image", disable=None):
         drawn = picture(
-            read_image(str(args.data_root / image["file_name"])),
+            read_image(str(file_under(args.data_root, image["file_name"]))),
             np.array(image["cam_intrinsic"]),
             select_boxes(data, image, class_names),
             class_names,

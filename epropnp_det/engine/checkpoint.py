@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 import re
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from epropnp_det.errors import UserError
+from epropnp_det.weight_files import load_tensors
 
 _SHOWN = 3  # keys named in a message
 
@@ -98,15 +98,13 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     path = Path(path)
     if path.is_dir():
         raise UserError(f"checkpoint {path} is a folder; give a .pth file")
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"checkpoint {path} does not exist")
-    try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises a dozen types here, depending on the bytes
-        raise UserError(f"checkpoint {path} {_load_fault(error)}") from error
-    if not isinstance(checkpoint, dict) or not _is_state(state_dict_of(checkpoint)):
-        raise UserError(f"checkpoint {path} holds no model weights")
-    return checkpoint
+    if not path.is_file():
+        raise UserError(f"checkpoint {path} is a pipe or a device; give a .pth file")
+    return load_tensors(
+        f"checkpoint {path}", lambda: torch.load(path, map_location="cpu", weights_only=True)
+    )
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
@@ -128,26 +126,6 @@ def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
         raise UserError(f"checkpoint {path} cannot be written: {error}") from error
     finally:
         aside.unlink(missing_ok=True)
-
-
-def _load_fault(error: Exception) -> str:
-    refused = re.search(
-        r"(?:Unsupported global: GLOBAL|Unsupported class|GLOBAL) (\S+)", str(error)
-    )
-    if isinstance(error, pickle.UnpicklingError) and refused:
-        return (
-            f"is refused: it holds Python code or objects ({refused.group(1)}); only tensors and "
-            "plain values are loaded"
-        )
-    return "is truncated or not a checkpoint written by torch"
-
-
-def _is_state(state: Any) -> bool:
-    return (
-        isinstance(state, dict)
-        and len(state) > 0
-        and all(isinstance(value, Tensor) for value in state.values())
-    )
 
 
 def state_dict_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:

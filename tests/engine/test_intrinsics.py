@@ -72,7 +72,7 @@ def test_bad_file(content: str, tmp_path: Path) -> None:
 
 def test_binary_file(tmp_path: Path) -> None:
     (tmp_path / "k.png").write_bytes(b"\x89PNG\xff\xfe\x00")
-    with pytest.raises(UserError, match="cannot be read as text"):
+    with pytest.raises(UserError, match="is not text in UTF-8"):
         parse_intrinsics(tmp_path / "k.png")
 
 

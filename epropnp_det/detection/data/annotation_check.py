@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.file_checks import Fault
 from epropnp_det.engine.images import whole_image_size
 from epropnp_det.engine.record_checks import shown
@@ -54,7 +55,7 @@ def find_faults(
     for index, image in enumerate(tqdm(data["images"], desc="images", unit="image", disable=None)):
         where = place("images", index, image)
         try:
-            sizes[image["file_name"]] = whole_image_size(Path(data_root, image["file_name"]))
+            sizes[image["file_name"]] = whole_image_size(file_under(data_root, image["file_name"]))
         except UserError as error:
             yield Fault("every image is there and can be read", where, str(error))
         yield from _image_faults(where, image, sizes.get(image["file_name"]))

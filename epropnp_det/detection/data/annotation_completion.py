@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import image_size
 from epropnp_det.errors import DataWarning, UserError
 
@@ -105,7 +106,7 @@ def _complete_image(image: Mapping[str, Any], data_root: str | Path | None) -> d
                 f"image {image['file_name']} has no width and height in the annotation file, and "
                 "without a data root it cannot be opened; add both keys"
             )
-        width, height = image_size(Path(data_root, image["file_name"]))
+        width, height = image_size(file_under(data_root, image["file_name"]))
         size = dict(width=width, height=height)
     index = image.get("id", image["file_name"])
     defaults = dict(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 from typing import Annotated, Any, NotRequired
 
 import numpy as np
 from pydantic import AfterValidator, Field, Strict, TypeAdapter
 from typing_extensions import TypedDict
 
+from epropnp_det.engine.confined_names import check_inside_root
 from epropnp_det.engine.file_checks import Fault
 from epropnp_det.engine.record_checks import (
     Coordinate,
@@ -28,28 +28,12 @@ from epropnp_det.engine.record_checks import (
     Triple,
     described,
 )
-from epropnp_det.errors import UserError
 
 SCHEMA_FILE = "annotation_file.schema.json"
 MIN_DEPTH = 1e-3  # m
 MAX_DISTANCE = 1e3  # m
 MAX_SPEED = 150.0  # m/s
 _ROTATION_ROUNDING = 1e-3
-
-
-def check_inside_root(name: str) -> str:
-    """The file name itself.
-
-    Raises:
-        UserError: it is absolute, climbs out of the data root, or has unprintable characters.
-    """
-    parts = PurePosixPath(name.replace("\\", "/"))
-    if not name or not name.isprintable() or parts.is_absolute() or ".." in parts.parts:
-        raise UserError(
-            f"file name {name!r} leaves the data root; names must be printable, relative to it and "
-            "free of '..'"
-        )
-    return name
 
 
 def _camera_matrix(rows: tuple) -> tuple:

@@ -17,6 +17,7 @@ from nuscenes import NuScenes
 from tqdm import tqdm
 
 from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.engine.confined_names import check_one_name, file_under
 from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
 
@@ -43,6 +44,15 @@ class StoredPoints:
     # frame
     x3d: np.ndarray
     instance: np.ndarray  # (k,) text, instance token of each object
+
+
+def point_file(folder: str | Path, image_id: str | int) -> Path:
+    """The file of an image's points.
+
+    Raises:
+        UserError: the id cannot be the name of a file.
+    """
+    return Path(folder, f"{check_one_name(str(image_id))}.npz")
 
 
 def write_point_files(nusc: NuScenes, data: dict, folder: Path, workers: int) -> int:
@@ -98,7 +108,7 @@ def write_points_of_sample(
     Raises:
         UserError: the sweep is missing or truncated, or the folder cannot be written.
     """
-    missing = [image for image in images if not (folder / f"{image['id']}.npz").exists()]
+    missing = [image for image in images if not (point_file(folder, image["id"])).exists()]
     if not missing:
         return 0
     try:
@@ -112,7 +122,7 @@ def write_points_of_sample(
     for image in missing:
         boxes = [box for box in annotations if box["image_id"] == image["id"]]
         stored = points_of_image(points, image, boxes)
-        write_points(stored, folder / f"{image['id']}.npz", aside)
+        write_points(stored, point_file(folder, image["id"]), aside)
     return len(missing)
 
 
@@ -225,4 +235,4 @@ def _lidar(nusc: NuScenes, sample: str) -> tuple[Path, RigidTransform]:
         RigidTransform.from_quaternion(step["rotation"], step["translation"])
         for step in (ego, sensor)
     )
-    return Path(nusc.dataroot, record["filename"]), from_ego @ from_sensor
+    return file_under(nusc.dataroot, record["filename"]), from_ego @ from_sensor

@@ -45,7 +45,7 @@ class LoadLidarPoints:
                 "after LoadCameraAnnotations"
             )
         stored = lidar_files.read_points(
-            Path(results["img_prefix"] or "", self.folder, f"{info['id']}.npz")
+            lidar_files.point_file(Path(results["img_prefix"] or "", self.folder), info["id"])
         )
         x2d = pixels(stored, info["cam_intrinsic"], results["camera"])
         height, width = results["img_shape"][:2]

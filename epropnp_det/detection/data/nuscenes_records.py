@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from nuscenes import NuScenes
 from nuscenes.eval.detection.utils import category_to_detection_name
 from nuscenes.utils.data_classes import Box
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import image_size
 from epropnp_det.errors import UserError
 
@@ -198,7 +198,7 @@ def _size(nusc: NuScenes, record: dict) -> tuple[int, int]:
     """Width and height of an image, read from the file where the table does not have them."""
     if record.get("width") and record.get("height"):
         return record["width"], record["height"]
-    return image_size(Path(nusc.dataroot, record["filename"]))
+    return image_size(file_under(nusc.dataroot, record["filename"]))
 
 
 def _annotation_record(

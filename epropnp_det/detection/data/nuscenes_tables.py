@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, NotRequired
 
 from nuscenes import NuScenes
-from pydantic import Field, Strict, TypeAdapter
+from pydantic import AfterValidator, Field, Strict, TypeAdapter
 from typing_extensions import TypedDict
 
+from epropnp_det.engine.confined_names import check_one_name
 from epropnp_det.engine.file_checks import Fault, summarize
 from epropnp_det.engine.record_checks import (
     Count,
@@ -32,6 +33,11 @@ from .keyframe_database import KeyframeDatabase
 CAMERA_MODALITY = "camera"
 _KINDS_SHOWN = 5
 _Token = Annotated[Text, Field(min_length=1), described("token is a text")]
+_FileToken = Annotated[
+    Text,
+    AfterValidator(check_one_name),
+    described("token is a text that can be the name of a file: printable, and without slashes"),
+]
 _Name = Annotated[Text, described("name is a text")]
 _Rotation = Annotated[Quaternion, described("rotation is a unit quaternion w, x, y, z")]
 _Translation = Annotated[Triple, described("translation is 3 finite numbers, m")]
@@ -81,7 +87,7 @@ class _Sample(TypedDict):
 
 
 class _SampleData(TypedDict):
-    token: _Token
+    token: _FileToken
     sample_token: Annotated[Text, _reference("sample_token")]
     ego_pose_token: Annotated[Text, _reference("ego_pose_token")]
     calibrated_sensor_token: Annotated[Text, _reference("calibrated_sensor_token")]

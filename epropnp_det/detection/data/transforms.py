@@ -17,13 +17,13 @@ truth, where there is any:
 from __future__ import annotations
 
 import random
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from mmdet3d.datasets.builder import PIPELINES
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import read_image
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera
@@ -67,7 +67,8 @@ class LoadCameraImage:
         if "img" in results:
             image = results["img"]
         else:
-            filename = str(Path(results["img_prefix"] or "", info["filename"]))
+            root = results["img_prefix"]  # None or empty: the user's own path
+            filename = str(file_under(root, info["filename"]) if root else info["filename"])
             image = read_image(filename)
         height, width = image.shape[:2]
         if "width" in info and (info["width"], info["height"]) != (width, height):

@@ -11,7 +11,6 @@ import copy
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import torch
 from mmcv import Config
 from torch import Tensor, nn
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import read_image
 from epropnp_det.engine.lens import Lens
 from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
@@ -163,7 +163,7 @@ def see_image(
         models: by name; they detect with the seed `index`.
     """
     info = dataset.data_infos[index]
-    pixels = read_image(Path(dataset.img_prefix, info["filename"]))
+    pixels = read_image(file_under(dataset.img_prefix, info["filename"]))
     matrix = np.array(info["cam_intrinsic"])
     size = (pixels.shape[1], pixels.shape[0])
     truth = dataset.get_visible_boxes(index)

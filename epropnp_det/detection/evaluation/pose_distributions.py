@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import read_image
 from epropnp_det.pnp import Camera
 
@@ -63,7 +63,7 @@ def predict_distributions(
     chosen = range(len(dataset)) if indices is None else indices
     for index in tqdm(chosen, desc="predicting", unit="image"):
         info = dataset.data_infos[index]
-        pixels = read_image(str(Path(dataset.img_prefix, info["filename"])))
+        pixels = read_image(str(file_under(dataset.img_prefix, info["filename"])))
         matrix = np.array(info["cam_intrinsic"])
         found = detect(model, pixels, matrix, seed=index, mc_samples=settings.mc_samples)
         found = found[found.require("score") >= settings.score_threshold]

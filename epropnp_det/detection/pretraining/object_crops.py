@@ -15,6 +15,7 @@ from mmdet3d.datasets.builder import DATASETS
 from torch.utils.data import Dataset
 from tqdm import tqdm
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import read_image
 from epropnp_det.errors import UserError
 
@@ -186,7 +187,7 @@ def _cut_squares(
     """(n, side, side, 3) uint8 BGR squares around the boxes, in their order."""
     crops = []
     for image, group in tqdm(records, desc=f"objects of {root}", unit="image"):
-        pixels = read_image(str(root / image["file_name"]))
+        pixels = read_image(str(file_under(root, image["file_name"])))
         crops += [square_around(pixels, record["bbox"], context, side) for record in group]
     return np.stack(crops)
 

@@ -15,6 +15,7 @@ from epropnp_det.drawing import background
 from epropnp_det.drawing.birdseye import draw_birdseye
 from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.layout import side_by_side
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import read_image
 
 from ..boxes import Boxes3D, corners
@@ -116,7 +117,7 @@ def draw_dataset(
     for index, found in enumerate(tqdm(results, desc="drawing", unit="image")):
         info = dataset.data_infos[index]
         drawn = picture(
-            read_image(str(Path(dataset.img_prefix, info["filename"]))),
+            read_image(str(file_under(dataset.img_prefix, info["filename"]))),
             np.array(info["cam_intrinsic"]),
             found[found.score >= score_threshold],
             dataset.CLASSES,

@@ -16,7 +16,7 @@ from epropnp_det.errors import UserError
 from ..images import image_size
 from .annotated import annotated_cameras, camera_of_annotated_image
 from .cameras import NamedCamera, camera_of_name, choose_camera
-from .content import parse_json, parse_yaml, read_text
+from .content import parse, read_text
 from .kitti import is_kitti_calibration, kitti_cameras
 from .mappings import cameras_of_mapping
 from .value import EXPECTED, Intrinsics, camera_matrix
@@ -121,9 +121,11 @@ def _cameras_of_file(path: str) -> dict[str, list[NamedCamera]]:
     """The cameras of an annotation file by file name of the image; those of another file under
     `ANY_IMAGE`.
     """
-    if not Path(path).is_file():
-        raise UserError(f"intrinsics file {path} is no regular file")
-    return _cameras_of_version(path, Path(path).stat().st_mtime_ns)
+    try:
+        changed = Path(path).stat().st_mtime_ns
+    except OSError as error:
+        raise UserError(f"intrinsics file {path} cannot be read: {error.strerror}") from error
+    return _cameras_of_version(path, changed)
 
 
 @functools.lru_cache(maxsize=256)
@@ -149,11 +151,11 @@ def _cameras_of_version(path: str, modified: int) -> dict[str, list[NamedCamera]
 def _parse(text: str, where: str) -> Any:
     """JSON, numbers or YAML."""
     if text.lstrip()[:1] in ("{", "["):
-        return parse_json(text, where)
+        return parse(text, where, is_json=True)
     try:
         return _numbers(text, where)
     except UserError:
-        return parse_yaml(text, where)
+        return parse(text, where, is_json=False)
 
 
 def _numbers(text: str, fault: str) -> list[float]:

@@ -246,3 +246,17 @@ def test_any_value_in_the_tables_is_converted_or_refused(
                 with contextlib.suppress(UserError):
                     convert(change)
                 shutil.rmtree(tmp_path / "data" / VERSION)
+
+
+@pytest.mark.parametrize("token", ["../../escaped", "/tmp/escaped", "a/b", "..", "a\0b"])
+def test_a_token_writes_nothing_outside_its_folder(
+    convert: Callable[..., dict], tmp_path: Path, token: str
+):
+    def rename(tables: Tables) -> None:
+        tables["sample_data"][0]["token"] = token
+
+    before = {path for path in tmp_path.rglob("*") if "data" not in path.parts}
+    with pytest.raises(UserError, match=r"token is a text that can be the name of a file"):
+        convert(rename, out=tmp_path / "data" / "deep" / "out", lidar=True)
+    assert {path for path in tmp_path.rglob("*") if "data" not in path.parts} == before
+    assert not list(tmp_path.rglob("*escaped*"))
