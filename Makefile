@@ -1,10 +1,11 @@
 # make help lists the commands. Each makes the environment first where it is absent or older than what it is made from.
 .DEFAULT_GOAL := help
-.PHONY: help env quickstart test test-layer layer-env docs-env check docs package doctor bench clean
+.PHONY: help env browser quickstart test test-layer layer-env docs-env check docs package doctor bench clean
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 WORKERS ?= 2
+SUDO := $(if $(filter-out 0,$(shell id -u)),sudo)
 STAMP := $(VENV)/.complete
 SOURCES := $(wildcard requirements/*.txt) $(wildcard epropnp_det/pnp/ops/cpu/*.?pp) setup.py pyproject.toml tools/make_env.sh
 
@@ -23,6 +24,11 @@ env: $(STAMP)    ## make .venv with the whole stack (12 minutes the first time, 
 
 $(STAMP): $(SOURCES)
 	bash tools/make_env.sh $(VENV)
+
+# Debian's Chromium, unless there is one: the test of the report clicks in it.
+browser:    ## install Chromium for the test of the report (apt-get; needs root or sudo)
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
+	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
 
 quickstart: $(STAMP)    ## the whole path on synthetic data in a few minutes: training, score, submission, page of pictures
 	VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(VENV))/bin:$$PATH" tools/quickstart.sh

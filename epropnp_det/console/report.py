@@ -1,17 +1,25 @@
-"""`epropnp report`: writes one HTML page about a checkpoint, with 3D boxes on images, the scene
-from above with pose samples, and distributions of headings.
+"""`epropnp report`: writes one HTML page about a checkpoint: a table by class, curves, calibration,
+and every object with its errors, points and distributions.
 
-The images are spread evenly over the config's test set. Visible ground-truth boxes are dashed. The
-page contains its pictures.
+The images are spread evenly over the config's test set. The page filters by class and score, sorts
+by error, and opens objects close up. It is a single file of less than 30 MB.
 """
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from epropnp_det.engine.command_line import add_config_arguments
 from epropnp_det.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from epropnp_det.detection.evaluation.reliability import ObjectHpdLevels
+    from epropnp_det.drawing.html_page import Page
 
 EXAMPLES = r"""examples:
   epropnp report configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth report.html \
@@ -32,7 +40,16 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="shown of the test set (default: %(default)s)",
     )
     parser.add_argument(
-        "--score-thr", type=float, default=0.2, help="of the boxes (default: %(default)s)"
+        "--score-thr",
+        type=float,
+        default=0.2,
+        help="where the slider of the page starts (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--min-score",
+        type=float,
+        default=0.1,
+        help="detections below are left out of the page, not of its metrics (default: %(default)s)",
     )
     parser.add_argument(
         "--mc-samples",
@@ -64,43 +81,61 @@ def run(args: argparse.Namespace) -> None:
     if args.images < 1:
         raise UserError(f"--images is {args.images}; it takes at least one")
     # Slow to import: not before --help and wrong arguments are dealt with.
-    import numpy as np
-
-    from epropnp_det.detection.evaluation.pose_distributions import (
-        DistributionSettings,
-        predict_distributions,
-    )
-    from epropnp_det.detection.reports.panels import image_panel, load_metrics
-    from epropnp_det.drawing.html_page import Page, write_page
+    from epropnp_det.detection.reports.metrics_file import load_metrics
+    from epropnp_det.drawing.html_page import write_page
     from epropnp_det.engine.command_line import model_and_dataset
 
     numbers = () if args.metrics is None else load_metrics(args.metrics)
+    commands = _lines(args.commands)
     model, dataset = model_and_dataset(args)
-    indices = np.unique(np.linspace(0, len(dataset) - 1, args.images).round().astype(int)).tolist()
-    settings = DistributionSettings(args.mc_samples, args.score_thr)
-    images = tuple(
-        image_panel(result, dataset.CLASSES)
-        for result in predict_distributions(model, dataset, settings, indices)
-    )
-    lead = (
-        f"{len(images)} of the {len(dataset)} test images of {args.config}, predicted by "
-        f"{args.checkpoint}. For every object the model "
-        "finds a distribution of poses, not one pose alone: how far away it may be, and where it "
-        "may be heading."
-    )
-    page = Page(
-        "Objects and how certain they are",
-        lead,
-        images,
-        dataset.CLASSES,
-        numbers,
-        _lines(args.commands),
-    )
+    page = replace(make_page(args, model, dataset), numbers=numbers, commands=commands)
     args.page.parent.mkdir(parents=True, exist_ok=True)
     write_page(args.page, page)
     if numbers:
         print("  ".join(f"{number.name} {number.value}" for number in numbers))
-    print(f"page: {args.page}")
+    print(f"page: {args.page}, {args.page.stat().st_size / 1e6:.1f} MB")
+
+
+def make_page(args: argparse.Namespace, model: nn.Module, dataset: Any) -> Page:
+    """Predicts the images and collects the content of the page."""
+    import numpy as np
+
+    from epropnp_det.detection.evaluation.camera_metrics import box_tables
+    from epropnp_det.detection.evaluation.pose_distributions import (
+        DistributionSettings,
+        predict_distributions,
+    )
+    from epropnp_det.detection.evaluation.reliability import hpd_levels
+    from epropnp_det.detection.reports import page_content
+    from epropnp_det.drawing.html_page import Page
+
+    indices = np.unique(np.linspace(0, len(dataset) - 1, args.images).round().astype(int)).tolist()
+    least_score = min(args.min_score, args.score_thr)
+    settings = page_content.ImageSettings.for_images(len(indices), least_score)
+    distributions = DistributionSettings(args.mc_samples, score_threshold=0.0)
+    images = []
+    boxes = []
+    levels: list[ObjectHpdLevels] = []
+    for result in predict_distributions(model, dataset, distributions, indices):
+        images.append(page_content.shown_image(result, dataset.class_set, settings))
+        boxes.append(page_content.without_samples(result.detections))
+        levels += hpd_levels(result.above(args.score_thr))
+    truth = [dataset.get_counted_boxes(index) for index in indices]
+    records = [dataset.data_infos[index] for index in indices]
+    tables = box_tables(boxes, truth, records, dataset.metrics)
+    title = f"all detections with a true box and a score of at least {args.score_thr:g}"
+    return Page(
+        title="Objects and how certain they are",
+        lead=f"{len(images)} of the {len(dataset)} test images of {args.config}, predicted by "
+        f"{args.checkpoint}. For every object the model predicts a distribution of poses: how far "
+        "away it may be, and where it may be heading.",
+        class_names=tuple(dataset.CLASSES),
+        images=tuple(images),
+        score=args.score_thr,
+        least_score=least_score,
+        classes=page_content.class_results(*tables, dataset.class_set, dataset.metrics.distance),
+        coverage=(page_content.region_coverage(title, levels),) if levels else (),
+    )
 
 
 def _lines(path: Path | None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import torch
 from mmdet3d.core.bbox import CameraInstance3DBoxes
 from torch import Tensor
 
-from epropnp_det.pnp import Camera, YawPose
+from epropnp_det.pnp import Camera, Correspondences, YawPose
 
 from .level_frame import FrameChange
 from .structures.tensor_record import TensorRecord
@@ -51,6 +51,8 @@ class Boxes3D(TensorRecord):
         sample_weight: (n, S), each row sums to one; NaN where a distribution is degenerate.
         level_rotation: (n, 3, 3) of detections of a tilted camera, from its frame to its level
             frame; None for a level camera.
+        points: (n, P) of detections with samples: x3d in the object frame [m], x2d [px], w2d
+            [1/px]. `inference.detect` gives x2d in the given image, without lens distortion.
     """
 
     pose: Tensor
@@ -63,6 +65,7 @@ class Boxes3D(TensorRecord):
     sample_pose: Tensor | None = None
     sample_weight: Tensor | None = None
     level_rotation: Tensor | None = None
+    points: Correspondences | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -101,7 +104,7 @@ def in_camera_frame(boxes: Boxes3D, img_meta: dict[str, Any]) -> Boxes3D:
 
 def _moved(boxes: Boxes3D, change: FrameChange) -> Boxes3D:
     """Position, yaw, velocity, covariance and samples after a change of the frame (n,)."""
-    moved = dict(pose=change.pose(boxes.pose))
+    moved: dict[str, Any] = dict(pose=change.pose(boxes.pose))
     if boxes.velocity is not None:
         moved["velocity"] = change.horizontal(boxes.velocity)
     if boxes.covariance is not None:

@@ -95,7 +95,27 @@ def detect(
     loaded = _network_input(model.cfg, image, camera, level)
     data = to_device(collate([loaded], samples_per_gpu=1), device)
     generators = [torch.Generator(device).manual_seed(seed)]
-    return model.detect(data["img"], data["img_metas"], generators, mc_samples)[0].to("cpu")
+    found = model.detect(data["img"], data["img_metas"], generators, mc_samples)[0].to("cpu")
+    return _with_points_in_image(found, camera, loaded["img_metas"].data)
+
+
+def _with_points_in_image(
+    found: Detections, camera: Intrinsics, img_meta: dict[str, Any]
+) -> Detections:
+    """Detections whose points, if they have any, are in pixels of the image in place of the
+    network's input.
+
+    Args:
+        img_meta: meta of the image after the test pipeline.
+    """
+    if found.points is None:
+        return found
+    network = img_meta["camera"].matrix.double().numpy()
+    level = np.asarray(img_meta.get("level_rotation", np.eye(3)))
+    back = torch.from_numpy(camera.matrix @ level.T @ np.linalg.inv(network))
+    ray = torch.nn.functional.pad(found.points.x2d.double(), (0, 1), value=1.0) @ back.T
+    x2d = (ray[..., :2] / ray[..., 2:]).to(found.points.x2d)
+    return replace(found, points=replace(found.points, x2d=x2d))
 
 
 def check_samples(model: nn.Module, mc_samples: int) -> None:

@@ -101,13 +101,24 @@ def evaluate_images(
         truth: true boxes of each image, and which of them count, (n,) bool.
         images: records of the annotation file.
     """
+    return _EVALUATE[metric](*box_tables(results, truth, images, settings), classes, settings)
+
+
+def box_tables(
+    results: Sequence[Boxes3D],
+    truth: Sequence[tuple[Boxes3D, np.ndarray]],
+    images: Sequence[Mapping[str, Any]],
+    settings: CameraMetricSettings,
+) -> tuple[BoxTable, BoxTable]:
+    """Detections and true boxes of all images in the frame of the metrics; arguments as of
+    `evaluate_images`.
+    """
     found = list(results)
     true = [boxes for boxes, _ in truth]
     if settings.frame == "level":
         found = _level(found, images, settings.level_by)
         true = _level(true, images, settings.level_by)
-    truth_table = make_table(true, [counted for _, counted in truth])
-    return _EVALUATE[metric](make_table(found), truth_table, classes, settings)
+    return make_table(found), make_table(true, [counted for _, counted in truth])
 
 
 def _level(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,11 @@ class ImageResult:
     detections: Boxes3D
     truth: Boxes3D
     match: Tensor  # (n,) index of the true box of each detection, -1 where it has none
+
+    def above(self, score: float) -> ImageResult:
+        """The result with the detections of at least this score."""
+        keep = self.detections.require("score") >= score
+        return replace(self, detections=self.detections[keep], match=self.match[keep])
 
 
 def predict_distributions(

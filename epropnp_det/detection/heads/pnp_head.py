@@ -288,7 +288,8 @@ class EProPnPHead(BaseModule):
                 queries[mine], class_score[mine], predictions[mine], geometry[image], generator
             )
             if sampler is not None:
-                found = with_samples(found, sampler.sample(problem, estimate, generator))
+                samples = sampler.sample(problem, estimate, generator)
+                found = replace(with_samples(found, samples), points=problem.points)
             detections.append(found)
         return detections
 

@@ -1,9 +1,9 @@
-"""Panels of the page about a model: pictures of detections and ground truth of some images."""
+"""Panels about an image: pictures of detections and ground truth, and the best objects close up."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -11,10 +11,8 @@ import numpy as np
 
 from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.heading_rose import draw_yaw_density
-from epropnp_det.drawing.html_page import ImagePanel, Number, ObjectPanel
 from epropnp_det.drawing.layout import side_by_side, stacked
 from epropnp_det.drawing.wireframe import project_segments
-from epropnp_det.errors import UserError
 from epropnp_det.posterior.density import radius_containing_mass, yaw_distances
 
 from ..boxes import Boxes3D
@@ -27,47 +25,25 @@ _CROP = 400  # px
 _MARGIN = 0.25  # around an object, of its larger side
 _SHARE = 0.68  # of the weight within "±"; a standard deviation means little with heavy tails
 
-_MEANINGS = dict(
-    NDS="nuScenes detection score: 1 is perfect",
-    mAP="mean average precision: 1 is perfect",
-    mATE="m, error of the position on the ground",
-    mASE="1 - overlap of the sizes",
-    mAOE="rad, error of the heading",
-    mAVE="m/s, error of the velocity",
-    mAAE="1 - accuracy of the attribute",
-)
-_DISTANCE_MEANINGS = {f"distance_{n}": text for n, text in _MEANINGS.items() if n != "NDS"}
-_IOU_MEANINGS = {
-    f"iou_{kind}_mAP_0.5": f"mean average precision at an overlap of 0.5 {where}: 1 is perfect"
-    for kind, where in (("3d", "in 3D"), ("bev", "from above"))
-}
+
+@dataclass(frozen=True)
+class ObjectPanel:
+    """An object close up. Pictures are (H, W, 3) uint8 BGR."""
+
+    title: str
+    text: str
+    crop: np.ndarray
+    density: np.ndarray  # of its heading
 
 
-def load_metrics(metrics_file: Path) -> tuple[Number, ...]:
-    """The means from the metrics.json of tools/test.py: NDS, mAP and the five errors of the
-    official metrics, else mAP and errors by distance, else those by overlap. Means that are not
-    defined are left out.
+@dataclass(frozen=True)
+class ImagePanel:
+    """An image with its boxes, the scene from above, and the best objects of it."""
 
-    Raises:
-        UserError: the file is missing or another one.
-    """
-    try:
-        metrics = json.loads(metrics_file.read_text())
-        if "NDS" in metrics:
-            return _numbers(_MEANINGS, {name: metrics[name] for name in _MEANINGS})
-        means = _DISTANCE_MEANINGS if "distance_mAP" in metrics else _IOU_MEANINGS
-        known = {name: metrics[name] for name in means if metrics.get(name) is not None}
-        if not known:
-            raise ValueError("it has no mAP")
-        return _numbers(means, known)
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(
-            f"{metrics_file} is no metrics.json of tools/test.py ({type(error).__name__}: {error})"
-        ) from error
-
-
-def _numbers(meanings: Mapping[str, str], values: Mapping[str, float]) -> tuple[Number, ...]:
-    return tuple(Number(name, f"{value:.3f}", meanings[name]) for name, value in values.items())
+    title: str
+    picture: np.ndarray
+    birdseye: np.ndarray
+    objects: tuple[ObjectPanel, ...]
 
 
 def image_panel(result: ImageResult, class_names: Sequence[str]) -> ImagePanel:
