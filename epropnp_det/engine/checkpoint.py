@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
+import zipfile
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from epropnp_det.errors import UserError
 from epropnp_det.weight_files import load_tensors
+
+from .atomic_files import replacing
 
 _SHOWN = 3  # keys named in a message
 
@@ -102,6 +104,8 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"checkpoint {path} does not exist")
     if not path.is_file():
         raise UserError(f"checkpoint {path} is a pipe or a device; give a .pth file")
+    if _is_damaged(path):
+        raise UserError(f"checkpoint {path} is damaged: its bytes are not those that were written")
     return load_tensors(
         f"checkpoint {path}", lambda: torch.load(path, map_location="cpu", weights_only=True)
     )
@@ -117,15 +121,29 @@ def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
     path = Path(path)
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a .pth file to write")
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(checkpoint, aside)
-        os.replace(aside, path)
+        with replacing(path, "wb", durable=True) as file:
+            torch.save(checkpoint, file)
     except (OSError, RuntimeError) as error:  # torch wraps errors of the file system
-        raise UserError(f"checkpoint {path} cannot be written: {error}") from error
-    finally:
-        aside.unlink(missing_ok=True)
+        raise UserError(f"checkpoint {path} cannot be written: {_cause(error)}") from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The first exception of a chain, which torch hides behind its own."""
+    while error.__context__ is not None:
+        error = error.__context__
+    return error
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether the check sums of a file of torch do not fit; torch itself does not compare them."""
+    try:
+        with zipfile.ZipFile(path) as file:
+            stored = all(each.compress_type == zipfile.ZIP_STORED for each in file.infolist())
+            return stored and file.testzip() is not None
+    except Exception:  # zipfile raises a dozen types here, depending on the bytes
+        return False  # torch finds the fault, or it is a file of the form before torch 1.6
 
 
 def state_dict_of(checkpoint: dict[str, Any]) -> dict[str, Tensor]:
@@ -220,17 +238,3 @@ def _keys_of_other_classes(model: nn.Module, checkpoint: dict[str, Any]) -> set[
     if not isinstance(names, (list, tuple)) or not isinstance(model, HasClassWiseWeights):
         return set()
     return set() if tuple(names) == tuple(model.CLASSES) else model.class_wise_keys()
-
-
-def latest_checkpoint(folder: str | Path) -> Path | None:
-    """The newest checkpoint of a training: `latest.pth`, else the `epoch_*.pth` or `iter_*.pth`
-    with the highest number.
-    """
-    folder = Path(folder)
-    if (folder / "latest.pth").is_file():
-        return folder / "latest.pth"
-    names = (
-        (re.fullmatch(r"(?:epoch|iter)_(\d+)", path.stem), path) for path in folder.glob("*.pth")
-    )
-    numbered = [(int(match.group(1)), path) for match, path in names if match]
-    return max(numbered)[1] if numbered else None

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from mmcv import Config
 from mmcv.parallel import collate
 from mmcv.runner import (
@@ -37,7 +38,8 @@ from torch.utils.data import DataLoader
 from epropnp_det import __version__
 from epropnp_det.errors import UserError
 
-from .checkpoint import latest_checkpoint, load_matching_weights
+from .checkpoint import load_matching_weights
+from .checkpoint_folder import CheckpointFolder, numbered_checkpoints
 from .config import (
     CONFIG_FAULTS,
     build_dataset,
@@ -49,6 +51,7 @@ from .config import (
 from .config_keys import check_training_numbers
 from .data_order import DataOrder, SeededSamples
 from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
+from .hooks.checkpoints import SafeCheckpointHook, folder_of
 from .hooks.evaluation import ChecksEvaluation, EvaluationHook
 from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
 from .hooks.progress import ProgressHook
@@ -117,7 +120,10 @@ def train(config: Config, options: TrainingOptions) -> None:
     # initial weights of the first process.
     seed_everything(options.seed + get_dist_info()[0], options.deterministic)
     model = build_model(config)
-    start = _find_start(options)
+    folder = CheckpointFolder(
+        folder_of(options.work_dir, (config.checkpoint_config or {}).get("out_dir"))
+    )
+    start = _find_start(options, folder, logger)
     if start is None:
         init_weights(model)
     model.CLASSES = dataset.CLASSES
@@ -135,6 +141,8 @@ def train(config: Config, options: TrainingOptions) -> None:
     runner.register_hook(progress, priority="VERY_HIGH")
     _register_hooks(runner, config, validation)
     loader = _train_loader(SeededSamples(dataset, options.seed), config, order)
+    if rank == 0:
+        folder.begin(start)
     with first_step_in_one_line(runner, config, options.work_dir / f"{timestamp}.traceback.txt"):
         runner.run([loader], [("train", 1)], **_step_arguments(model, generator))
 
@@ -198,11 +206,26 @@ def init_weights(model: BaseModule) -> None:
         mmcv_logger.setLevel(level)
 
 
-def _find_start(options: TrainingOptions) -> Path | None:
-    """The checkpoint to resume, if any."""
-    if options.resume_from is not None:
+def _find_start(
+    options: TrainingOptions, folder: CheckpointFolder, logger: logging.Logger
+) -> Path | None:
+    """The checkpoint to resume, if any; the first process chooses it for all."""
+    if options.resume_from is not None or not options.resume:
         return options.resume_from
-    return latest_checkpoint(options.work_dir) if options.resume else None
+    chosen: list[Path | None] = [None]
+    if get_dist_info()[0] == 0:
+        chosen[0] = folder.newest_whole(logger)
+    if dist.is_initialized():
+        dist.broadcast_object_list(chosen)
+    if chosen[0] is None:
+        earlier = numbered_checkpoints(folder.path)
+        others = f" ({earlier[-1].name} is of an earlier training)" if earlier else ""
+        logger.info(
+            "no checkpoint of this training in %s yet%s: starting from the beginning",
+            folder.path,
+            others,
+        )
+    return chosen[0]
 
 
 def _step_arguments(model: nn.Module, generator: torch.Generator) -> dict[str, Any]:
@@ -282,13 +305,16 @@ def _register_hooks(runner: BaseRunner, config: Config, validation: Any) -> None
 
 def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: Any) -> None:
     settings = copy.deepcopy(config._cfg_dict)  # mmcv takes keys out of what it is given
+    checkpoints: Any = settings.checkpoint_config
+    if checkpoints and checkpoints.get("type", "CheckpointHook") == "CheckpointHook":
+        checkpoints.type = SafeCheckpointHook.__name__
     optimizer_config: Any = settings.optimizer_config
     if "type" not in optimizer_config:
         optimizer_config = OptimizerHook(**optimizer_config)
     runner.register_training_hooks(
         settings.lr_config,
         optimizer_config,
-        settings.checkpoint_config,
+        checkpoints,
         settings.log_config,
         settings.get("momentum_config"),
         custom_hooks_config=settings.get("custom_hooks"),
@@ -326,6 +352,4 @@ def _load_start(
         runner.logger.info(
             "weights from %s: %d keys match; %s", options.load_from, match.matched, match
         )
-    elif options.resume:
-        runner.logger.info("no checkpoint in %s yet: starting from the beginning", options.work_dir)
     return 0, 0

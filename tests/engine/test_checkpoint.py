@@ -11,7 +11,6 @@ from torch import nn
 
 from epropnp_det import compat  # noqa: F401
 from epropnp_det.engine.checkpoint import (
-    latest_checkpoint,
     load_matching_weights,
     load_weights,
     match_keys,
@@ -171,14 +170,3 @@ def test_matching_weights_are_taken_and_others_left(model: nn.Module, tmp_path: 
 def test_nothing_in_common_is_an_error(model: nn.Module, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="shares no weight"):
         load_matching_weights(model, saved(tmp_path / "a.pth", {"z": torch.ones(1)}))
-
-
-def test_latest_checkpoint_counts_in_numbers(tmp_path: Path) -> None:
-    assert latest_checkpoint(tmp_path) is None
-    for name in ("epoch_9", "epoch_10", "best_mAP_epoch_99", "other"):
-        (tmp_path / f"{name}.pth").touch()
-    assert latest_checkpoint(tmp_path).name == "epoch_10.pth"
-    (tmp_path / "latest.pth").symlink_to("epoch_9.pth")
-    assert latest_checkpoint(tmp_path).name == "latest.pth"
-    (tmp_path / "epoch_9.pth").unlink()  # a link that leads nowhere does not count
-    assert latest_checkpoint(tmp_path).name == "epoch_10.pth"

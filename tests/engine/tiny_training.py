@@ -80,10 +80,12 @@ class TinyModel(BaseModule):
 
     Args:
         kill_at: number of the step at which the process kills itself, from 0.
+        ballast: numbers that checkpoints hold in addition.
     """
 
-    def __init__(self, kill_at: int | None = None, **_: Any):
+    def __init__(self, kill_at: int | None = None, ballast: int = 0, **_: Any):
         super().__init__()
+        self.register_buffer("ballast", torch.zeros(ballast))
         self.layers = nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.3), nn.Conv2d(4, 1, 3)
         )
