@@ -154,3 +154,8 @@ RANSAC_POSE = 0.02
 DRAWN_COLOR = 60
 # Linear RGB up to 3: the renderer keeps colours in float32.
 RADIANCE = 1e-5
+
+# --- prior on the pose ---
+# Posterior standard deviations between two ways to the same posterior: what the linearization of
+# the first half leaves out, and rounding of costs in float32.
+BAYES_SIGMAS = 0.02

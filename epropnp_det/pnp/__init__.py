@@ -15,6 +15,7 @@ from .layer import EProPnP4DoF, EProPnP6DoF
 from .losses.monte_carlo import monte_carlo_pose_loss
 from .spaces.se3 import SE3Pose
 from .spaces.yaw import YawPose
+from .prior import PosePrior
 from .problem import PnPProblem
 from .results import Linearization
 from .ops.robust import adaptive_threshold
@@ -34,6 +35,7 @@ __all__ = [
     "PnPProblem",
     "PoseEstimate",
     "PoseModes",
+    "PosePrior",
     "PoseSamples",
     "RandomSampleInit",
     "SE3Pose",

@@ -53,6 +53,16 @@ def difference(origin: Tensor, quaternion: Tensor) -> Tensor:
     return local[..., 1:] / local[..., :1]
 
 
+def difference_jacobian(origin: Tensor, quaternion: Tensor) -> Tensor:
+    """Derivative (..., 3, 3) of `difference` in the tangent of the quaternion; not finite for a
+    half turn.
+    """
+    frame = basis(quaternion / quaternion.norm(dim=-1, keepdim=True))
+    local = basis(origin).mT @ frame
+    cosine = local[..., :1, :1]
+    return (local[..., 1:, 1:] - local[..., 1:, :1] / cosine * local[..., :1, 1:]) / cosine
+
+
 def rotation_vector(origin: Tensor, quaternion: Tensor) -> Tensor:
     """The rotation vector (..., 3) [rad] in the frame rotated into, of at most half a turn, that
     turns the first rotation to the second.

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from . import inference, ops
+from . import inference
 from .modes import ITERATIONS, STARTS, distinct_minima, posterior_shares
 from .problem import PnPProblem
 from .random_start import distinct
@@ -96,21 +96,23 @@ class EProPnP(nn.Module):
         Args:
             problem: (...) objects; none is fine.
             start: (..., D), competes with the proposals of the random start by cost; with
-                `init=None` it is the only start.
+                `init=None` it is the only start. None: the mode of the prior, if there is one.
             generator: source of randomness, on the device of the problem.
 
         Returns:
             (...) estimates; objects without a solution are flagged in `valid` and never raise.
 
         Raises:
-            ValueError: neither a start nor a random start.
+            ValueError: neither a start, nor a prior, nor a random start.
         """
+        if start is None and problem.prior is not None:
+            start = problem.prior.mode
         if start is None and self.settings.init is None:
             raise ValueError(
                 f"{type(self).__name__}.solve: no start; give start= or make the layer with "
                 "init=RandomSampleInit()"
             )
-        if ops.has_kernel_for("estimate", problem.tensors):
+        if problem.has_kernel("estimate"):
             estimate = inference.estimate_in_one_operator
         else:
             estimate = inference.estimate
@@ -131,7 +133,7 @@ class EProPnP(nn.Module):
             generator: source of randomness, on the device of the problem.
         """
         estimate = self.solve(problem, generator=generator) if estimate is None else estimate
-        if ops.has_kernel_for("posterior", problem.tensors):
+        if problem.has_kernel("posterior"):
             return inference.posterior_in_one_operator(problem, estimate, self.settings, generator)
         return inference.posterior(problem, estimate, self.settings, generator, self.space)
 

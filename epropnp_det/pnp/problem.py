@@ -17,6 +17,7 @@ from .correspondences import Correspondences
 from .ops import ProblemTensors, operators, torch_impl
 from .ops.cpu import library
 from .ops.robust import ROBUST, RobustKernel, adaptive_threshold
+from .prior import PosePrior
 from .results import Linearization
 from .spaces import pose_space
 from .spaces.base import PoseSpace
@@ -24,7 +25,8 @@ from .spaces.base import PoseSpace
 
 @dataclass(frozen=True)
 class PnPProblem(InputRecord):
-    """Pose from weighted points, robustified: 1/2 sum_i rho(|f_i(y)|^2), Eq. (1) and (11).
+    """Pose from weighted points, robustified: 1/2 sum_i rho(|f_i(y)|^2), Eq. (1) and (11); and
+    from a prior, where there is one.
 
     Poses carry the batch dims `...` of the problem, and may have further sample dims in front of
     them.
@@ -35,12 +37,15 @@ class PnPProblem(InputRecord):
         delta: threshold of the robust kernel (...) > 0, or broadcastable.
         robust: the kernel rho: 'huber', 'cauchy', or 'none' for plain least squares (which does not
             use delta).
+        prior: what is known of the pose before the points, with batch dims that broadcast to those
+            of the points; its cost is added to that of the points. None: nothing is.
 
-    An object whose camera or threshold is broken loses its weights, see `usable`.
+    An object whose camera, threshold or prior is broken loses its weights and its prior, see
+    `usable`.
 
     Raises:
-        ValueError: no robust kernel of that name, or a camera or threshold whose batch dims do not
-            broadcast to those of the points, or that is on another device.
+        ValueError: no robust kernel of that name, or a camera, threshold or prior whose batch dims
+            do not broadcast to those of the points, or that is on another device.
 
     Example:
         >>> from epropnp_det.pnp import YawPose
@@ -59,6 +64,7 @@ class PnPProblem(InputRecord):
     camera: Camera
     delta: Tensor
     robust: str = "huber"
+    prior: PosePrior | None = None
 
     def __post_init__(self) -> None:
         if self.robust not in ROBUST:
@@ -78,6 +84,8 @@ class PnPProblem(InputRecord):
         if camera.shape != points.shape:
             camera = camera.expand(*points.shape)
         self._set(**_sanitized(points, camera, delta))
+        if self.prior is not None:
+            self._set(**_with_prior(self.points, self.prior))
 
     @classmethod
     def adaptive(
@@ -87,6 +95,7 @@ class PnPProblem(InputRecord):
         relative_delta: float = 0.5,
         robust: str = "huber",
         through_x2d: bool = True,
+        prior: PosePrior | None = None,
     ) -> PnPProblem:
         """The problem with the threshold of `adaptive_threshold`.
 
@@ -97,13 +106,14 @@ class PnPProblem(InputRecord):
             relative_delta: factor of the threshold.
             through_x2d: whether gradients flow through the threshold into x2d; they always flow
                 into w2d. The released v1 programs say no.
+            prior: prior of the problem.
         """
         x2d = points.x2d if through_x2d else points.x2d.detach()
         if ops.has_kernel("threshold", (x2d, points.w2d)):
             delta = operators.threshold(x2d, points.w2d, points.mask, float(relative_delta))
         else:
             delta = adaptive_threshold(x2d, points.w2d, points.mask, relative_delta)
-        return cls(points, camera, delta, robust)
+        return cls(points, camera, delta, robust, prior)
 
     @property
     def tensors(self) -> ProblemTensors:
@@ -150,10 +160,15 @@ class PnPProblem(InputRecord):
         return self.points.spread() > SMALLEST
 
     def determines(self, space: type[PoseSpace]) -> Tensor:
-        """(...) bool: `usable` for poses of this space. Points on one line leave a 6DoF pose free
-        to turn about it.
+        """(...) bool: `usable` for poses of this space, or a prior that suffices without points.
+        Points on one line leave a 6DoF pose free to turn about it.
         """
-        return torch_impl.determines(self.tensors, space)
+        by_points = torch_impl.determines(self.tensors, space)
+        return by_points if self.prior is None else by_points | self.prior.proper
+
+    def has_kernel(self, operation: str) -> bool:
+        """Whether one operator runs this whole operation; operators take no prior."""
+        return self.prior is None and ops.has_kernel_for(operation, self.tensors)
 
     def centre(self) -> tuple[PnPProblem, Tensor]:
         """The problem with object coordinates relative to their mean, and that mean (..., 3) [m].
@@ -164,7 +179,9 @@ class PnPProblem(InputRecord):
         """
         mean = self.points.mean_x3d()
         x3d = self.points.x3d - mean[..., None, :]
-        return self.replace_unchecked(points=self.points.replace_unchecked(x3d=x3d)), mean
+        prior = None if self.prior is None else self.prior.translate_object_frame(mean)
+        points = self.points.replace_unchecked(x3d=x3d)
+        return self.replace_unchecked(points=points, prior=prior), mean
 
     def crop(self, corner: Tensor) -> PnPProblem:
         """The same problem, costs and poses on images whose pixel (0, 0) was at `corner` (...,
@@ -198,6 +215,8 @@ class PnPProblem(InputRecord):
             cost = operators.cost(*tensors, ops.each_sample(tensors, pose))
         else:
             cost = torch_impl.cost(tensors, pose)
+        if self.prior is not None:
+            cost = cost + self.prior.cost(pose)
         return cost.masked_fill(~valid, torch.inf)
 
     def residual(self, pose: Tensor) -> Tensor:
@@ -222,12 +241,31 @@ class PnPProblem(InputRecord):
 
     @full_precision
     def linearize(self, pose: Tensor, zero_clipped: bool = True) -> Linearization:
-        """Cost, gradient J^T F and Hessian J^T J of the rescaled residuals at poses (S, ..., D)."""
+        """Cost, gradient J^T F and Hessian J^T J of the rescaled residuals at poses (S, ..., D),
+        with those of the prior.
+        """
         tensors = self.tensors
         if ops.has_kernel_for("linearize", tensors, pose):
             poses = ops.each_sample(tensors, pose)
-            return Linearization(*operators.linearize(*tensors, poses, zero_clipped))
-        return Linearization(*torch_impl.linearize(tensors, pose, zero_clipped))
+            at = Linearization(*operators.linearize(*tensors, poses, zero_clipped))
+        else:
+            at = Linearization(*torch_impl.linearize(tensors, pose, zero_clipped))
+        return at if self.prior is None else at.plus(self.prior.linearize(pose))
+
+
+def _with_prior(points: Correspondences, prior: PosePrior) -> dict[str, Any]:
+    """Points and prior of one dtype and shape; both without weight where the prior is broken."""
+    real_tensors(x3d=points.x3d, prior=prior.pose)
+    _expanded("prior", prior.precision[..., 0, 0], points.shape)
+    prior = prior.to(points.dtype).expand(*points.shape)
+    whole = prior.intact[..., None]
+    harmless = prior.replace_unchecked(
+        pose=torch.where(whole, prior.pose, prior.space.identity(prior.pose)),
+        precision=torch.where(whole[..., None], prior.precision, 0.0),
+        anchor=torch.where(whole, prior.anchor, 0.0),
+    )
+    w2d = torch.where(whole[..., None], points.w2d, 0.0)
+    return dict(points=points.replace_unchecked(w2d=w2d), prior=harmless)
 
 
 def _expanded(name: str, value: Tensor, shape: torch.Size) -> Tensor:

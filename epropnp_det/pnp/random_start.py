@@ -105,6 +105,8 @@ def _draw_points(
         ),
         camera=problem.camera.expand(*shape),
         delta=problem.delta.expand(shape),
+        # These proposals come from the points alone.
+        prior=None,
     )
 
 

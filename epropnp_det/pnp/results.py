@@ -25,6 +25,12 @@ class Linearization(Record):
     gradient: Tensor
     hessian: Tensor
 
+    def plus(self, other: Linearization) -> Linearization:
+        """That of the sum of two costs."""
+        return Linearization(
+            self.cost + other.cost, self.gradient + other.gradient, self.hessian + other.hessian
+        )
+
 
 @dataclass(frozen=True)
 class PoseSamples(Record):

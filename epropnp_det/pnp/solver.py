@@ -43,9 +43,13 @@ def gauss_newton_step(problem: PnPProblem, pose: Tensor, damping: float = DAMPIN
     """
     pose = pose.detach()
     tensors = problem.tensors
-    if ops.has_kernel_for("newton_step", tensors):
+    if problem.has_kernel("newton_step"):
         poses = ops.each_sample(tensors, pose)
         step = operators.newton_step(*tensors, poses, float(damping))
+    elif problem.prior is not None:
+        at = problem.crop_to_points().linearize(pose)
+        step = solve(at.hessian + damping * identity(at.hessian), -at.gradient)
+        step = step.masked_fill(~problem.determines(pose_space(pose))[..., None], 0)
     else:
         step = torch_impl.newton_step(tensors, pose, damping)
     return pose_space(pose).retract(pose, step)
@@ -139,7 +143,7 @@ def run_solver(problem: PnPProblem, start: Tensor, iterations: int, method: str)
     ..., D).
     """
     tensors = problem.tensors
-    if ops.has_kernel_for("solve", tensors):
+    if problem.has_kernel("solve"):
         cropped = torch_impl.crop_to_points(tensors)
         poses = ops.each_sample(tensors, start)
         return operators.solve(*cropped, poses, method, iterations)
@@ -176,6 +180,9 @@ def _estimate(problem: PnPProblem, pose: Tensor, at: Linearization) -> PoseEstim
     space = pose_space(pose)
     centre = space.transform(pose, problem.points.mean_x3d()[..., None, :])[..., 0, :]
     in_front = problem.camera.depth(centre) > problem.camera.z_min
+    if problem.prior is not None:
+        # Points without weight are nowhere.
+        in_front = in_front | ~problem.usable
     finite = space.is_valid(pose) & at.cost.isfinite()
     _, broken = damped_inverse(at.hessian)
     return PoseEstimate(

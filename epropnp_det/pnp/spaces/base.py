@@ -8,6 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from .._linalg import identity
 from .._records import full_precision
 from ..proposals.orientation import Orientation
 
@@ -73,6 +74,11 @@ class PoseSpace(ABC):
         """The tangent (..., tangent_dim) along which `retract` reaches the pose from the origin,
         both (..., D).
         """
+
+    @staticmethod
+    @abstractmethod
+    def difference_jacobian(origin: Tensor, pose: Tensor) -> Tensor:
+        """Derivative (..., tangent_dim, tangent_dim) of `difference` in the tangent of the pose."""
 
     @staticmethod
     @abstractmethod
@@ -149,6 +155,18 @@ class PoseSpace(ABC):
         """
         shift = _product(cls.rotation(pose), offset[..., None])[..., 0]
         return torch.cat((pose[..., :3] + shift, pose[..., 3:]), dim=-1)
+
+    @classmethod
+    def translated_tangent(cls, pose: Tensor, offset: Tensor) -> Tensor:
+        """The matrix (..., T, T) that takes a tangent at the pose (..., D) to the tangent of the
+        same motion at `translate_object_frame(pose, offset)`.
+        """
+        arm = _product(cls.rotation(pose), offset[..., None]).mT
+        axes = cls.axes(pose)
+        lever = torch.linalg.cross(axes.expand(*arm.shape[:-2], -1, 3), arm).mT
+        eye = identity(pose.new_empty(cls.tangent_dim, cls.tangent_dim))
+        upper = torch.cat((eye[:3, :3].expand(*lever.shape[:-1], 3), lever), dim=-1)
+        return torch.cat((upper, eye[3:].expand(*lever.shape[:-2], -1, -1)), dim=-2)
 
     @classmethod
     def inverse_tangent(cls, pose: Tensor) -> Tensor:

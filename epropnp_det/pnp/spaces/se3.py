@@ -69,6 +69,15 @@ class SE3Pose(PoseSpace):
 
     @staticmethod
     @full_precision
+    def difference_jacobian(origin: Tensor, pose: Tensor) -> Tensor:
+        """Not finite for orientations half a turn apart."""
+        turn = _quaternion.difference_jacobian(origin[..., 3:], pose[..., 3:])
+        eye = identity(turn).expand_as(turn)
+        upper = torch.cat((eye, torch.zeros_like(turn)), dim=-1)
+        return torch.cat((upper, torch.cat((torch.zeros_like(turn), turn), dim=-1)), dim=-2)
+
+    @staticmethod
+    @full_precision
     def displacement(origin: Tensor, pose: Tensor) -> Tensor:
         translation = pose[..., :3] - origin[..., :3]
         rotation = _quaternion.rotation_vector(origin[..., 3:], pose[..., 3:])

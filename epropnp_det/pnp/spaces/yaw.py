@@ -62,6 +62,11 @@ class YawPose(PoseSpace):
         return torch.cat((change[..., :3], yaw), dim=-1)
 
     @staticmethod
+    def difference_jacobian(origin: Tensor, pose: Tensor) -> Tensor:
+        shape = torch.broadcast_shapes(origin.shape, pose.shape)
+        return identity(pose.new_empty(4, 4)).expand(*shape[:-1], 4, 4)
+
+    @staticmethod
     def displacement(origin: Tensor, pose: Tensor) -> Tensor:
         x, y, z, yaw = YawPose.difference(origin, pose).unbind(-1)
         zero = torch.zeros_like(yaw)
