@@ -36,10 +36,12 @@ class Stage:
 
 
 def set_stage(scene: Scene, keyframe: int) -> Stage:
-    shapes = {
-        index: scene.tracks[index].shape_at(scene.time(keyframe))
-        for index in scene.present(keyframe)
-    }
+    return stage_at(scene, scene.time(keyframe), keyframe)
+
+
+def stage_at(scene: Scene, time: float, keyframe: int) -> Stage:
+    """The objects of a keyframe, each where it is at `time` [s]."""
+    shapes = {index: scene.tracks[index].shape_at(time) for index in scene.present(keyframe)}
     everything = join(scene.scenery.shape, *shapes.values())
     counts = [
         len(scene.scenery.shape.triangles),
