@@ -8,7 +8,9 @@ from .losses.baselines import (
     laplace_pose_loss,
     reprojection_loss,
 )
+from .losses.linear_covariance import linear_covariance_loss
 from .losses.pose_distance import pose_distance
+from .losses.projection import projection_loss
 from .camera import Camera
 from .correspondences import Correspondences
 from .layer import EProPnP4DoF, EProPnP6DoF
@@ -47,8 +49,10 @@ __all__ = [
     "implicit_pose_loss",
     "laplace_pose_loss",
     "levenberg_marquardt",
+    "linear_covariance_loss",
     "monte_carlo_pose_loss",
     "pose_distance",
+    "projection_loss",
     "random_sample_init",
     "reprojection_loss",
 ]

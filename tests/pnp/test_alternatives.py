@@ -20,11 +20,13 @@ from epropnp_det.pnp import (
     implicit_pose_loss,
     laplace_pose_loss,
     levenberg_marquardt,
+    linear_covariance_loss,
     monte_carlo_pose_loss,
     pose_distance,
+    projection_loss,
     reprojection_loss,
 )
-from epropnp_det.pnp.losses.baselines import exact_hessian
+from epropnp_det.pnp.losses.baselines import exact_hessian, implicit_solution
 from epropnp_det.pnp.solver import estimate_at
 from epropnp_det.pnp.spaces import pose_space
 from tests.tolerances import EXACT, FINITE_DIFFERENCE, SIGMAS
@@ -220,6 +222,138 @@ def test_descent_on_the_implicit_loss_brings_the_solution_home(dim: int) -> None
     assert losses[-1] < 0.05 * losses[0]
 
 
+# --- projection of vertices ---
+
+
+def vertices_of(pose: Tensor) -> Tensor:
+    """Vertices (..., 8, 3) [m] of objects."""
+    drawn = torch.rand(8, 3, generator=seeded(3), dtype=pose.dtype) - 0.5
+    return drawn.expand(*pose.shape[:-1], 8, 3)
+
+
+@pytest.mark.parametrize("robust", ["none", "huber", "cauchy"])
+def test_projection_loss_against_solving_again(dim: int, robust: str) -> None:
+    problem, pose = problem_of(dim)
+    estimate = converged(problem, pose)
+    values = leaves(problem)
+    along = directions(values, 1)
+
+    def loss(current: PnPProblem, found: PoseEstimate) -> Tensor:
+        return projection_loss(current, found, vertices_of(pose), pose, robust, delta=4.0)
+
+    ends = []
+    for step in (-STEP, STEP):
+        there = rebuilt(problem, moved(values, along, step))
+        ends.append(loss(there, converged(there, estimate.pose)).sum())
+    total = loss(rebuilt(problem, values), estimate).sum()
+    terms = torch.cat(
+        [(g * part).flatten() for g, part in zip(torch.autograd.grad(total, values), along)]
+    )
+    error = terms.sum() - (ends[1] - ends[0]) / (2 * STEP)
+    # Terms of both signs cancel in the sum.
+    assert error.abs() < FINITE_DIFFERENCE * terms.abs().sum()
+
+
+def test_projection_loss_is_zero_at_the_true_pose_alone(dim: int) -> None:
+    problem, pose = problem_of(dim, noise=0.0)
+    at_truth = estimate_at(problem, pose)
+    assert (projection_loss(problem, at_truth, vertices_of(pose), pose) == 0).all()
+    noisy, pose = problem_of(dim)
+    estimate = converged(noisy, pose)
+    assert (projection_loss(noisy, estimate, vertices_of(pose), pose) > 1e-3).all()
+
+
+def test_no_gradient_where_the_solution_is_no_strict_minimum(dim: int) -> None:
+    """A point of a saddle is no function of the points: it is flagged, and counts for nothing."""
+    problem, pose = problem_of(dim)
+    estimate = converged(problem, pose)
+    away = pose.clone()
+    away[1, :3] += 3.0
+    away[1] = saddle_pose(problem[1], away[1])
+    estimate = replace(
+        estimate, pose=torch.where(torch.arange(3)[:, None] == 1, away, estimate.pose)
+    )
+    values = leaves(problem)
+    current = rebuilt(problem, values)
+    _, strict = implicit_solution(current, estimate)
+    assert strict.tolist() == [True, False, True]
+    loss = projection_loss(current, estimate, vertices_of(pose), pose)
+    assert loss[1] == 0 and (loss[[0, 2]] > 0).all()
+    for gradient in torch.autograd.grad(loss.sum(), values):
+        assert gradient.isfinite().all() and (gradient[1] == 0).all()
+        assert (gradient[[0, 2]] != 0).any()
+
+
+def saddle_pose(problem: PnPProblem, pose: Tensor) -> Tensor:
+    """A pose with a Hessian that is not positive definite, among random ones."""
+    generator = seeded(5)
+    for _ in range(200):
+        turn = torch.randn(len(pose) - 3, generator=generator, dtype=pose.dtype)
+        candidate = torch.cat((pose[:3], turn / turn.norm() if len(turn) == 4 else 3 * turn))
+        if torch.linalg.eigvalsh(exact_hessian(problem, candidate)).min() < 0:
+            return candidate
+    raise AssertionError("no such pose")
+
+
+# --- linear covariance ---
+
+
+def test_linear_covariance_is_that_of_many_solutions(dim: int) -> None:
+    """Each error with a random sign of its own: the mean distance of the solutions to the truth,
+    for errors so small that the solution is linear in them.
+    """
+    problem, pose = scenes.problem((1,), number=12, noise=0.01)
+    if dim == SE3Pose.dim:
+        problem, pose = turned(problem, pose)
+    exact = problem.camera.each_point().project(
+        pose_space(pose).transform(pose, problem.points.x3d)
+    )
+    sign = torch.randn(4000, 1, 12, 1, generator=seeded(1), dtype=pose.dtype).sign()
+    x2d = exact + sign * (problem.points.x2d - exact)
+    runs = replace(
+        problem.map(lambda value: value.expand(4000, *value.shape)),
+        points=Correspondences(
+            problem.points.x3d.expand(4000, 1, 12, 3),
+            x2d,
+            problem.points.w2d.expand(4000, 1, 12, 2),
+        ),
+    )
+    start = pose.expand(4000, 1, dim)
+    solved = gauss_newton_step(runs, start, damping=0.0)
+    distance = pose_distance(solved, start)
+    spread = distance.std() / len(distance) ** 0.5
+    got = linear_covariance_loss(problem, pose)
+    assert (distance.mean() - got).abs() < SIGMAS * spread + 1e-3 * got
+
+
+def test_linear_covariance_moves_every_point_towards_its_true_place(dim: int) -> None:
+    problem, pose = problem_of(dim, (4,), number=40)
+    values = leaves(problem)
+    linear_covariance_loss(rebuilt(problem, values), pose).sum().backward()
+    error = values[1].detach() - problem.camera.each_point().project(
+        pose_space(pose).transform(pose, problem.points.x3d)
+    )
+    assert ((values[1].grad * error).sum(-1) >= 0).all()
+
+
+def test_linear_covariance_is_zero_without_errors_and_needs_no_scale_of_weights(dim: int) -> None:
+    problem, pose = problem_of(dim)
+    exact = problem.camera.each_point().project(
+        pose_space(pose).transform(pose, problem.points.x3d)
+    )
+    perfect = replace(problem, points=replace(problem.points, x2d=exact))
+    # The root at zero has a small floor.
+    assert (linear_covariance_loss(perfect, pose) < 1e-11).all()
+    plain = replace(problem, robust="none")
+    doubled = replace(plain, points=replace(plain.points, w2d=2 * plain.points.w2d))
+    torch.testing.assert_close(
+        linear_covariance_loss(doubled, pose),
+        linear_covariance_loss(plain, pose),
+        rtol=EXACT,
+        atol=EXACT,
+    )
+
+
 # --- distance ---
 
 
@@ -345,6 +479,8 @@ def losses_of(problem: PnPProblem, estimate: PoseEstimate, pose: Tensor) -> list
         implicit_pose_loss(problem, estimate, pose),
         laplace_pose_loss(problem, estimate, target_cost),
         reprojection_loss(problem, pose),
+        projection_loss(problem, estimate, vertices_of(pose), pose),
+        linear_covariance_loss(problem, pose),
     ]
 
 

@@ -69,10 +69,9 @@ def _forward_derivatives(function: Callable[[Tensor], Tensor], at: Tensor) -> Te
     )
 
 
-@full_precision
 def implicit_pose(problem: PnPProblem, estimate: PoseEstimate) -> Tensor:
-    """The solution y* as a differentiable function of all points and of delta, by the implicit
-    function theorem.
+    """The solution y* as a differentiable function of all points, of the camera matrix and of
+    delta, by the implicit function theorem.
 
     The gradient g(y, X) of the cost vanishes at y*(X), so dy*/dX = -(dg/dy)^-1 dg/dX (Gould et al.,
     *Deep Declarative Networks*, TPAMI 2021; BPnP does the same). Exact if the solver has converged.
@@ -85,6 +84,15 @@ def implicit_pose(problem: PnPProblem, estimate: PoseEstimate) -> Tensor:
         (S, ..., D), equal to `estimate.pose`, or to the identity where that is not valid. No
         gradient comes from such an object,
         nor from one whose cost is not strictly convex at y*: there y* is no function of the points.
+        `implicit_solution` flags both.
+    """
+    return implicit_solution(problem, estimate)[0]
+
+
+@full_precision
+def implicit_solution(problem: PnPProblem, estimate: PoseEstimate) -> tuple[Tensor, Tensor]:
+    """`implicit_pose` (S, ..., D), and (S, ...) True where it has a gradient: the estimate is valid
+    and a strict minimum.
     """
     space = pose_space(estimate.pose)
     # Replaced before it is used: the derivative at a pose that is not finite would turn a zero
@@ -95,7 +103,9 @@ def implicit_pose(problem: PnPProblem, estimate: PoseEstimate) -> Tensor:
     gradient = problem.crop_to_points().linearize(pose).gradient
     # Less its own value, so that y* stays where it is and only the derivative remains.
     change = (gradient - gradient.detach()).masked_fill(~estimate.valid[..., None], 0)
-    return space.retract(pose, solve(exact_hessian(problem, pose), -change))
+    hessian = exact_hessian(problem, pose)
+    _, flat = safe_cholesky(scaled(hessian, unit_scale(hessian)))
+    return space.retract(pose, solve(hessian, -change)), estimate.valid & ~flat
 
 
 def implicit_pose_loss(
