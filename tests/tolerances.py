@@ -11,6 +11,8 @@ RECORDED_ROUNDED = 2e-5
 # Recordings in float64, relative to the largest number: sums and convolutions in another order, and
 # solver steps that amplify their rounding.
 RECORDED_FLOAT64 = 1e-6
+# Closed formulas in float64, a few hundred terms.
+RECORDED_FORMULA = 1e-12
 # Where a solver stops: relative to the recorded cost ...
 RECORDED_MINIMUM_COST = 1e-4
 # ... in metres and radians, or in posterior standard deviations, whichever is wider ...

@@ -11,6 +11,8 @@ from .data.stored_crops import StoredCrops
 from .estimator import ObjectPoseEstimator
 from .heads import CorrespondenceHead
 from .network import FinestPyramidLevel, UpsamplingDecoder
+from .pix2pose.estimator import Pix2PoseEstimator
+from .pix2pose.network import Pix2PoseEncoder, Pix2PoseHead, UNetDecoder
 
 __all__ = [
     "BopTargets",
@@ -18,7 +20,11 @@ __all__ = [
     "EfficientNetLite",
     "FinestPyramidLevel",
     "ObjectPoseEstimator",
+    "Pix2PoseEncoder",
+    "Pix2PoseEstimator",
+    "Pix2PoseHead",
     "RenderedCrops",
     "StoredCrops",
+    "UNetDecoder",
     "UpsamplingDecoder",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,20 +10,21 @@ import torch
 from mmcv import Config
 from mmdet.models.builder import build_backbone, build_head, build_neck
 from mmdet.models.detectors.base import BaseDetector
-from torch import Tensor
+from torch import Tensor, nn
 
 from epropnp_det.engine.registry import MODELS
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, gauss_newton
 
+from .patches import ImageSource
 from .problem import PointSettings, problem_of_all_cells
 from .ransac import ransac_epnp_start
 from .released.epnp import epnp_start
 from .structures import (
-    CorrespondenceMaps,
     GroundTruth,
     ObjectPoses,
     PatchGeometry,
+    PatchProblems,
 )
 from .training.losses import ObjectPoseLosses
 
@@ -49,6 +50,8 @@ class ObjectPoseEstimator(BaseDetector):
         TypeError: a setting that does not exist; the message names it.
     """
 
+    POINTS: Callable[..., Any] = PointSettings
+    LOSSES: Callable[..., nn.Module] = ObjectPoseLosses
     cfg: Config  # the whole config, which `init_model` sets
 
     def __init__(
@@ -66,8 +69,8 @@ class ObjectPoseEstimator(BaseDetector):
         self.backbone = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.head = build_head(head)
-        self.points = PointSettings(**(points or {}))
-        self.losses = ObjectPoseLosses(**losses, pnp=train_cfg["pnp"], points=self.points)
+        self.points = self.POINTS(**(points or {}))
+        self.losses = self.LOSSES(**losses, pnp=train_cfg["pnp"], points=self.points)
         self.start = test_cfg["start"]
         if self.start not in STARTS:
             raise ValueError(f"test_cfg: unknown start {self.start!r}; use one of {tuple(STARTS)}")
@@ -124,7 +127,7 @@ class ObjectPoseEstimator(BaseDetector):
         """(B, 3, H, W) -> the neck's map (B, F, h, w)."""
         return self.neck(self.backbone(img))
 
-    def maps(self, img: Tensor, geometry: PatchGeometry) -> CorrespondenceMaps:
+    def maps(self, img: Tensor, geometry: PatchGeometry) -> Any:
         """What the network predicts of patches (B, 3, H, W)."""
         return self.head(self.extract_feat(img), geometry.object_index)
 
@@ -136,10 +139,11 @@ class ObjectPoseEstimator(BaseDetector):
         gt_noc: Tensor | None = None,
         gt_mask: Tensor | None = None,
         symmetries: Tensor | None = None,
+        vertices: Tensor | None = None,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Losses of B patches; the other arguments are the fields of `GroundTruth`."""
-        gt = GroundTruth(gt_pose, gt_noc, gt_mask, symmetries)
+        gt = GroundTruth(gt_pose, gt_noc, gt_mask, symmetries, vertices)
         return self.losses(self.maps(img, geometry), geometry, gt, generator)
 
     @torch.no_grad()
@@ -149,6 +153,7 @@ class ObjectPoseEstimator(BaseDetector):
         geometry: PatchGeometry,
         generators: Sequence[torch.Generator] | None = None,
         mc_samples: int | None = None,
+        source: ImageSource | None = None,
     ) -> ObjectPoses:
         """Poses of B patches, in the camera frame.
 
@@ -157,9 +162,23 @@ class ObjectPoseEstimator(BaseDetector):
             generators: one for each patch, for the random start and the pose samples. The pose of
                 a patch then does not depend on the rest of its batch. None: torch's own for all.
             mc_samples: number of weighted pose samples of each object; None for none.
+            source: the whole images, for networks that cut patches of their own.
         """
-        problem = problem_of_all_cells(self.maps(img, geometry), geometry, self.points)
-        return self.posteriors(problem, generators, mc_samples)
+        found = self.correspond(img, geometry, source, generators)
+        poses = self.posteriors(found.problem, generators, mc_samples)
+        return replace(poses, consensus=found.consensus)
+
+    def correspond(
+        self,
+        img: Tensor,
+        geometry: PatchGeometry,
+        source: ImageSource | None = None,
+        generators: Sequence[torch.Generator] | None = None,
+    ) -> PatchProblems:
+        """The problems that the network makes of B patches; arguments as of `estimate`."""
+        maps = self.maps(img, geometry)
+        problem = problem_of_all_cells(maps, geometry, self.points)
+        return PatchProblems(problem, geometry, maps.noc)
 
     def posteriors(
         self,
@@ -214,14 +233,17 @@ class ObjectPoseEstimator(BaseDetector):
         img: Tensor,
         geometry: PatchGeometry,
         generators: Sequence[torch.Generator] | None = None,
+        image: Tensor | None = None,
+        black: Tensor | None = None,
     ) -> list[dict[str, ObjectPoses]]:
         """One dict with the `object_pose` (a batch of one, on the CPU) for each patch. Without
-        generators each patch has one with seed 0.
+        generators each patch has one with seed 0. `image` and `black` are those of `ImageSource`.
         """
         if generators is None:
             generators = [torch.Generator(img.device).manual_seed(0) for _ in img]
         mc_samples = self.layer.settings.mc_samples if self.with_samples else None
-        poses = self.estimate(img, geometry, generators, mc_samples).to("cpu")
+        source = None if image is None or black is None else ImageSource(image, black)
+        poses = self.estimate(img, geometry, generators, mc_samples, source).to("cpu")
         return [dict(object_pose=poses[index : index + 1]) for index in range(len(img))]
 
     def aug_test(self, imgs, img_metas, **kwargs):

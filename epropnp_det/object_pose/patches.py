@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .data.crops import CropSettings, crop_image, crop_released, crop_window, released_window
+from epropnp_det.pnp._records import Record
+
+from .data.crops import (
+    CropSettings,
+    CropWindow,
+    crop_image,
+    crop_released,
+    crop_window,
+    released_window,
+)
 from .structures import PatchGeometry
 
 
@@ -38,6 +48,41 @@ class PatchSettings:
             self.std, np.float32
         )
         return torch.from_numpy(np.ascontiguousarray(scaled.transpose(2, 0, 1)))
+
+
+@dataclass(frozen=True)
+class ImageSource(Record):
+    """The whole images of B patches, for networks that cut patches of their own.
+
+    Args:
+        image: (B, 3, H, W), normalised as the patches are.
+        black: (B, 3), values of a black pixel: what lies beyond the image's border.
+    """
+
+    image: Tensor
+    black: Tensor
+
+    @classmethod
+    def of(cls, image: np.ndarray, settings: PatchSettings) -> Self:
+        """The source (1,) of one image (H, W, 3), blue first, 0..255."""
+        black = settings.normalize(np.zeros((1, 1, 3), np.float32))[:, 0, 0]
+        return cls(settings.normalize(image)[None], black[None])
+
+    def patches(self, geometry: PatchGeometry, size: int) -> Tensor:
+        """What B patches show, (B, 3, size, size)."""
+        cut = [
+            self._patch(index, CropWindow(origin, float(side)), size)
+            for index, (origin, side) in enumerate(
+                zip(geometry.origin.double().cpu().numpy(), geometry.side)
+            )
+        ]
+        return torch.stack(cut).to(geometry.side)
+
+    def _patch(self, index: int, window: CropWindow, size: int) -> Tensor:
+        black = self.black[index].cpu()
+        image = self.image[index].cpu().permute(1, 2, 0) - black
+        patch = crop_image(np.ascontiguousarray(image.numpy()), window, size)
+        return (torch.from_numpy(patch) + black).permute(2, 0, 1)
 
 
 def cut_patch(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from epropnp_det.pnp import Camera, Correspondences, PnPProblem
 
-from .structures import CorrespondenceMaps, PatchGeometry
+from .structures import CorrespondenceMaps, PatchGeometry, PixelMaps
 
 WEIGHT_RULES = ("v1", "v2", "exponential", "mask")
 # [px]; clamps nothing that a camera sees.
@@ -112,7 +112,7 @@ def by_cell(maps: Tensor) -> Tensor:
 
 
 def cell_pixels(
-    maps: CorrespondenceMaps, geometry: PatchGeometry, settings: PointSettings
+    maps: CorrespondenceMaps | PixelMaps, geometry: PatchGeometry, settings: PointSettings
 ) -> Tensor:
     """Image points (B, h w, 2) x, y [px] of all cells, row-major."""
     rows, columns = maps.noc.shape[-2:]

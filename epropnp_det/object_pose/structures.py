@@ -10,7 +10,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import PoseModes, SE3Pose
+from epropnp_det.pnp import PnPProblem, PoseModes, SE3Pose
 from epropnp_det.pnp._records import Record
 
 
@@ -53,6 +53,40 @@ class CorrespondenceMaps(Record):
 
 
 @dataclass(frozen=True)
+class PixelMaps(Record):
+    """What a Pix2Pose network predicts of B patches.
+
+    Args:
+        noc: (B, 3, h, w) normalised object coordinates: object point / half extent.
+        error: (B, 1, h, w) in [0, 1], expected mean absolute error of the three coordinates.
+        mask_logit: (B, 1, h, w) logit of the probability that the cell shows the object, or would
+            if nothing stood before it.
+    """
+
+    noc: Tensor
+    error: Tensor
+    mask_logit: Tensor
+
+
+@dataclass(frozen=True)
+class PatchProblems(Record):
+    """The problems of B objects, and where their points come from.
+
+    Args:
+        problem: (B,) of h w points.
+        geometry: (B,) where the patches lie in the image.
+        noc: (B, 3, h, w) normalised object coordinates of the cells.
+        consensus: (B,) share of the object's cells that agree with the solution, or None, see
+            `ObjectPoses`.
+    """
+
+    problem: PnPProblem
+    geometry: PatchGeometry
+    noc: Tensor
+    consensus: Tensor | None = None
+
+
+@dataclass(frozen=True)
 class GroundTruth(Record):
     """Ground truth of B patches.
 
@@ -63,12 +97,14 @@ class GroundTruth(Record):
         mask: (B, 1, h, w) in [0, 1], share of the cell that shows the object; None as `noc`.
         symmetries: (B, S, 7) motions of the object frame, as poses, that leave the object as it is,
             the identity first. Objects with fewer repeat the identity. None: no object has any.
+        vertices: (B, V, 3) [m], some vertices of the models; None where no loss needs them.
     """
 
     pose: Tensor
     noc: Tensor | None = None
     mask: Tensor | None = None
     symmetries: Tensor | None = None
+    vertices: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +118,8 @@ class ObjectPoses(Record):
         valid: (B,) bool, False where the correspondences determine no pose.
         sample_pose: (B, S, 7), or None where no samples were drawn.
         sample_weight: (B, S), summing to one over S; NaN for objects without a posterior.
+        consensus: (B,) share of the object's cells that agree with the pose, for networks that
+            predict a mask, else None.
     """
 
     pose: Tensor
@@ -90,6 +128,7 @@ class ObjectPoses(Record):
     valid: Tensor
     sample_pose: Tensor | None = None
     sample_weight: Tensor | None = None
+    consensus: Tensor | None = None
 
     @classmethod
     def cat(cls, parts: Sequence[ObjectPoses]) -> Self:

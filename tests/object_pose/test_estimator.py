@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from epropnp_det.object_pose.problem import problem_of_all_cells
+from epropnp_det.object_pose.structures import GroundTruth
 from epropnp_det.pnp import SE3Pose, laplace_pose_loss
 from tests.tolerances import EXACT, EXACT_FLOAT32, LEARNT_DEGREES, LEARNT_METRES, MINIMUM_FLOAT32
 
@@ -59,7 +60,7 @@ def test_laplace_loss_is_the_layers_over_the_running_scale():
     criterion = small_estimator(losses=losses).losses.train()
     problem = problem_of_all_cells(perfect_maps(3), geometry(3), criterion.points)
     estimate = criterion.layer.solve(problem, poses(3), seeded(0))
-    got = criterion.pose_losses(problem, poses(3), estimate, None, torch.tensor(20.0))
+    got = criterion.pose_losses(problem, GroundTruth(poses(3)), estimate, None, torch.tensor(20.0))
     expected = laplace_pose_loss(problem, estimate, problem.cost(poses(3))).mean()
     # The running scale moved by a hundredth from 1 towards 20.
     torch.testing.assert_close(got["loss_pose"], 0.5 * expected / 1.19)

@@ -17,7 +17,7 @@ from epropnp_det.errors import UserError
 
 from ..evaluation.bop_report import PoseGoal, bop_results, report
 from ..evaluation.bop_results import write_results
-from ..patches import PatchSettings, cut_patch
+from ..patches import ImageSource, PatchSettings, cut_patch
 from ..structures import ObjectPoses
 from .bop_dataset import TARGETS_FILE, BopImage, read_image, read_split
 from .object_models import load_models
@@ -41,6 +41,7 @@ class BopTargets(Dataset):
         detections: file of boxes in BOP's JSON form; None for the boxes of the ground truth.
         jitter: largest relative change of the size of a true box, and of its centre in sides.
         every: only each n-th image that has targets.
+        whole_image: the patches come with their images, for networks that cut patches of their own.
         seed: start of the random changes.
         test_mode: must be set.
 
@@ -58,6 +59,7 @@ class BopTargets(Dataset):
         detections: str | None = None,
         jitter: float = 0.0,
         every: int = 1,
+        whole_image: bool = False,
         seed: int = 0,
         test_mode: bool = True,
     ):
@@ -68,6 +70,7 @@ class BopTargets(Dataset):
         self.objects = known_objects(self.models, objects)
         self.CLASSES = class_names(self.objects)
         self.patch = PatchSettings(**patch)
+        self.whole_image = whole_image
         images = read_split(root, split)
         targets = all_targets(folder, targets_file, images, every)
         targets = targets_of_objects(targets, self.models, objects)
@@ -91,7 +94,10 @@ class BopTargets(Dataset):
             self._latest = (each.image, cv2.cvtColor(read_image(each.image), cv2.COLOR_RGB2BGR))
         image = self._latest[1]
         img, origin, side = cut_patch(image, each.box, self.patch)
+        source = ImageSource.of(image, self.patch) if self.whole_image else None
+        more = {} if source is None else dict(image=source.image[0], black=source.black[0])
         return dict(
+            **more,
             img=img,
             origin=torch.tensor(origin, dtype=torch.float32),
             side=torch.tensor(side, dtype=torch.float32),

@@ -27,7 +27,7 @@ from .object_models import ObjectModel, load_models
 from .ray_scenes import RayScenes
 from .rendering import Renderer, Scene, Sensor, develop, draw_texture
 from .scene_layout import draw_sensor
-from .symmetries import expand_symmetries
+from .symmetries import closed_symmetries
 
 # Members of a continuous symmetry that a training compares with.
 TURNS = 64
@@ -49,7 +49,7 @@ class CropLabels:
         window: where the patch lies in the image.
         pose: (7,) x, y, z [m], qw, qx, qy, qz: object to camera frame.
         noc: (3, cells, cells) normalised coordinates, zeros where the object is not seen.
-        shown: (cells, cells) bool, cells that show the object.
+        shown: (cells, cells) bool, cells that show the object, or the whole silhouette.
     """
 
     column: int
@@ -72,6 +72,9 @@ class RenderedCrops(Dataset):
         layout: fields of `CropLayout` to change.
         jitter: largest relative change of the patch's side, and of its centre in sides of the box.
         cells: columns and rows of the maps.
+        amodal: coordinates and mask of the whole silhouette, also where something stands before it
+            or the image ends; without it, of what the patch shows.
+        vertices: number of the models' vertices that come with a patch; 0 for none.
         length: number of patches.
         test_mode: not supported.
 
@@ -88,6 +91,8 @@ class RenderedCrops(Dataset):
         layout: Mapping[str, Any] | None = None,
         jitter: float = 0.25,
         cells: int = 32,
+        amodal: bool = False,
+        vertices: int = 0,
         length: int = 1_000_000,
         seed: int = 0,
         test_mode: bool = False,
@@ -108,10 +113,12 @@ class RenderedCrops(Dataset):
         self.layout = CropLayout(**(layout or {}))
         self.crop = CropSettings(jitter=jitter)
         self.cells = cells
+        self.amodal = amodal
         self.length = length
         self.seed = seed
         self.CLASSES = class_names(self.objects)
         self.symmetries = symmetry_table([self.models[key] for key in self.objects])
+        self.vertices = vertex_table([self.models[key] for key in self.objects], vertices)
         self._textures: dict[int, np.ndarray] = {}
 
     def __len__(self) -> int:
@@ -145,6 +152,7 @@ class RenderedCrops(Dataset):
             if shown.sum() >= _LEAST_SHOWN * maps.mask.sum():
                 break
         half_extent = self.models[self.objects[column]].half_extents
+        shown = maps.mask if self.amodal else shown
         noc = maps.coordinates / half_extent * shown[..., None]
         pose = scene.objects[0].pose.to_vector()
         return scene, CropLabels(column, window, pose, noc.transpose(2, 0, 1), shown)
@@ -152,6 +160,7 @@ class RenderedCrops(Dataset):
     def arguments(self, picture: np.ndarray, labels: CropLabels) -> dict[str, Tensor]:
         """Arguments of a training for a patch (size, size, 3) uint8 RGB."""
         column = labels.column
+        more = dict(vertices=self.vertices[column]) if self.vertices.shape[1] else {}
         return dict(
             img=self.patch.normalize(picture[..., ::-1]),
             origin=_float32(labels.window.origin),
@@ -163,6 +172,7 @@ class RenderedCrops(Dataset):
             gt_noc=_float32(labels.noc),
             gt_mask=_float32(labels.shown[None]),
             symmetries=self.symmetries[column],
+            **more,
         )
 
     def _draw(
@@ -213,12 +223,23 @@ def class_names(objects: Sequence[int]) -> tuple[str, ...]:
 def symmetry_table(models: Sequence[ObjectModel]) -> Tensor:
     """Symmetries (O, S, 7) of models as motions, identity first; objects with fewer repeat it."""
     step = math.pi / TURNS
-    members = [expand_symmetries(model.info, step).to_vector() for model in models]
+    members = [closed_symmetries(model.info, step).to_vector() for model in models]
     most = max(map(len, members))
     padded = [
         np.concatenate([each, np.repeat(each[:1], most - len(each), axis=0)]) for each in members
     ]
     return _float32(np.array(padded))
+
+
+def vertex_table(models: Sequence[ObjectModel], number: int) -> Tensor:
+    """Some vertices (O, number, 3) [m] of each model, the same ones in every run; those of a model
+    with fewer repeat.
+    """
+    rng = np.random.default_rng(0)
+    drawn = [
+        model.vertices[np.resize(rng.permutation(len(model.vertices)), number)] for model in models
+    ]
+    return _float32(np.array(drawn).reshape(len(models), number, 3))
 
 
 def inside(pixels: np.ndarray, camera: BopCamera) -> np.ndarray:

@@ -113,13 +113,15 @@ def write_files(
 
 
 def bop_results(boxes: Sequence[TargetBox], poses: Sequence[ObjectPoses]) -> list[BopResult]:
-    """The valid poses of the boxes; their times are unknown."""
+    """The valid poses of the boxes; their times are unknown. A score is that of the box, times the
+    consensus where there is one.
+    """
     return [
         BopResult(
             box.image.scene_id,
             box.image.image_id,
             box.object_id,
-            box.score,
+            box.score * (1.0 if pose.consensus is None else float(pose.consensus[0])),
             RigidPose.from_vector(pose.pose[0].double().numpy()),
         )
         for box, pose in zip(boxes, poses)

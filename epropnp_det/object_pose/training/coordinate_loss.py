@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -73,4 +75,4 @@ def nearest_symmetric_gt(noc: Tensor, gt: GroundTruth, half_extent: Tensor) -> G
     target = candidates[row, chosen].mT.unflatten(2, gt.noc.shape[-2:])
     # The moved coordinates S X appear where X does if the pose is y S^-1.
     pose = compose(gt.pose, SE3Pose.inverse(gt.symmetries[row, chosen]))
-    return GroundTruth(pose, target, gt.mask)
+    return replace(gt, pose=pose, noc=target, symmetries=None)

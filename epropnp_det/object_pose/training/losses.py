@@ -8,85 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from epropnp_det.losses import (
-    MonteCarloPoseLoss,
-    ReprojectionLoss,
-    RunningScale,
-    derivative_losses,
-    estimate_from_gt,
-)
-from epropnp_det.pnp import (
-    EProPnP6DoF,
-    PnPProblem,
-    PoseEstimate,
-    PoseSamples,
-    implicit_pose_loss,
-    laplace_pose_loss,
-)
+from epropnp_det.losses import MonteCarloPoseLoss, derivative_losses, estimate_from_gt
+from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, PoseSamples
 
 from ..problem import PointSettings, draw_cells, problem_of_drawn_cells
 from ..structures import CorrespondenceMaps, GroundTruth, PatchGeometry
 from .coordinate_loss import CoordinateLoss, nearest_symmetric_gt
 from .mask_loss import MaskLoss
-
-
-class LaplacePoseLoss(RunningScale):
-    """The KL loss, Eq. (5), with its integral by Laplace's method, divided by the running mean of
-    the weight scale. A baseline for `MonteCarloPoseLoss`, with the same arguments.
-    """
-
-    def __init__(self, loss_weight: float = 0.2, momentum: float = 0.01):
-        super().__init__(momentum)
-        self.loss_weight = loss_weight
-
-    def forward(
-        self, problem: PnPProblem, estimate: PoseEstimate, gt_pose: Tensor, scale: Tensor
-    ) -> Tensor:
-        """Mean loss () of B objects; in training mode the running scale is updated first."""
-        self.update_scale(scale.detach())
-        loss = laplace_pose_loss(problem, estimate, problem.cost(gt_pose))
-        return self.loss_weight * loss.mean() / self.scale
-
-
-class ImplicitPoseLoss(nn.Module):
-    """Distance of the solution to the true pose, Eq. (10), differentiated through the solution by
-    the implicit function theorem: a row of Table 3. A baseline for `MonteCarloPoseLoss`.
-
-    Args:
-        loss_weight: factor of the loss.
-        beta: position error [m] at which the square becomes a line.
-    """
-
-    def __init__(self, loss_weight: float = 0.2, beta: float = 0.05):
-        super().__init__()
-        self.loss_weight = loss_weight
-        self.beta = beta
-
-    def forward(
-        self, problem: PnPProblem, estimate: PoseEstimate, gt_pose: Tensor, scale: Tensor
-    ) -> Tensor:
-        """Mean loss () of B objects; the weight scale does not enter."""
-        return self.loss_weight * implicit_pose_loss(problem, estimate, gt_pose, self.beta).mean()
-
-
-# The types that configs name.
-POSE_LOSSES: dict[str, type[nn.Module]] = {
-    loss.__name__: loss
-    for loss in (MonteCarloPoseLoss, ReprojectionLoss, LaplacePoseLoss, ImplicitPoseLoss)
-}
-
-
-def build_pose_loss(config: Mapping[str, Any]) -> nn.Module:
-    """The pose loss of a config: its `type` and its arguments.
-
-    Raises:
-        ValueError: no pose loss of that type.
-    """
-    settings = dict(config)
-    name = settings.pop("type")
-    if name not in POSE_LOSSES:
-        raise ValueError(f"unknown pose loss {name!r}; use one of {', '.join(POSE_LOSSES)}")
-    return POSE_LOSSES[name](**settings)
+from .pose_losses import build_pose_loss
 
 
 class ObjectPoseLosses(nn.Module):
@@ -94,7 +23,7 @@ class ObjectPoseLosses(nn.Module):
 
     Args:
         pose: config of the pose loss: type `MonteCarloPoseLoss`, Eq. (5), or one of the baselines
-            `ReprojectionLoss`, `LaplacePoseLoss`, `ImplicitPoseLoss`; None for none.
+            of `POSE_LOSSES`; None for none.
         coordinate: arguments of `CoordinateLoss`; None trains without coordinate maps.
         mask: arguments of `MaskLoss`; None trains the logits by the pose alone.
         position: weight of the position term of Eq. (10).
@@ -157,7 +86,7 @@ class ObjectPoseLosses(nn.Module):
         samples = self.draw_samples(problem, gt.pose, estimate, generator)
         return (
             losses
-            | self.pose_losses(problem, gt.pose, estimate, samples, maps.scale.mean())
+            | self.pose_losses(problem, gt, estimate, samples, maps.scale.mean())
             | self.regularization(problem, gt.pose, estimate)
             | dict(invalid_objects=(~estimate.valid).sum().float())
         )
@@ -190,7 +119,7 @@ class ObjectPoseLosses(nn.Module):
     def pose_losses(
         self,
         problem: PnPProblem,
-        gt_pose: Tensor,
+        gt: GroundTruth,
         estimate: PoseEstimate,
         samples: PoseSamples | None,
         scale: Tensor,
@@ -199,8 +128,8 @@ class ObjectPoseLosses(nn.Module):
         if self.pose is None:
             return {}
         if not isinstance(self.pose, MonteCarloPoseLoss):
-            return dict(loss_pose=self.pose(problem, estimate, gt_pose, scale))
-        cost = problem.cost(gt_pose)
+            return self.pose(problem, estimate, gt, scale)
+        cost = problem.cost(gt.pose)
         loss = self.pose(samples, cost, scale, torch.ones_like(cost), len(cost))
         return dict(loss_pose=loss)
 

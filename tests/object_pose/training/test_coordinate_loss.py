@@ -1,12 +1,8 @@
-"""The coordinate loss and the choice among symmetric poses, against the released layer of Pix2Pose
-and by laws.
-"""
+"""The coordinate loss and the choice among symmetric poses, by laws."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -15,55 +11,10 @@ from torch import Tensor
 from epropnp_det.object_pose.structures import GroundTruth, compose
 from epropnp_det.object_pose.training.coordinate_loss import (
     CoordinateLoss,
-    coordinate_error,
     nearest_symmetric_gt,
 )
 from epropnp_det.pnp import SE3Pose
-from tests.tolerances import EXACT, RECORDED_FLOAT64
-
-from ..recordings import pose_from_matrix
-
-CASES = ("none", "two_z", "four_z", "three_xyz", "six_y")
-
-
-@pytest.fixture(params=CASES)
-def case(request, reference_folder: Path) -> dict[str, Any]:
-    cases = torch.load(reference_folder / "transformer_loss.pt", weights_only=True)["cases"]
-    return next(case for case in cases if case["name"] == request.param)
-
-
-def channels_first(maps: Tensor) -> Tensor:
-    return maps.permute(0, 3, 1, 2)
-
-
-def gt_of(case: dict[str, Any]) -> GroundTruth:
-    """The recorded pool acts on normalised coordinates: half extents of one metre."""
-    number = len(case["gt"])
-    pool = pose_from_matrix(torch.nn.functional.pad(case["pool"], (0, 1)))
-    pose = SE3Pose.identity(case["gt"]).expand(number, 7)
-    symmetries = pool.expand(number, *pool.shape)
-    mask = channels_first(case["mask"])
-    return GroundTruth(pose, channels_first(case["gt"]), mask, symmetries)
-
-
-def test_chosen_symmetry_loss_and_gradient_of_the_released_layer(case: dict[str, Any]):
-    """Its loss is mean (1 + 2 m) e + 0.5 (prob - min(e, 1))^2, its mask m is cut at a half."""
-    noc = channels_first(case["pred"]).clone().requires_grad_()
-    gt = gt_of(case)
-    nearest = nearest_symmetric_gt(noc, gt, torch.ones(len(noc), 3, dtype=noc.dtype))
-    picked = case["pool"][case["chosen"]]
-    expected = torch.einsum("bij,bhwj->bihw", picked, case["gt"])
-    torch.testing.assert_close(nearest.noc, expected, rtol=EXACT, atol=EXACT)
-    error = coordinate_error(noc, nearest.noc)
-    mask = (gt.mask > 0.5).double()
-    l1_part = ((1 + 2 * mask) * error).mean((1, 2, 3))
-    clipped = channels_first(case["prob"]) - error.clamp(max=1)
-    loss = l1_part + 0.5 * clipped.square().mean((1, 2, 3))
-    (loss * case["upstream"]).sum().backward()
-    close = dict(rtol=RECORDED_FLOAT64, atol=RECORDED_FLOAT64)
-    torch.testing.assert_close(l1_part, case["l1_part"], **close)
-    torch.testing.assert_close(loss, case["loss"], **close)
-    torch.testing.assert_close(noc.grad, channels_first(case["grad_pred"]), **close)
+from tests.tolerances import EXACT
 
 
 def random_gt(objects: int = 3, symmetries: int = 4) -> tuple[Tensor, GroundTruth, Tensor]:

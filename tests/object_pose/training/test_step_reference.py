@@ -72,7 +72,7 @@ def step(request, reference_folder: Path) -> Step:
     estimate = estimate_at(problem, run["pose_opt"])
     losses = (
         criterion.map_losses(maps, gt)
-        | criterion.pose_losses(problem, pose, estimate, samples, maps.scale.mean())
+        | criterion.pose_losses(problem, gt, estimate, samples, maps.scale.mean())
         | criterion.regularization(problem, pose, estimate)
     )
     optimizer = torch.optim.RMSprop(network.parameters(), **RMSPROP)

@@ -1,0 +1,10 @@
+"""Comparison of the heads: pix2pose.py and the linear-covariance loss. It begins after 2000 steps.
+
+DATA      tools/create_synthetic_bop.py data/synthetic_bop
+COMMAND   tools/train.py configs/object_pose/heads/pix2pose_linear_covariance.py
+HARDWARE  2 CPU cores: one trains, one renders
+RESULT    not trained yet
+"""
+
+_base_ = ["./pix2pose.py"]
+model = dict(losses=dict(pose=dict(type="LinearCovarianceLoss", loss_weight=0.2, start=2000)))

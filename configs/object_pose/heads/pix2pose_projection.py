@@ -1,0 +1,11 @@
+"""Comparison of the heads: pix2pose.py and the projection loss, back-propagated through the
+solution (BPnP). It begins after 2000 steps.
+
+DATA      tools/create_synthetic_bop.py data/synthetic_bop
+COMMAND   tools/train.py configs/object_pose/heads/pix2pose_projection.py
+HARDWARE  2 CPU cores: one trains, one renders
+RESULT    not trained yet
+"""
+
+_base_ = ["./pix2pose.py"]
+model = dict(losses=dict(pose=dict(type="ProjectionLoss", loss_weight=0.1, start=2000)))

@@ -1,0 +1,181 @@
+"""The losses of a batch's poses that configs name, beside the Monte Carlo loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from epropnp_det.losses import MonteCarloPoseLoss, ReprojectionLoss, RunningScale, projection_error
+from epropnp_det.pnp import (
+    PnPProblem,
+    PoseEstimate,
+    implicit_pose_loss,
+    laplace_pose_loss,
+    linear_covariance_loss,
+)
+from epropnp_det.pnp.losses.baselines import implicit_solution
+from epropnp_det.pnp.losses.pose_distance import smooth_l1_norm
+from epropnp_det.pnp.losses.projection import vertex_displacement
+
+from ..structures import GroundTruth
+
+
+class LaplacePoseLoss(RunningScale):
+    """The KL loss, Eq. (5), with its integral by Laplace's method, divided by the running mean of
+    the weight scale. A baseline for `MonteCarloPoseLoss`, with the same arguments.
+    """
+
+    def __init__(self, loss_weight: float = 0.2, momentum: float = 0.01):
+        super().__init__(momentum)
+        self.loss_weight = loss_weight
+
+    def forward(
+        self, problem: PnPProblem, estimate: PoseEstimate, gt: GroundTruth, scale: Tensor
+    ) -> dict[str, Tensor]:
+        """Mean loss () of B objects; in training mode the running scale is updated first."""
+        self.update_scale(scale.detach())
+        loss = laplace_pose_loss(problem, estimate, problem.cost(gt.pose))
+        return dict(loss_pose=self.loss_weight * loss.mean() / self.scale)
+
+
+class ImplicitPoseLoss(nn.Module):
+    """Distance of the solution to the true pose, Eq. (10), differentiated through the solution by
+    the implicit function theorem: a row of Table 3. A baseline for `MonteCarloPoseLoss`.
+
+    Args:
+        loss_weight: factor of the loss.
+        beta: position error [m] at which the square becomes a line.
+    """
+
+    def __init__(self, loss_weight: float = 0.2, beta: float = 0.05):
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.beta = beta
+
+    def forward(
+        self, problem: PnPProblem, estimate: PoseEstimate, gt: GroundTruth, scale: Tensor
+    ) -> dict[str, Tensor]:
+        """Mean loss () of B objects; the weight scale does not enter."""
+        loss = implicit_pose_loss(problem, estimate, gt.pose, self.beta)
+        return dict(loss_pose=self.loss_weight * loss.mean())
+
+
+class LatePoseLoss(nn.Module):
+    """A pose loss that begins after some steps, when the coordinates have taken shape.
+
+    Args:
+        loss_weight: factor of the loss.
+        start: training steps without it. They are counted in the state dict, so that a resumed
+            training goes on.
+    """
+
+    step: Tensor
+
+    def __init__(self, loss_weight: float, start: int):
+        super().__init__()
+        self.loss_weight = loss_weight
+        self.start = start
+        self.register_buffer("step", torch.tensor(0))
+
+    def begun(self) -> bool:
+        """Whether the loss counts; in training mode the step is counted first."""
+        if self.training:
+            self.step += 1
+        return int(self.step) > self.start
+
+
+class ProjectionLoss(LatePoseLoss):
+    """Where the solution projects the model's vertices, against where the true pose does:
+    back-propagated PnP, see `projection_loss`.
+
+    The error of a vertex is a share of the object's size in the image, so that near and far objects
+    count the same. For symmetric objects the true pose is that of the symmetry that the coordinates
+    are compared with.
+
+    Args:
+        loss_weight: factor of the loss.
+        start: training steps without it.
+        relative: share of the mean side of the object's box at which the square becomes a line.
+    """
+
+    def __init__(self, loss_weight: float = 0.1, start: int = 2000, relative: float = 0.1):
+        super().__init__(loss_weight, start)
+        self.relative = relative
+
+    def forward(
+        self, problem: PnPProblem, estimate: PoseEstimate, gt: GroundTruth, scale: Tensor
+    ) -> dict[str, Tensor]:
+        """Mean loss () over vertices and B objects, and `flat_minima`, the number of valid objects
+        without one because their solution is no strict minimum.
+
+        Raises:
+            ValueError: the ground truth has no vertices.
+        """
+        if gt.vertices is None:
+            raise ValueError("ProjectionLoss needs vertices; set data.train.vertices, e.g. to 64")
+        if not self.begun():
+            return dict(loss_pose=estimate.cost.new_zeros(()))
+        pose, strict = implicit_solution(problem, estimate)
+        # Replaced before the projection: a pose behind the camera would make the gradient NaN.
+        pose = torch.where(strict[:, None], pose, gt.pose)
+        moved = vertex_displacement(problem.camera, gt.vertices, pose, gt.pose)
+        size = gt.vertices.amax(1) - gt.vertices.amin(1)
+        focal = problem.camera.matrix[:, 0, 0]
+        error = projection_error(moved, gt.pose[:, 2], size, focal, self.relative)
+        loss = smooth_l1_norm(error).mean(-1).masked_fill(~strict, 0).mean()
+        flat = (estimate.valid & ~strict).sum().float()
+        return dict(loss_pose=self.loss_weight * loss, flat_minima=flat)
+
+
+class LinearCovarianceLoss(LatePoseLoss):
+    """Spread of the pose that the errors of the points would cause, see `linear_covariance_loss`:
+    the strongest baseline in the literature.
+
+    Args:
+        loss_weight: factor of the loss.
+        start: training steps without it.
+        beta: standard deviation of the position [m] at which the square becomes a line.
+    """
+
+    def __init__(self, loss_weight: float = 0.2, start: int = 0, beta: float = 0.05):
+        super().__init__(loss_weight, start)
+        self.beta = beta
+
+    def forward(
+        self, problem: PnPProblem, estimate: PoseEstimate, gt: GroundTruth, scale: Tensor
+    ) -> dict[str, Tensor]:
+        """Mean loss () of B objects; estimate and weight scale do not enter."""
+        if not self.begun():
+            return dict(loss_pose=estimate.cost.new_zeros(()))
+        loss = linear_covariance_loss(problem, gt.pose, self.beta)
+        return dict(loss_pose=self.loss_weight * loss.mean())
+
+
+# The types that configs name.
+POSE_LOSSES: dict[str, type[nn.Module]] = {
+    loss.__name__: loss
+    for loss in (
+        MonteCarloPoseLoss,
+        ReprojectionLoss,
+        LaplacePoseLoss,
+        ImplicitPoseLoss,
+        ProjectionLoss,
+        LinearCovarianceLoss,
+    )
+}
+
+
+def build_pose_loss(config: Mapping[str, Any]) -> nn.Module:
+    """The pose loss of a config: its `type` and its arguments.
+
+    Raises:
+        ValueError: no pose loss of that type.
+    """
+    settings = dict(config)
+    name = settings.pop("type")
+    if name not in POSE_LOSSES:
+        raise ValueError(f"unknown pose loss {name!r}; use one of {', '.join(POSE_LOSSES)}")
+    return POSE_LOSSES[name](**settings)
