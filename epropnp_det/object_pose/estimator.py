@@ -144,7 +144,14 @@ class ObjectPoseEstimator(BaseDetector):
     ) -> dict[str, Tensor]:
         """Losses of B patches; the other arguments are the fields of `GroundTruth`."""
         gt = GroundTruth(gt_pose, gt_noc, gt_mask, symmetries, vertices)
-        return self.losses(self.maps(img, geometry), geometry, gt, generator)
+        maps = self.maps(self.augmented(img, gt, generator), geometry)
+        return self.losses(maps, geometry, gt, generator)
+
+    def augmented(
+        self, img: Tensor, gt: GroundTruth, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The patches (B, 3, H, W) that the network is trained on: as they are."""
+        return img
 
     @torch.no_grad()
     def estimate(

@@ -85,6 +85,11 @@ class PatchProblems(Record):
     noc: Tensor
     consensus: Tensor | None = None
 
+    @property
+    def agreement(self) -> Tensor:
+        """The consensus (B,); zeros where there is none."""
+        return torch.zeros_like(self.geometry.side) if self.consensus is None else self.consensus
+
 
 @dataclass(frozen=True)
 class GroundTruth(Record):

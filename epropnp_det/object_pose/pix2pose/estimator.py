@@ -12,7 +12,7 @@ from epropnp_det.engine.registry import MODELS
 
 from ..estimator import ObjectPoseEstimator
 from ..patches import ImageSource
-from ..structures import PatchGeometry, PatchProblems, PixelMaps
+from ..structures import GroundTruth, PatchGeometry, PatchProblems, PixelMaps
 from .losses import Pix2PoseLosses
 from .points import PixelPointSettings, consensus, pixel_problem, shown_cells
 from .second_pass import TwoPassSettings, hide, imitate, moved_cells, second_geometry
@@ -39,25 +39,18 @@ class Pix2PoseEstimator(ObjectPoseEstimator):
     LOSSES = Pix2PoseLosses
     points: PixelPointSettings
 
-    def __init__(
-        self, *args: Any, train_cfg: Mapping[str, Any], test_cfg: Mapping[str, Any], **settings: Any
-    ):
-        super().__init__(*args, train_cfg=train_cfg, test_cfg=test_cfg, **settings)
+    def __init__(self, train_cfg: Mapping[str, Any], test_cfg: Mapping[str, Any], **settings: Any):
+        super().__init__(train_cfg=train_cfg, test_cfg=test_cfg, **settings)
         self.imitated = float(train_cfg.get("imitate_second_pass", 0.5))
         self.two_pass = TwoPassSettings(**test_cfg.get("two_pass", {}))
 
-    def forward_train(
-        self,
-        img: Tensor,
-        geometry: PatchGeometry,
-        generator: torch.Generator | None = None,
-        **gt: Tensor,
-    ) -> dict[str, Tensor]:
-        """Losses of B patches; `gt` are the fields of `GroundTruth`, all of them of the whole
-        silhouette.
-        """
-        img = imitate(img, gt["gt_mask"], self.imitated, generator)
-        return super().forward_train(img, geometry, generator=generator, **gt)
+    def augmented(
+        self, img: Tensor, gt: GroundTruth, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """Patches (B, 3, H, W) of which a share is as in the second pass."""
+        if gt.mask is None:
+            return img
+        return imitate(img, gt.mask, self.imitated, generator)
 
     def correspond(
         self,
@@ -72,13 +65,13 @@ class Pix2PoseEstimator(ObjectPoseEstimator):
         first = self.maps(img, geometry)
         if source is None or self.two_pass.outer is None:
             return self._judged(first, geometry, generators)
-        best: PatchProblems | None = None
-        for outer in self.two_pass.outer:
-            found = self._second_pass(first, geometry, source, outer, img.shape[-1], generators)
-            if best is None:
-                best = found
-            else:
-                best = found.torch_where(found.consensus > best.consensus, best)
+        best, *others = (
+            self._second_pass(first, geometry, source, outer, img.shape[-1], generators)
+            for outer in self.two_pass.outer
+        )
+        for found in others:
+            better = found.agreement > best.agreement
+            best = found.torch_where(better, best)
         return best
 
     def _second_pass(

@@ -46,6 +46,17 @@ def error_loss(error: Tensor, noc: Tensor, target: Tensor) -> Tensor:
     return (error - coordinate_error(noc, target).clamp(max=1)).square().mean((1, 2, 3))
 
 
+def given(maps: Tensor | None) -> Tensor:
+    """The maps of the ground truth.
+
+    Raises:
+        ValueError: there are none.
+    """
+    if maps is None:
+        raise ValueError("Pix2Pose trains on coordinate maps; use RenderedCrops or StoredCrops")
+    return maps
+
+
 class Pix2PoseLosses(nn.Module):
     """Coordinates, expected errors, masks and a loss of the pose, of a batch.
 
@@ -101,7 +112,7 @@ class Pix2PoseLosses(nn.Module):
         losses = self.map_losses(maps, gt)
         if self.pose is None:
             return losses
-        used = (gt.mask > 0.5) & (maps.error < self.points.inner)
+        used = (given(gt.mask) > 0.5) & (maps.error < self.points.inner)
         used = draw_used(used, self.points.train_points, generator)
         problem = pixel_problem(maps, geometry, self.points, used)
         estimate = self.layer.solve(problem, generator=generator)
@@ -111,10 +122,12 @@ class Pix2PoseLosses(nn.Module):
 
     def map_losses(self, maps: PixelMaps, gt: GroundTruth) -> dict[str, Tensor]:
         """The weighted losses of coordinates, errors and masks, means over B patches."""
-        mask = (gt.mask > 0.5).to(maps.noc.dtype)
+        noc = given(gt.noc)
+        mask = given(gt.mask)
+        whole = (mask > 0.5).to(maps.noc.dtype)
         values = dict(
-            coordinate=transformer_loss(maps.noc, gt.noc, gt.mask, self.beta).mean(),
-            error=error_loss(maps.error, maps.noc, gt.noc).mean(),
-            mask=F.binary_cross_entropy_with_logits(maps.mask_logit, mask),
+            coordinate=transformer_loss(maps.noc, noc, mask, self.beta).mean(),
+            error=error_loss(maps.error, maps.noc, noc).mean(),
+            mask=F.binary_cross_entropy_with_logits(maps.mask_logit, whole),
         )
         return {f"loss_{name}": self.weights[name] * value for name, value in values.items()}

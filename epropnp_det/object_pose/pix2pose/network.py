@@ -16,7 +16,8 @@ from ..structures import PixelMaps
 
 # Slope of all activations below zero, and batch norm as in the original: eps 1e-3, momentum 0.99.
 SLOPE = 0.3
-NORM = dict(eps=1e-3, momentum=0.01)
+NORM_EPS = 1e-3
+NORM_MOMENTUM = 0.01
 COORDINATES = 3
 # Three normalised coordinates, the expected error, the mask.
 CHANNELS = 5
@@ -145,7 +146,8 @@ class Pix2PoseHead(BaseModule):
     def init_weights(self) -> None:
         """Small weights and zero biases: no coordinates, an error of a half, an undecided mask."""
         nn.init.normal_(self.output.weight, std=V1_STD)
-        nn.init.zeros_(self.output.bias)
+        if self.output.bias is not None:
+            nn.init.zeros_(self.output.bias)
 
     def forward(self, feature: Tensor, object_index: Tensor) -> PixelMaps:
         """Feature maps (B, F, h, w) and the objects (B,) they show -> maps of B patches."""
@@ -163,4 +165,4 @@ def _doubling(entering: int, leaving: int, kernel: int) -> nn.ConvTranspose2d:
 
 def _block(layer: nn.Module, channels: int) -> nn.Sequential:
     """A layer, batch norm and the activation."""
-    return nn.Sequential(layer, nn.BatchNorm2d(channels, **NORM), nn.LeakyReLU(SLOPE))
+    return nn.Sequential(layer, nn.BatchNorm2d(channels, NORM_EPS, NORM_MOMENTUM), nn.LeakyReLU(SLOPE))

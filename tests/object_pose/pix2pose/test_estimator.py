@@ -80,9 +80,7 @@ def seeded(number: int) -> list[torch.Generator]:
 def source(number: int) -> ImageSource:
     image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     one = ImageSource.of(image, PatchSettings(size=PATCH))
-    return ImageSource(
-        *(value.expand(number, *value.shape[1:]) for value in (one.image, one.black))
-    )
+    return one.map(lambda value: value.expand(number, *value.shape[1:]))
 
 
 def apart(found: Tensor, expected: Tensor) -> float:
