@@ -10,6 +10,7 @@ Example:
     python tools/create_data.py kitti data/kitti
     python tools/create_data.py kitti data/kitti val.json --frames ImageSets/val.txt
     python tools/create_data.py bop data/lmo
+    python tools/create_data.py bop data/lmo --coco
     python tools/create_data.py bop --models data/own/models
 """
 

@@ -14,6 +14,7 @@ EXAMPLES = """examples:
   epropnp data nuscenes data/nuscenes --version v1.0-mini --lidar --processes 4
   epropnp data kitti data/kitti val.json --frames ImageSets/val.txt
   epropnp data bop data/lmo
+  epropnp data bop data/lmo --coco test train_pbr
   epropnp data bop --models data/own/models
 """
 
@@ -75,7 +76,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="text file with one image name per line, such as 000123 (default: all images)",
     )
     bop = datasets.add_parser(
-        "bop", help="checks a data set in BOP's layout; --models writes models_info.json"
+        "bop",
+        help="checks a data set in BOP's layout; --models writes models_info.json, --coco the "
+        "annotations of a detector",
     )
     bop.add_argument("data_root", nargs="?", metavar="DIR", help="folder with models/ and splits")
     bop.add_argument(
@@ -84,8 +87,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="measure the meshes obj_NNNNNN.ply [mm] of a folder and write its models_info.json",
     )
     bop.add_argument(
-        "--overwrite", action="store_true", help="replace the models_info.json that is there"
+        "--coco",
+        nargs="*",
+        metavar="SPLIT",
+        help="write coco_SPLIT.json of DIR, boxes and masks in COCO's form (default: all splits "
+        "with ground truth)",
     )
+    bop.add_argument("--overwrite", action="store_true", help="replace files that are there")
     bop.add_argument(
         "--symmetry-tolerance",
         type=float,
@@ -107,6 +115,8 @@ def run(args: argparse.Namespace) -> int:
         raise UserError("--processes must be at least 1")
     if args.dataset == "bop" and (args.data_root is None) == (args.models is None):
         raise UserError("bop takes either DIR or --models DIR")
+    if args.dataset == "bop" and args.coco is not None and args.data_root is None:
+        raise UserError("--coco needs the folder of the data set: bop DIR --coco")
     # Each is slow to import, so after --help and wrong arguments.
     if args.dataset == "bop":
         return _run_bop(args)
@@ -122,6 +132,8 @@ def run(args: argparse.Namespace) -> int:
 def _run_bop(args: argparse.Namespace) -> int:
     from epropnp_det.object_pose.data import bop_command
 
+    if args.coco is not None:
+        return bop_command.write_coco(args.data_root, args.coco, args.overwrite)
     if args.models is None:
         return bop_command.check(args.data_root)
     return bop_command.measure(

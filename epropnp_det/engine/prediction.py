@@ -6,6 +6,7 @@ from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it rec
 
 # isort: split
 import functools
+import inspect
 import os
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 import torch.distributed as dist
 from mmcv.parallel import collate
 from mmcv.runner import get_dist_info
+from mmdet.core import encode_mask_results
 from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -66,13 +68,25 @@ def _loader(dataset: Any, indices: range, workers: int) -> DataLoader:
 
 @torch.no_grad()
 def predict(model: nn.Module, data: dict[str, Any], *, seed: int) -> Any:
-    """Result of the one image in a collated batch, as the model returns it; the model must be in
-    evaluation mode. It is called with `generators`, one per image.
+    """Result of the one image in a collated batch, as the model returns it, masks run-length
+    encoded; the model must be in evaluation mode. It is called with `generators`, one per image,
+    if its `simple_test` takes them: mmdet's detectors draw no random numbers.
     """
     device = next(model.parameters()).device
-    generators = [torch.Generator(device).manual_seed(seed)]
     inputs = to_device(data, device)
-    return model(return_loss=False, rescale=True, generators=generators, **inputs)[0]
+    more = {}
+    if _takes_generators(model):
+        more["generators"] = [torch.Generator(device).manual_seed(seed)]
+    result = model(return_loss=False, rescale=True, **more, **inputs)[0]
+    if not isinstance(result, tuple):
+        return result
+    boxes, masks = result
+    return boxes, encode_mask_results(masks)
+
+
+def _takes_generators(model: Any) -> bool:
+    taken = inspect.signature(model.simple_test).parameters
+    return "generators" in taken or any(each.kind is each.VAR_KEYWORD for each in taken.values())
 
 
 def gather_results(results: dict[int, Any], size: int) -> list[Any] | None:

@@ -6,6 +6,7 @@ from epropnp_det import compat
 from epropnp_det.engine.efficientnet_lite import EfficientNetLite
 
 from .data.bop_targets import BopTargets
+from .data.coco_objects import CocoObjects
 from .data.rendered_crops import RenderedCrops
 from .data.stored_crops import StoredCrops
 from .estimator import ObjectPoseEstimator
@@ -16,6 +17,7 @@ from .pix2pose.network import Pix2PoseEncoder, Pix2PoseHead, UNetDecoder
 
 __all__ = [
     "BopTargets",
+    "CocoObjects",
     "CorrespondenceHead",
     "EfficientNetLite",
     "FinestPyramidLevel",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from epropnp_det.engine.file_checks import summarize
 from epropnp_det.errors import USER_ERROR_EXIT_CODE
 
 from .bop_check import check_dataset
+from .coco_annotations import write_coco_files
 from .models_info import write_models_info
 from .object_models import INFO_FILE
 from .symmetry_search import SymmetrySettings
@@ -27,6 +29,17 @@ def check(root: str | Path) -> int:
     if faults:
         return USER_ERROR_EXIT_CODE
     print(f"{root}: valid")
+    return 0
+
+
+def write_coco(root: str | Path, splits: Sequence[str], overwrite: bool) -> int:
+    """Writes COCO annotations of the splits and prints their files; returns the exit code.
+
+    Raises:
+        UserError: the folder is no BOP data set, a split is missing, or a file has another form.
+    """
+    for path, is_new in write_coco_files(root, splits, overwrite):
+        print(f"wrote {path}" if is_new else f"{path} is there; --overwrite writes it again")
     return 0
 
 

@@ -165,4 +165,6 @@ def _doubling(entering: int, leaving: int, kernel: int) -> nn.ConvTranspose2d:
 
 def _block(layer: nn.Module, channels: int) -> nn.Sequential:
     """A layer, batch norm and the activation."""
-    return nn.Sequential(layer, nn.BatchNorm2d(channels, NORM_EPS, NORM_MOMENTUM), nn.LeakyReLU(SLOPE))
+    return nn.Sequential(
+        layer, nn.BatchNorm2d(channels, NORM_EPS, NORM_MOMENTUM), nn.LeakyReLU(SLOPE)
+    )

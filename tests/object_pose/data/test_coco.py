@@ -1,0 +1,134 @@
+"""COCO annotations of a BOP split, and detections back in BOP's form."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mmcv import ConfigDict
+from pycocotools import mask as rle
+
+from epropnp_det.engine.config import build_dataset
+from epropnp_det.errors import UserError
+from epropnp_det.object_pose.data.bop_dataset import read_mask, read_split
+from epropnp_det.object_pose.data.coco_objects import CocoObjects, plain_run_lengths
+from epropnp_det.object_pose.data.detection_file import read_detections
+from tests.object_pose import bop_factory
+
+PIPELINE = [dict(type="LoadImageFromFile")]
+
+
+@pytest.fixture
+def root(call: Callable, tmp_path: Path) -> Path:
+    folder = bop_factory.write_dataset(tmp_path / "bop")
+    code, out, _ = call("create_data", "bop", folder, "--coco")
+    assert code == 0 and f"wrote {folder / 'coco_test.json'}" in out
+    return folder
+
+
+def dataset_of(root: Path) -> CocoObjects:
+    file = str(root / "coco_test.json")
+    return CocoObjects(file, PIPELINE, img_prefix=str(root), test_mode=True)
+
+
+def perfect_results(dataset: CocoObjects) -> list[tuple]:
+    """The annotations themselves, as a detector of mmdet with masks returns them."""
+    results = []
+    for index in range(len(dataset)):
+        found = dataset.get_ann_info(index)
+        boxes = []
+        masks = []
+        for label in range(len(dataset.CLASSES)):
+            own = found["labels"] == label
+            score = np.ones((own.sum(), 1), np.float32)
+            boxes.append(np.concatenate([found["bboxes"][own].reshape(-1, 4), score], axis=1))
+            masks.append([mask for mask, chosen in zip(found["masks"], own) if chosen])
+        results.append((boxes, masks))
+    return results
+
+
+def test_annotations_are_boxes_and_visible_masks_of_the_split(root: Path) -> None:
+    content = json.loads((root / "coco_test.json").read_text())
+    assert [each["name"] for each in content["categories"]] == ["obj_000001", "obj_000002"]
+    images = {(each.scene_id, each.image_id): each for each in read_split(root, "test")}
+    assert len(content["images"]) == len(images) and content["annotations"]
+    listed = {each["id"]: each for each in content["images"]}
+    for each in content["annotations"]:
+        info = listed[each["image_id"]]
+        image = images[info["scene_id"], info["im_id"]]
+        assert root / info["file_name"] == image.path
+        mask = rle.decode(each["segmentation"]) > 0
+        own = [
+            instance
+            for instance in image.instances
+            if instance.object_id == each["category_id"]
+            and np.array_equal(read_mask(image, instance.index, visible=True), mask)
+        ]
+        assert own and each["area"] == mask.sum()
+        x, y, w, h = each["bbox"]
+        assert x >= 0 and y >= 0 and x + w <= info["width"] and y + h <= info["height"]
+        rows, columns = np.nonzero(mask)
+        assert x <= columns.min() and columns.max() + 1 <= x + w
+        assert y <= rows.min() and rows.max() + 1 <= y + h
+        assert each["iscrowd"] == int(own[0].visibility < 0.1)
+
+
+def test_annotations_as_results_are_perfect_and_go_out_in_the_form_of_bop(
+    root: Path, tmp_path: Path
+) -> None:
+    dataset = dataset_of(root)
+    results = perfect_results(dataset)
+    numbers = dataset.evaluate(results, jsonfile_prefix=str(tmp_path), logger="silent")
+    assert numbers["bbox_mAP_50"] == 1 and numbers["segm_mAP_50"] == 1
+    read = read_detections(tmp_path / "detections.json")
+    boxes = [box for found, _ in results for own in found for box in own]
+    assert len(read) == len(boxes) > 0
+    for each, box in zip(read, boxes):
+        assert np.allclose(each.box, [*box[:2], *(box[2:4] - box[:2])]) and each.score == 1
+    ids = {(each["scene_id"], each["im_id"]) for each in dataset.data_infos}
+    assert {(each.scene_id, each.image_id) for each in read} <= ids
+    assert {each.object_id for each in read} <= {1, 2}
+
+
+def test_no_detection_at_all_is_a_result(root: Path) -> None:
+    dataset = dataset_of(root)
+    nothing = [np.zeros((0, 5), np.float32) for _ in dataset.CLASSES]
+    numbers = dataset.evaluate([nothing] * len(dataset), metric="bbox")
+    assert numbers["bbox_mAP_50"] == 0
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_plain_run_lengths_are_the_mask(first: int) -> None:
+    mask = (np.random.default_rng(0).random((7, 5)) > 0.5).astype(np.uint8)
+    mask[0, 0] = first
+    plain = plain_run_lengths(rle.encode(np.asfortranarray(mask)))
+    assert sum(plain["counts"]) == mask.size
+    again = rle.decode(rle.frPyObjects(plain, *mask.shape))
+    assert np.array_equal(again, mask)
+
+
+def test_a_file_that_is_there_stays(root: Path, call: Callable) -> None:
+    file = root / "coco_test.json"
+    file.write_text("{}")
+    code, out, _ = call("create_data", "bop", root, "--coco", "test")
+    assert code == 0 and "--overwrite writes it again" in out and file.read_text() == "{}"
+    assert call("create_data", "bop", root, "--coco", "test", "--overwrite")[0] == 0
+    assert len(dataset_of(root).CLASSES) == 2
+
+
+def test_mistakes_are_one_line(root: Path, call: Callable) -> None:
+    code, _, error = call("create_data", "bop", root, "--coco", "nothing")
+    assert code == 2 and "nothing is missing; the splits of" in error
+    code, _, error = call("create_data", "bop", "--models", root / "models", "--coco")
+    assert code == 2 and "--coco needs the folder" in error
+    next((root / "test").glob("*/mask_visib/*.png")).unlink()
+    code, _, error = call("create_data", "bop", root, "--coco", "--overwrite")
+    assert code == 2 and "cannot be read" in error
+    with pytest.raises(UserError, match="--eval bop: the metrics of detections are"):
+        dataset_of(root).check_evaluation(["bop"])
+    settings = ConfigDict(type="CocoObjects", ann_file="none.json", pipeline=PIPELINE)
+    with pytest.raises(UserError, match=r"none\.json cannot be read .* --coco"):
+        build_dataset(settings, test_mode=True, config=ConfigDict(filename="config.py"))
