@@ -299,8 +299,8 @@ def saddle_pose(problem: PnPProblem, pose: Tensor) -> Tensor:
 
 
 def test_linear_covariance_is_that_of_many_solutions(dim: int) -> None:
-    """Each error with a random sign of its own: the mean distance of the solutions to the truth,
-    for errors so small that the solution is linear in them.
+    """Each error with a random sign of its own: the mean distance of the solutions to the true
+    pose, for errors so small that the solution is linear in them.
     """
     problem, pose = scenes.problem((1,), number=12, noise=0.01)
     if dim == SE3Pose.dim:

@@ -24,8 +24,8 @@ class PixelPointSettings:
     Args:
         train_points: most cells for each object and step of training.
         inner: cells of at most this expected error are points (the original's inner threshold).
-        independent: how many independent points an object's cells are worth. Errors of neighbours
-            agree, so that a sum over all cells would make the posterior too sharp.
+        independent: the cells of an object weigh as much as so many independent points. Errors of
+            neighbours agree: a sum over all cells would make the posterior too sharp.
         robust: kernel of the problem, 'huber', 'cauchy' or 'none'.
         relative_delta: factor of the adaptive threshold of the kernel.
         agreement: largest reprojection error, in cells, of a point that agrees with a pose.

@@ -1,4 +1,4 @@
-"""The losses of a batch's poses that configs name, beside the Monte Carlo loss."""
+"""The losses of a batch's poses that configs name, in addition to the Monte Carlo loss."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_loss_gradients_and_chosen_member_of_the_released_layer(case: dict[str, 
 
 
 def symmetric_scene() -> tuple[Tensor, GroundTruth, Tensor]:
-    """Predicted coordinates, gt with a closed pool of turns about an axis beside the origin, and
+    """Predicted coordinates, gt with a closed pool of turns about an axis off the origin, and
     half extents that differ from axis to axis.
     """
     info = dict(
