@@ -139,13 +139,14 @@ def image_call(model, number: int) -> Callable[[], object]:
     """From an image of 640x480 px and boxes of 80 px to the poses of its objects."""
     import numpy as np
 
-    from epropnp_det.object_pose.inference import estimate_poses
+    from epropnp_det.object_pose.inference import ObjectsInImage, estimate_poses
 
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     matrix = np.array(((572.0, 0.0, 325.0), (0.0, 573.0, 242.0), (0.0, 0.0, 1.0)))
     boxes = np.array([(100.0 + 60 * index, 200.0, 80.0, 70.0) for index in range(number)])
-    objects = [0] * number
-    return lambda: estimate_poses(model, image, matrix, boxes, np.full((number, 3), 0.06), objects)
+    extents = np.full((number, 3), 0.06)
+    objects = ObjectsInImage(image, matrix, boxes, extents, [0] * number)
+    return lambda: estimate_poses(model, objects)
 
 
 if __name__ == "__main__":

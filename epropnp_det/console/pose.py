@@ -1,9 +1,9 @@
-"""Poses of known objects in an image of a calibrated camera: a picture with outlines, axes and the
+"""Poses of known objects in images of a calibrated camera: pictures with outlines, axes and the
 distribution of each orientation, and all numbers as JSON.
 
-Boxes come from a JSON list with `bbox` [x, y, width, height in pixels] and `obj_id` of each object,
-or from a file of detections of the BOP challenge. Without --models, --config and --checkpoint the
-objects are those of tools/create_synthetic_bop.py.
+A detector finds the objects. With --boxes it is not needed: a JSON list with `bbox` [x, y, width,
+height in pixels] and `obj_id` of each object, or a file of detections of the BOP challenge. Without
+--models, --config and --checkpoint the objects are those of tools/create_synthetic_bop.py.
 """
 
 from __future__ import annotations
@@ -14,18 +14,30 @@ from pathlib import Path
 from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.errors import UserError
 
+from .detect import output_names
+
 EXAMPLES = """examples:
+  epropnp pose table.jpg --intrinsics 572.4,573.6,325.8,242.5
   epropnp pose table.jpg --intrinsics 572.4,573.6,325.8,242.5 --boxes boxes.json
+  epropnp pose table.mp4 'tables/*.jpg' --intrinsics camera.yaml --detector my_detector.py \\
+      --detector-checkpoint work_dirs/my_detector/latest.pth
   epropnp pose data/own/test/000000/rgb/000003.jpg --boxes detections.json \\
       --intrinsics data/own/test/000000/scene_camera.json --models data/own/models \\
       --config my_config.py --checkpoint work_dirs/my_config/latest.pth --samples 512
 """
-CONFIG = Path(__file__).parents[2] / "configs" / "object_pose" / "embedded_lite0.py"
+_CONFIGS = Path(__file__).parents[2] / "configs" / "object_pose"
+CONFIG = _CONFIGS / "embedded_lite0.py"
+DETECTOR = _CONFIGS / "detectors" / "mask_rcnn_lite0.py"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that `run` reads."""
-    parser.add_argument("image", type=Path, metavar="IMAGE")
+    parser.add_argument(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="a file, a folder, a pattern in quotes, or a video",
+    )
     parser.add_argument(
         "--intrinsics",
         required=True,
@@ -34,7 +46,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "file, or camera.json or scene_camera.json of a BOP data set (first pixel at 0)",
     )
     parser.add_argument(
-        "--boxes", type=Path, required=True, metavar="FILE", help="JSON list of boxes"
+        "--boxes",
+        type=Path,
+        metavar="FILE",
+        help="JSON list of boxes, in place of the detector",
+    )
+    parser.add_argument(
+        "--detector",
+        type=Path,
+        default=DETECTOR,
+        metavar="CONFIG",
+        help="config of a detector of mmdet (default: that of these five objects)",
+    )
+    parser.add_argument(
+        "--detector-checkpoint",
+        type=Path,
+        metavar="FILE",
+        help="default: next to the config, NAME.pth",
+    )
+    parser.add_argument(
+        "--score-thr",
+        type=float,
+        default=0.3,
+        metavar="SCORE",
+        help="least score of a detection (default: %(default)s)",
     )
     parser.add_argument(
         "--models",
@@ -62,24 +97,30 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Writes NAME.png and NAME.json of the image into --out.
+    """Writes NAME.png and NAME.json of each image into --out.
 
     Raises:
         UserError: a wrong argument or file.
     """
     checkpoint = options.checkpoint or options.config.with_suffix(".pth")
-    if not options.config.is_file():
-        raise UserError(f"config {options.config} does not exist; give --config")
-    if not checkpoint.is_file():
-        raise UserError(f"checkpoint {checkpoint} does not exist; give --checkpoint")
+    _check_files("", options.config, checkpoint)
+    detector_checkpoint = options.detector_checkpoint or options.detector.with_suffix(".pth")
+    if options.boxes is None:
+        _check_files("detector", options.detector, detector_checkpoint)
     # Slow to import: not before --help and wrong arguments are dealt with.
+    from epropnp_det.engine.sources import find_images
     from epropnp_det.object_pose.pose_command import PoseRequest, estimate_and_draw
 
+    images = find_images(options.images)
     estimate_and_draw(
         PoseRequest(
-            options.image,
+            images,
+            output_names(images),
             options.intrinsics,
             options.boxes,
+            options.detector,
+            detector_checkpoint,
+            options.score_thr,
             options.models,
             options.config,
             checkpoint,
@@ -89,3 +130,14 @@ def run(options: argparse.Namespace) -> int:
         )
     )
     return 0
+
+
+def _check_files(kind: str, config: Path, checkpoint: Path) -> None:
+    """Raises a UserError for a file that does not exist; `kind` begins the names of its options."""
+    for name, file in (("config", config), ("checkpoint", checkpoint)):
+        if file.is_file():
+            continue
+        if not kind:
+            raise UserError(f"{name} {file} does not exist; give --{name}")
+        option = "--detector" if name == "config" else "--detector-checkpoint"
+        raise UserError(f"detector's {name} {file} does not exist; give {option}, or --boxes")

@@ -25,8 +25,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="METRIC",
         help="bbox: the official metrics of nuScenes; distance: the same by the annotation file "
-        "alone; iou: average precision by overlap; bop: those of object poses; no name: what fits "
-        "the dataset. Writes metrics.json",
+        "alone; iou: average precision by overlap; bop: those of object poses; segm, and bbox: "
+        "COCO's of a detector of known objects; no name: what fits the dataset. Writes "
+        "metrics.json",
     )
     parser.add_argument(
         "--format-only",
@@ -82,6 +83,8 @@ def run(args: argparse.Namespace) -> None:
 
     config, device = start(args)
     dataset = build_dataset(config.data.test, test_mode=True, config=config)
+    if args.show_dir and config.data.test.type == "CocoObjects":
+        raise UserError("--show-dir draws no boxes without poses; use demo/object_pose.py")
     if args.eval is not None:
         args.eval = dataset.check_evaluation(args.eval or None)
     model = init_model(config, args.checkpoint, device)

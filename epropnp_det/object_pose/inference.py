@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from epropnp_det.errors import UserError
-from epropnp_det.pnp import EProPnP6DoF, PnPProblem
+from epropnp_det.pnp import EProPnP6DoF
 from epropnp_det.pnp._records import Record
 
 from .estimator import ObjectPoseEstimator
-from .patches import PatchSettings, cut_patches
-from .problem import problem_of_all_cells
-from .structures import CorrespondenceMaps, ObjectModes, ObjectPoses, PatchGeometry
+from .patches import ImageSource, PatchSettings, cut_patches
+from .structures import ObjectModes, ObjectPoses, PatchGeometry, PatchProblems
 
 
 @dataclass(frozen=True)
@@ -38,14 +37,35 @@ class PoseEvidence(Record):
     modes: ObjectModes
 
 
+@dataclass(frozen=True)
+class ObjectsInImage:
+    """B known objects of one image whose poses are wanted.
+
+    Args:
+        image: (H, W, 3), blue first, 0..255.
+        camera_matrix: (3, 3) intrinsics, pixel centres at half integers.
+        boxes: (B, 4) x, y, w, h [px].
+        half_extent: (B, 3) [m], half sizes of the objects about their origins.
+        object_index: (B,) places in the model's list of objects.
+
+    Raises:
+        UserError: no boxes, or a box without area or outside the image.
+    """
+
+    image: np.ndarray
+    camera_matrix: np.ndarray
+    boxes: np.ndarray
+    half_extent: np.ndarray
+    object_index: Sequence[int]
+
+    def __post_init__(self) -> None:
+        check_boxes(self.boxes, self.image.shape[1], self.image.shape[0])
+
+
 @torch.no_grad()
 def estimate_poses(
     model: ObjectPoseEstimator,
-    image: np.ndarray,
-    camera_matrix: np.ndarray,
-    boxes: np.ndarray,
-    half_extent: np.ndarray,
-    object_index: Sequence[int],
+    objects: ObjectsInImage,
     mc_samples: int | None = None,
     seed: int = 0,
 ) -> ObjectPoses:
@@ -53,74 +73,67 @@ def estimate_poses(
 
     Args:
         model: made by `init_model`; its config has the settings of the patches, `patch`.
-        image: (H, W, 3), blue first, 0..255.
-        camera_matrix: (3, 3) intrinsics, pixel centres at half integers.
-        boxes: (B, 4) x, y, w, h [px].
-        half_extent: (B, 3) [m], half sizes of the objects about their origins.
-        object_index: (B,) places in the model's list of objects.
         mc_samples: number of weighted pose samples of each object; None for none.
         seed: seed of each object's random numbers.
 
     Raises:
-        UserError: no boxes, a box without area or outside the image, or the config lacks `patch`.
+        UserError: the config lacks `patch`.
     """
-    problem, _, _ = pose_problem(model, image, camera_matrix, boxes, half_extent, object_index)
-    return model.posteriors(problem, seeded(problem, seed), mc_samples).to("cpu")
+    found = pose_problems(model, objects, seed)
+    poses = model.posteriors(found.problem, seeded(model, objects, seed), mc_samples)
+    return replace(poses, consensus=found.consensus).to("cpu")
 
 
 @torch.no_grad()
 def estimate_with_evidence(
     model: ObjectPoseEstimator,
-    image: np.ndarray,
-    camera_matrix: np.ndarray,
-    boxes: np.ndarray,
-    half_extent: np.ndarray,
-    object_index: Sequence[int],
+    objects: ObjectsInImage,
     mc_samples: int | None = None,
     seed: int = 0,
 ) -> PoseEvidence:
     """`estimate_poses` with the correspondences and all modes of each object."""
-    problem, geometry, maps = pose_problem(
-        model, image, camera_matrix, boxes, half_extent, object_index
-    )
-    poses = model.posteriors(problem, seeded(problem, seed), mc_samples)
-    generators = seeded(problem, seed)
+    found = pose_problems(model, objects, seed)
+    problem = found.problem
+    poses = model.posteriors(problem, seeded(model, objects, seed), mc_samples)
     modes = [
         model.layer.modes(problem[index : index + 1], generator=generator)
-        for index, generator in enumerate(generators)
+        for index, generator in enumerate(seeded(model, objects, seed))
     ]
-    weight = problem.points.w2d.mT.unflatten(-1, maps.noc.shape[-2:])
+    weight = problem.points.w2d.mT.unflatten(-1, found.noc.shape[-2:])
     joined = ObjectModes.cat([ObjectModes.of(each) for each in modes])
-    return PoseEvidence(poses, geometry, maps.noc, weight, joined).to("cpu")
+    poses = replace(poses, consensus=found.consensus)
+    return PoseEvidence(poses, found.geometry, found.noc, weight, joined).to("cpu")
 
 
-def pose_problem(
-    model: ObjectPoseEstimator,
-    image: np.ndarray,
-    camera_matrix: np.ndarray,
-    boxes: np.ndarray,
-    half_extent: np.ndarray,
-    object_index: Sequence[int],
-) -> tuple[PnPProblem, PatchGeometry, CorrespondenceMaps]:
-    """The problem (B,) that the network makes of boxes, where the patches lie, and their maps; on
-    the model's device. Arguments and errors are those of `estimate_poses`.
+def pose_problems(
+    model: ObjectPoseEstimator, objects: ObjectsInImage, seed: int = 0
+) -> PatchProblems:
+    """The problems (B,) of the objects by the network, on the model's device. Errors are
+    those of `estimate_poses`.
     """
-    settings = model.cfg.get("patch")
-    if settings is None:
+    config = model.cfg.get("patch")
+    if config is None:
         raise UserError(f"config {model.cfg.filename} has no `patch`; add the size of its patches")
-    check_boxes(boxes, image.shape[1], image.shape[0])
+    settings = PatchSettings(**config)
     img, geometry = cut_patches(
-        image, camera_matrix, boxes, half_extent, object_index, PatchSettings(**settings)
+        objects.image,
+        objects.camera_matrix,
+        objects.boxes,
+        objects.half_extent,
+        objects.object_index,
+        settings,
     )
     device = next(model.parameters()).device
-    geometry = geometry.to(device)
-    maps = model.maps(img.to(device), geometry)
-    return problem_of_all_cells(maps, geometry, model.points), geometry, maps
+    source = ImageSource.of(objects.image, settings)
+    source = source.map(lambda value: value.expand(len(img), *value.shape[1:]))
+    generators = seeded(model, objects, seed)
+    return model.correspond(img.to(device), geometry.to(device), source, generators)
 
 
-def seeded(problem: PnPProblem, seed: int) -> list[torch.Generator]:
-    """A generator for each object of the problem (B,), all with the same seed."""
-    return [torch.Generator(problem.device).manual_seed(seed) for _ in range(len(problem.delta))]
+def seeded(model: ObjectPoseEstimator, objects: ObjectsInImage, seed: int) -> list[torch.Generator]:
+    """A generator for each object, all with the same seed."""
+    device = next(model.parameters()).device
+    return [torch.Generator(device).manual_seed(seed) for _ in objects.boxes]
 
 
 def check_samples(model: ObjectPoseEstimator, mc_samples: int) -> None:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from tqdm import tqdm
 
-from epropnp_det.engine.checkpoint import read_checkpoint
 from epropnp_det.engine.images import read_image
 from epropnp_det.engine.intrinsics import camera_faults, read_intrinsics
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.lens import Lens
-from epropnp_det.engine.model import find_device, init_model
-from epropnp_det.errors import CameraWarning, UserError
+from epropnp_det.engine.model import find_device
+from epropnp_det.errors import CameraWarning, ImageError, UserError, one_line
 
 from .data.bop_dataset import CAMERA_FILE, CAMERAS_FILE, read_camera, read_matrix
 from .data.detection_file import Detection, numbers_of_image, read_boxes
@@ -24,27 +28,48 @@ from .data.object_models import ObjectModel, load_models
 from .data.procedural_models import load_procedural_models
 from .data.ray_scenes import RayScenes
 from .data.undistortion import undistorted_boxes, undistorted_image
-from .estimator import ObjectPoseEstimator
-from .inference import PoseEvidence, check_boxes, check_samples, estimate_with_evidence
-from .reports.pictures import View, draw_poses
+from .inference import check_boxes, check_samples
+from .object_detector import ObjectDetector, init_detector
+from .pipeline import (
+    FoundPoses,
+    PipelineSettings,
+    PoseNetwork,
+    estimate_poses,
+    pose_network,
+    poses_of_detections,
+)
+from .reports.pictures import View, draw_outlines, draw_poses
 from .reports.records import FRAME, as_records
+
+VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
+_UNDISTORTED = "boxes are in the image without distortion"
 
 
 @dataclass(frozen=True)
 class PoseRequest:
-    """One image, its boxes, and the network that estimates their poses.
+    """Images, and the networks that estimate the poses of their objects.
 
     Args:
+        images: images and videos.
+        names: name of the outputs of each.
         intrinsics: 4 numbers, or a file.
+        boxes: file of boxes; None for those of the detector.
+        detector: config of the detector.
+        detector_checkpoint: its weights.
+        threshold: least score of a detection.
         models: folder of BOP models; None for the procedural ones.
-        out: folder of the picture and the JSON file, both with the name of the image.
+        out: folder of the pictures and JSON files.
         samples: number of samples to write for each object; None for none.
         device: None for the first GPU, or the CPU where there is none.
     """
 
-    image: Path
+    images: Sequence[Path]
+    names: Sequence[str]
     intrinsics: str
-    boxes: Path
+    boxes: Path | None
+    detector: Path
+    detector_checkpoint: Path
+    threshold: float
     models: Path | None
     config: Path
     checkpoint: Path
@@ -55,116 +80,228 @@ class PoseRequest:
 
 @dataclass(frozen=True)
 class PoseInputs:
-    """What a request names, read and checked.
+    """One image, read and checked.
 
     Args:
         image: (H, W, 3) uint8 BGR, without distortion.
-        matrix: (3, 3) [px], pixel centres at half integers.
-        detections: boxes of objects that have a model, in the image that was given.
-        boxes: (B, 4) x, y, w, h [px] in the image without distortion.
-        models: by BOP's number of the object.
+        lens: as it was given.
+        detections: boxes of the request in the image that was given; None for the detector's.
     """
 
     image: np.ndarray
-    matrix: np.ndarray
-    detections: list[Detection]
-    boxes: np.ndarray
-    models: dict[int, ObjectModel]
+    lens: Lens
+    detections: list[Detection] | None
 
-    @property
-    def half_extents(self) -> np.ndarray:
-        """(B, 3) [m]."""
-        return np.array([self.models[each.object_id].half_extents for each in self.detections])
+
+class PoseCommand:
+    """Models, network and detector of a request, each loaded when it is needed first: wrong inputs
+    end the command before.
+    """
+
+    def __init__(self, request: PoseRequest):
+        self.request = request
+
+    @cached_property
+    def models(self) -> Mapping[int, ObjectModel]:
+        folder = self.request.models
+        return load_procedural_models() if folder is None else load_models(folder)
+
+    @cached_property
+    def scenes(self) -> RayScenes:
+        return RayScenes(self.models)
+
+    @cached_property
+    def network(self) -> PoseNetwork:
+        request = self.request
+        device = find_device(request.device)
+        network = pose_network(request.config, request.checkpoint, self.models, device)
+        if request.samples is not None:
+            check_samples(network.model, request.samples)
+        return network
+
+    @cached_property
+    def detector(self) -> ObjectDetector:
+        request = self.request
+        device = find_device(request.device)
+        return init_detector(request.detector, request.detector_checkpoint, device)
+
+    def read(self, file: Path) -> PoseInputs:
+        """An image file, its camera and its boxes.
+
+        Raises:
+            UserError: a file that is missing or has another form, a box outside the image, or an
+                object without a model.
+
+        Warns:
+            CameraWarning: the camera matrix hardly belongs to the image.
+        """
+        image = read_image(file)
+        lens = checked_lens(self.request.intrinsics, file, image)
+        if self.request.boxes is None:
+            return PoseInputs(image, lens, None)
+        detections = read_boxes(self.request.boxes, file)
+        check_boxes(np.array([each.box for each in detections]), image.shape[1], image.shape[0])
+        check_objects(detections, self.models, self.request.boxes)
+        return PoseInputs(image, lens, detections)
+
+    def find(self, inputs: PoseInputs) -> tuple[View, FoundPoses]:
+        """The image without distortion, and the poses in it."""
+        lens = inputs.lens
+        plain = inputs.image if lens.is_pinhole else undistorted_image(inputs.image, lens)
+        view = View(plain, lens.matrix)
+        settings = PipelineSettings(self.request.threshold, self.request.samples)
+        if inputs.detections is None:
+            found = estimate_poses(self.detector, self.network, plain, lens.matrix, settings)
+            return view, found
+        given = np.array([each.box for each in inputs.detections])
+        boxes = given if lens.is_pinhole else undistorted_boxes(given, lens)
+        moved = [replace(each, box=box) for each, box in zip(inputs.detections, boxes)]
+        evidence = poses_of_detections(self.network, plain, lens.matrix, moved, settings)
+        return view, FoundPoses(inputs.detections, evidence)
+
+    def content(self, inputs: PoseInputs, found: FoundPoses) -> dict[str, Any]:
+        """What the JSON file holds of one image."""
+        content: dict[str, Any] = dict(camera_matrix=inputs.lens.matrix.tolist(), frame=FRAME)
+        if inputs.detections is None and not inputs.lens.is_pinhole:
+            content["note"] = _UNDISTORTED
+        with_samples = self.request.samples is not None
+        records = (
+            []
+            if found.evidence is None
+            else as_records(found.detections, found.evidence, with_samples)
+        )
+        return dict(content, objects=records)
 
 
 def estimate_and_draw(request: PoseRequest) -> None:
-    """Writes NAME.png and NAME.json, and prints a line for each.
+    """Writes NAME.png and NAME.json of each image, NAME.mp4 and NAME.json of each video, and prints
+    a line for each.
 
     Raises:
         UserError: a file that is missing or has another form, a box outside the image, an object
-            without a model, a number of samples that the layer refuses, or an output that would
-            replace an input.
+            without a model, a number of samples that the layer refuses, an output that would
+            replace an input, or images that had to be skipped.
     """
-    picture_file = request.out / f"{request.image.stem}.png"
-    json_file = request.out / f"{request.image.stem}.json"
-    refuse_to_overwrite(request, (picture_file, json_file))
-    inputs = read_inputs(request)
-    evidence = find_poses(request, inputs)
-    content = dict(
-        image=str(request.image),
-        camera_matrix=inputs.matrix.tolist(),
-        frame=FRAME,
-        objects=as_records(inputs.detections, evidence, request.samples is not None),
-    )
-    view = View(inputs.image, inputs.matrix)
-    drawn = draw_poses(view, RayScenes(inputs.models), inputs.detections, evidence)
-    try:
-        request.out.mkdir(parents=True, exist_ok=True)
+    refuse_to_overwrite(request)
+    command = PoseCommand(request)
+    skipped: list[ImageError] = []
+    pairs = list(zip(request.images, request.names))
+    for file, name in tqdm(pairs, desc="poses", unit="image", disable=None):
+        work = write_video if is_video(file) else write_image
+        try:
+            work(command, file, name)
+        except ImageError as error:
+            if len(pairs) == 1:
+                raise
+            skipped.append(error)
+            tqdm.write(f"skipped: {one_line(error)}", file=sys.stderr)
+    if skipped:
+        raise UserError(f"{len(skipped)} of {len(pairs)} images skipped; first: {skipped[0]}")
+
+
+def write_image(command: PoseCommand, file: Path, name: str) -> None:
+    """Writes the picture and the JSON file of an image."""
+    inputs = command.read(file)
+    view, found = command.find(inputs)
+    content = dict(image=str(file), **command.content(inputs, found))
+    drawn = draw_poses(view, command.scenes, found.detections, found.evidence)
+    picture_file = command.request.out / f"{name}.png"
+    json_file = command.request.out / f"{name}.json"
+    with writing(command.request.out):
         write_json(json_file, content, indent=1)
         picture_file.write_bytes(cv2.imencode(".png", drawn)[1].tobytes())
-    except OSError as error:
-        raise UserError(
-            f"--out {request.out} cannot be written: {error.strerror}; choose another folder"
-        ) from error
     print(f"picture: {picture_file}\nposes: {json_file}")
 
 
-def read_inputs(request: PoseRequest) -> PoseInputs:
-    """Reads image, camera, boxes and models.
+def write_video(command: PoseCommand, file: Path, name: str) -> None:
+    """Writes a video with the outlines and a JSON file with a list of frames.
 
     Raises:
-        UserError: a file that is missing or has another form, a box outside the image, or an object
-            without a model.
+        UserError: boxes are given, which belong to single images.
+        ImageError: the file is no video.
+    """
+    if command.request.boxes is not None:
+        raise UserError(f"--boxes has no boxes for the frames of {file}; leave it out")
+    capture = cv2.VideoCapture(str(file))
+    rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+    video_file = command.request.out / f"{name}.mp4"
+    json_file = command.request.out / f"{name}.json"
+    frames: list[dict[str, Any]] = []
+    writer: cv2.VideoWriter | None = None
+    try:
+        for image in tqdm(_frames(capture), desc=file.name, unit="frame", disable=None):
+            inputs = PoseInputs(image, checked_lens(command.request.intrinsics, file, image), None)
+            view, found = command.find(inputs)
+            frames.append(dict(frame_number=len(frames), **command.content(inputs, found)))
+            drawn = draw_outlines(view, command.scenes, found.detections, found.evidence)
+            if writer is None:
+                with writing(command.request.out):
+                    kind = cv2.VideoWriter.fourcc(*"mp4v")
+                    writer = cv2.VideoWriter(str(video_file), kind, rate, drawn.shape[1::-1])
+            writer.write(drawn)
+    finally:
+        capture.release()
+        if writer is not None:
+            writer.release()
+    if not frames:
+        raise ImageError(f"video {file} has no frame that can be read; copy it again")
+    with writing(command.request.out):
+        write_json(json_file, dict(video=str(file), frames=frames), indent=1)
+    print(f"video: {video_file}\nposes: {json_file}")
+
+
+def _frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
+    """The frames (H, W, 3) of a video, blue first."""
+    while True:
+        is_there, image = capture.read()
+        if not is_there:
+            return
+        yield image
+
+
+def is_video(file: Path) -> bool:
+    """Whether a file has the name of a video."""
+    return file.suffix.lower() in VIDEO_SUFFIXES
+
+
+@contextmanager
+def writing(out: Path) -> Iterator[None]:
+    """Makes the folder of the outputs; inside, whatever cannot be written is one line.
+
+    Raises:
+        UserError: the folder or a file in it cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise UserError(
+            f"--out {out} cannot be written: {error.strerror}; choose another folder"
+        ) from error
+
+
+def refuse_to_overwrite(request: PoseRequest) -> None:
+    """Raises a UserError where an output would replace an input."""
+    boxes = [] if request.boxes is None else [request.boxes]
+    inputs = [*request.images, Path(request.intrinsics), *boxes]
+    kept = {each.resolve() for each in inputs}
+    for name in request.names:
+        for suffix in (".png", ".json", ".mp4"):
+            output = request.out / f"{name}{suffix}"
+            if output.resolve() in kept:
+                raise UserError(f"{output} is an input file; choose another --out")
+
+
+def checked_lens(intrinsics: str, file: Path, image: np.ndarray) -> Lens:
+    """The lens of an image (H, W, 3), as of `lens_of_image`.
 
     Warns:
         CameraWarning: the camera matrix hardly belongs to the image.
     """
-    image = read_image(request.image)
-    size = (image.shape[1], image.shape[0])
-    lens = lens_of_image(request.intrinsics, request.image)
-    for fault in camera_faults(lens.matrix, size):
+    lens = lens_of_image(intrinsics, file)
+    for fault in camera_faults(lens.matrix, (image.shape[1], image.shape[0])):
         warnings.warn(fault, CameraWarning, stacklevel=2)
-    detections = read_boxes(request.boxes, request.image)
-    boxes = np.array([each.box for each in detections])
-    check_boxes(boxes, *size)
-    models = load_procedural_models() if request.models is None else load_models(request.models)
-    check_objects(detections, models, request.boxes)
-    if not lens.is_pinhole:
-        image = undistorted_image(image, lens)
-        boxes = undistorted_boxes(boxes, lens)
-    return PoseInputs(image, lens.matrix, detections, boxes, models)
-
-
-def find_poses(request: PoseRequest, inputs: PoseInputs) -> PoseEvidence:
-    """Poses of all boxes, with samples.
-
-    Raises:
-        UserError: a config of another model, a checkpoint that does not fit, an object that the
-            model was not trained on, or a number of samples that the layer refuses.
-    """
-    model = init_model(request.config, request.checkpoint, find_device(request.device))
-    if not isinstance(model, ObjectPoseEstimator):
-        raise UserError(f"config {request.config} has no ObjectPoseEstimator; give another config")
-    columns = object_columns(model, request.checkpoint, inputs.models)
-    samples = model.layer.settings.mc_samples if request.samples is None else request.samples
-    check_samples(model, samples)
-    return estimate_with_evidence(
-        model,
-        inputs.image,
-        inputs.matrix,
-        inputs.boxes,
-        inputs.half_extents,
-        [_column(columns, each) for each in inputs.detections],
-        samples,
-    )
-
-
-def refuse_to_overwrite(request: PoseRequest, outputs: Sequence[Path]) -> None:
-    """Raises a UserError where an output would replace an input."""
-    kept = {each.resolve() for each in (request.image, request.boxes, Path(request.intrinsics))}
-    for output in outputs:
-        if output.resolve() in kept:
-            raise UserError(f"{output} is an input file; choose another --out")
+    return lens
 
 
 def lens_of_image(intrinsics: str, image: Path) -> Lens:
@@ -197,39 +334,3 @@ def check_objects(
                 f"{source}: object {detection.object_id} has no model; the models are "
                 f"{sorted(models)}: add its mesh and its entry of models_info.json, or drop the box"
             )
-
-
-def object_columns(
-    model: ObjectPoseEstimator, checkpoint: Path, models: Mapping[int, ObjectModel]
-) -> dict[int, int]:
-    """Place of each object in the model's output channels, by BOP's number.
-
-    The checkpoint of a training lists its objects; for another one they are `data.train.objects` of
-    the config, or all models in the order of their numbers.
-
-    Raises:
-        UserError: the number of objects is not that of the output channels.
-    """
-    if model.head.objects is None:
-        return dict.fromkeys(models, 0)
-    names = read_checkpoint(checkpoint).get("meta", {}).get("CLASSES")
-    listed = model.cfg.get("data", {}).get("train", {}).get("objects")
-    if names:
-        objects = [int(name.removeprefix("obj_")) for name in names]
-    else:
-        objects = sorted(models) if listed is None else list(listed)
-    if len(objects) != model.head.objects:
-        raise UserError(
-            f"the model has output channels for {model.head.objects} objects and there are "
-            f"{len(objects)}: {objects}; list those of its training in data.train.objects"
-        )
-    return {object_id: column for column, object_id in enumerate(objects)}
-
-
-def _column(columns: Mapping[int, int], detection: Detection) -> int:
-    if detection.object_id not in columns:
-        raise UserError(
-            f"the model was not trained on object {detection.object_id}; its objects are "
-            f"{sorted(columns)}: drop the box"
-        )
-    return columns[detection.object_id]

@@ -8,7 +8,7 @@ import torch
 from mmcv import Config
 
 from epropnp_det.errors import UserError
-from epropnp_det.object_pose.inference import estimate_poses
+from epropnp_det.object_pose.inference import ObjectsInImage, estimate_poses
 from epropnp_det.object_pose.patches import PatchSettings, cut_patch
 from tests.tolerances import CELL_CENTRE
 
@@ -58,9 +58,9 @@ def test_image_to_poses():
     model.cfg = Config(dict(patch=dict(size=PATCH)))
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     extents = np.full((3, 3), 0.05)
-    call = (image, np.array(MATRIX), BOXES, extents, range(OBJECTS))
-    first = estimate_poses(model, *call, mc_samples=64)
-    again = estimate_poses(model, *call, mc_samples=64)
+    objects = ObjectsInImage(image, np.array(MATRIX), BOXES, extents, range(OBJECTS))
+    first = estimate_poses(model, objects, mc_samples=64)
+    again = estimate_poses(model, objects, mc_samples=64)
     assert first.pose.shape == (3, 7) and first.sample_pose.shape == (3, 64, 7)
     assert torch.equal(first.sample_pose, again.sample_pose)
 
@@ -74,9 +74,7 @@ def test_image_to_poses():
     ],
 )
 def test_boxes_without_pixels_are_one_line(boxes: np.ndarray, message: str):
-    model = small_estimator()
-    model.cfg = Config(dict(patch=dict(size=PATCH)))
     image = np.zeros((480, 640, 3), np.uint8)
     with pytest.raises(UserError) as error:
-        estimate_poses(model, image, np.array(MATRIX), boxes, np.ones((len(boxes), 3)), [])
+        ObjectsInImage(image, np.array(MATRIX), boxes, np.ones((len(boxes), 3)), [])
     assert message in str(error.value)

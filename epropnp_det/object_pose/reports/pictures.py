@@ -78,23 +78,42 @@ class Samples:
 
 
 def draw_poses(
-    view: View, scenes: RayScenes, detections: Sequence[Detection], evidence: PoseEvidence
+    view: View,
+    scenes: RayScenes,
+    detections: Sequence[Detection],
+    evidence: PoseEvidence | None,
 ) -> np.ndarray:
     """The image with the outlines and axes of all objects, and a row of panels for each.
 
     Args:
         scenes: models of all objects.
         detections: (B,) boxes.
-        evidence: (B,) their poses, on the CPU.
+        evidence: (B,) their poses, on the CPU; None for no objects.
     """
-    large = view.resized(_WIDTH)
-    for index, detection in enumerate(detections):
-        large = draw_object(large, scenes, detection.object_id, evidence.poses[index], index)
+    large = draw_outlines(view.resized(_WIDTH), scenes, detections, evidence)
+    if evidence is None:
+        return large
     rows = [
         draw_row(view, scenes, detection, evidence[index], index)
         for index, detection in enumerate(detections)
     ]
-    return stacked(large.image, *rows)
+    return stacked(large, *rows)
+
+
+def draw_outlines(
+    view: View,
+    scenes: RayScenes,
+    detections: Sequence[Detection],
+    evidence: PoseEvidence | None,
+) -> np.ndarray:
+    """The image (H, W, 3) with the outlines and axes of all objects; arguments as of
+    `draw_poses`.
+    """
+    if evidence is None:
+        return view.image
+    for index, detection in enumerate(detections):
+        view = draw_object(view, scenes, detection.object_id, evidence.poses[index], index)
+    return view.image
 
 
 def draw_object(

@@ -48,6 +48,7 @@ def _record(detection: Detection, evidence: PoseEvidence, with_samples: bool) ->
         valid=bool(pose.valid),
         **_pose_record(pose.pose, pose.covariance),
         cost=float(pose.cost),
+        **({} if pose.consensus is None else dict(consensus=float(pose.consensus))),
         modes=[
             dict(share=float(share), **_pose_record(vector, covariance))
             for vector, covariance, share, valid in zip(
