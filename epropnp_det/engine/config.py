@@ -21,6 +21,7 @@ from epropnp_det.errors import UserError
 from .config_keys import check_keys, check_options, check_parts
 from .config_values import check_option_kinds, check_values
 from .data_configs import SUFFIXES, check_data_config
+from .outside_files import is_nested_deeply
 from .registry import MODELS
 
 # Exceptions of mmcv, mmdet and torch for settings that are unknown, missing or wrong.
@@ -57,7 +58,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
         check_keys(config._cfg_dict, path)
         check_options(options or {}, config.keys())
         check_option_kinds(options or {}, config._cfg_dict, path)
-        config.merge_from_dict(options or {})
+        for option, value in (options or {}).items():
+            _set_option(config, option, value)
         check_parts(config._cfg_dict, path)
         check_values(config._cfg_dict, path)
     except UserError:
@@ -68,6 +70,18 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     finally:
         sys.path[:] = search_path
     return config
+
+
+def _set_option(config: Config, option: str, value: Any) -> None:
+    try:
+        if is_nested_deeply(value):
+            raise UserError(f"option {option}: the value is nested too deeply")
+        config.merge_from_dict({option: value})
+    except UserError:
+        raise
+    except Exception as error:  # mmcv's exceptions do not name the option
+        where = f"option {option} cannot be set in config {config.filename}"
+        raise config_fault(where, error) from error
 
 
 def _close_temporary_file(error: Exception) -> None:

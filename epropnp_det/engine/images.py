@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import io
-import os
-import stat
 import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from epropnp_det.errors import ImageError
+
+from .outside_files import read_bytes
 
 MAX_FILE_BYTES = 2**30
 MAX_PIXELS = 100_000_000
@@ -56,6 +56,15 @@ def read_image(filename: str | Path) -> np.ndarray:
     return image
 
 
+def read_grey_image(filename: str | Path) -> np.ndarray:
+    """The image (H, W) as uint8, of colours their brightness; the rest is as in `read_image`.
+
+    Raises:
+        ImageError: see `read_image`.
+    """
+    return cv2.cvtColor(read_image(filename), cv2.COLOR_BGR2GRAY)
+
+
 def image_size(filename: str | Path) -> tuple[int, int]:
     """Width and height [px] of what `read_image` returns, from the header of the file.
 
@@ -84,23 +93,8 @@ def whole_image_size(filename: str | Path) -> tuple[int, int]:
 
 
 def _read_bytes(filename: str | Path) -> bytes:
-    try:
-        status = os.stat(filename)
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"image {filename} is no regular file; give an image file")
-        if status.st_size > MAX_FILE_BYTES:
-            raise ImageError(
-                f"image {filename} has {status.st_size / 2**30:.1f} GiB; give an image of less "
-                f"than {MAX_FILE_BYTES / 2**30:.0f} GiB"
-            )
-        return Path(filename).read_bytes()
-    except OSError as error:
-        raise ImageError(
-            f"image {filename} cannot be read: {error.strerror}; check its path, for a dataset "
-            "data_root and img_prefix"
-        ) from error
-    except ValueError as error:  # a null character in the name
-        raise ImageError(f"image {filename!r} cannot be read: {error}") from error
+    remedy = "check its path, for a dataset data_root and img_prefix"
+    return read_bytes(filename, "image", remedy, MAX_FILE_BYTES, ImageError)
 
 
 def _size_in_header(data: bytes, filename: str | Path) -> tuple[int, int] | None:
@@ -115,14 +109,11 @@ def _size_in_header(data: bytes, filename: str | Path) -> tuple[int, int] | None
             orientation = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
     except Image.DecompressionBombError as error:
         raise ImageError(f"image {filename} has too many pixels: {error}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError):
+    except Exception:  # Pillow's readers raise a dozen types, depending on the bytes
+        _refuse_too_many_pixels(_png_size(data), filename)
         return None
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise ImageError(
-            f"image {filename} is {width}x{height}; give an image of less than "
-            f"{MAX_PIXELS // 1_000_000} million pixels"
-        )
+    _refuse_too_many_pixels(image.size, filename)
     if orientation == _UPRIGHT or image.format == _TURNED_BY_PILLOW_TOO:
         return width, height
     if image.format not in _TURNED_BY_OPENCV:
@@ -131,6 +122,21 @@ def _size_in_header(data: bytes, filename: str | Path) -> tuple[int, int] | None
             "ignored; save it as PNG or JPEG"
         )
     return (height, width) if orientation in _SIDEWAYS else (width, height)
+
+
+def _refuse_too_many_pixels(size: tuple[int, int], filename: str | Path) -> None:
+    if size[0] * size[1] > MAX_PIXELS:
+        raise ImageError(
+            f"image {filename} is {size[0]}x{size[1]}; give an image of less than "
+            f"{MAX_PIXELS // 1_000_000} million pixels"
+        )
+
+
+def _png_size(data: bytes) -> tuple[int, int]:
+    """Width and height [px] in the header of a PNG; 0, 0 for other content."""
+    if not data.startswith(_PNG_START):
+        return 0, 0
+    return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
 def _is_whole(data: bytes) -> bool:
@@ -149,7 +155,7 @@ def _is_whole(data: bytes) -> bool:
         return True
     try:
         Image.open(io.BytesIO(data)).load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Exception:  # Pillow's readers raise a dozen types, depending on the bytes
         return False
     return True
 

@@ -90,7 +90,13 @@ def read_json(
     Raises:
         UserError: as `read_text`, empty, not JSON, or nested too deeply for a parser.
     """
-    text = read_text(path, what, remedy, max_bytes)
+    content = read_bytes(path, what, remedy, max_bytes)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{what} {path} is not JSON (byte {error.start} is not UTF-8); {remedy}"
+        ) from error
     return parse_json(text, f"{what} {path}", remedy, object_hook)
 
 
@@ -152,7 +158,7 @@ def is_nested_deeply(value: Any, limit: int = MAX_DEPTH) -> bool:
         level = [
             item
             for each in level
-            if isinstance(each, (list, dict))
+            if isinstance(each, (list, tuple, dict))
             for item in (each.values() if isinstance(each, dict) else each)
         ]
         if not level:

@@ -9,7 +9,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Strict, TypeAdapter, ValidationError
 
+from epropnp_det.errors import UserError
+
 from .file_checks import Fault
+from .outside_files import MAX_DEPTH, is_nested_deeply
 
 _UNIT_NORM = 1e-3
 _RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
@@ -37,7 +40,7 @@ Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Count = Annotated[int, Strict(), Field(ge=0)]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, AfterValidator(_printable)]
-Id = Annotated[int, Strict()] | Text
+Id = Annotated[int, Strict(), Field(ge=-(2**63), lt=2**63)] | Text
 # Metres or pixels: larger ones are mistakes, and products of them would not be finite.
 Coordinate = Annotated[Number, Field(ge=-1e8, le=1e8)]
 Triple = tuple[Coordinate, Coordinate, Coordinate]
@@ -63,22 +66,39 @@ class RecordForm:
         self._keys = self._adapter.json_schema()["properties"]
 
     def is_sound(self, record: Any) -> bool:
-        """Whether a record has the right keys, types and ranges."""
-        return self._adapter.validator.isinstance_python(record)
+        """Whether a record has the right keys, types and ranges; other keys are not nested
+        deeply."""
+        return self._adapter.validator.isinstance_python(record) and not self._deep_keys(record)
+
+    def _deep_keys(self, record: Mapping[str, Any]) -> list[str]:
+        return [
+            key
+            for key in record.keys() - self._keys.keys()
+            if record[key] and is_nested_deeply(record[key])
+        ]
 
     def faults(self, record: Any, where: str) -> Iterator[Fault]:
         """One mistake for each key that is missing or breaks its rule."""
         if self.is_sound(record):
             return
+        rules: dict[tuple[str, str | None], None] = {}
         try:
             self._adapter.validate_python(record)
         except ValidationError as error:
             rules = dict.fromkeys(self._rule(each) for each in error.errors(include_url=False))
+        if isinstance(record, dict):
+            rule = f"the values of {self.name} are at most {MAX_DEPTH} deep in each other"
+            rules |= {(rule, key): None for key in self._deep_keys(record)}
         for rule, key in rules:
             if key is None:
                 yield Fault(rule, where, shown(record))
             else:
                 yield Fault(rule, where, shown(record[key]) if key in record else "missing")
+
+    def require(self, record: Any, where: str, remedy: str) -> None:
+        """Raises `UserError` with the first mistake of a record, if it has one."""
+        for fault in self.faults(record, where):
+            raise UserError(f"{where}: {fault.rule}: {fault.found}; {remedy}")
 
     def _rule(self, error: Mapping[str, Any]) -> tuple[str, str | None]:
         """The rule that an error of pydantic is about, and its key."""

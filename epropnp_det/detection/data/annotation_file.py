@@ -8,12 +8,14 @@ more, so its own files are read too.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.file_checks import Fault, summarize
+from epropnp_det.engine.outside_files import is_nested_deeply, read_json
 from epropnp_det.engine.record_checks import shown
 from epropnp_det.errors import UserError
 
@@ -22,6 +24,8 @@ from .annotation_schema import FORMS, place, record_faults
 from .label_agreement import find_size_order
 
 SCHEMA = "epropnp_det/1"
+# A training compares each box of an image with each point of its feature maps.
+MAX_BOXES_PER_IMAGE = 9_999
 REMEDY = (
     "docs/reference/data.md has the keys, and tools/validate_data.py compares the file with its "
     "images"
@@ -85,7 +89,8 @@ def parse_annotations(path: str | Path) -> dict:
     Raises:
         UserError: the file is missing, is not JSON, or has not the lists of an annotation file.
     """
-    data = _load(Path(path))
+    remedy = f"write it with tools/create_data.py; {REMEDY}"
+    data = read_json(path, "annotation file", remedy)
     _check_top(data, path)
     return data
 
@@ -119,6 +124,7 @@ def find_record_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
             rule = "images have both width and height, or neither of them"
             yield Fault(rule, place("images", index, image), "one of them")
     yield from _dead_references(data, sound["annotations"])
+    yield from _crowded_images(sound["annotations"])
 
 
 def write_json(data: dict, path: str | Path) -> None:
@@ -143,27 +149,6 @@ def _comparable(data: dict) -> list[tuple[dict, dict]]:
     return [(annotation, image) for annotation, image in pairs if "width" in image]
 
 
-def _load(path: Path) -> Any:
-    if path.exists() and not path.is_file():
-        raise UserError(f"annotation file {path} cannot be read: it is no regular file")
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            return json.load(file, parse_constant=_not_finite)
-    except FileNotFoundError as error:
-        raise UserError(
-            f"annotation file {path} not found; write it with tools/create_data.py"
-        ) from error
-    except OSError as error:
-        raise UserError(f"annotation file {path} cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # not JSON, not text at all, or nested too deeply
-        raise UserError(f"annotation file {path} is not JSON ({error}); {REMEDY}") from error
-
-
-def _not_finite(name: str) -> float | None:
-    """mmdet3d writes NaN for an unknown velocity; JSON has null for it."""
-    return None if name == "NaN" else float(name)
-
-
 def _check_top(data: Any, path: str | Path) -> None:
     for name in FORMS:
         optional = name == "categories"
@@ -180,6 +165,9 @@ def _check_top(data: Any, path: str | Path) -> None:
         )
     if not data["images"]:
         raise UserError(f"annotation file {path} lists no image; {REMEDY}")
+    others = {key: value for key, value in data.items() if key not in FORMS}
+    if is_nested_deeply(others):
+        raise UserError(f"annotation file {path} has keys that are nested too deeply; {REMEDY}")
 
 
 def _repeated(name: str, key: str, values: Iterable[tuple[int, Any]]) -> Iterator[Fault]:
@@ -216,6 +204,15 @@ def _dead_references(
         elif "category_name" not in record or (names and record["category_name"] not in names):
             rule = "annotations name a category, by category_id or category_name"
             yield Fault(rule, where, shown(record.get("category_name", "neither")))
+
+
+def _crowded_images(annotations: Sequence[tuple[int, dict]]) -> Iterator[Fault]:
+    """Images with too many boxes."""
+    names = [each.get("image_id", each.get("file_name")) for _, each in annotations]
+    for name, count in Counter(names).items():
+        if count > MAX_BOXES_PER_IMAGE:
+            rule = f"an image has at most {MAX_BOXES_PER_IMAGE} boxes"
+            yield Fault(rule, f"annotations of image {shown(name)}", f"{count} boxes")
 
 
 def _keys(values: Iterable[Any]) -> set:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from nuscenes import NuScenes
+
+from epropnp_det.engine.outside_files import read_json
 
 
 class KeyframeDatabase(NuScenes):
@@ -36,9 +37,19 @@ class KeyframeDatabase(NuScenes):
             return self._load("ego_pose", lambda row: row.get("token") in used)
         if table_name == "sample_data":
             return self._keyframe_data
-        return super().__load_table__(table_name)
+        return read_table(Path(self.table_root, f"{table_name}.json"))
 
     def _load(self, table: str, keep: Callable[[dict], bool]) -> list[dict]:
-        with open(Path(self.table_root, f"{table}.json")) as file:
-            rows = json.load(file, object_hook=lambda row: row if keep(row) else None)
+        path = Path(self.table_root, f"{table}.json")
+        rows = read_table(path, lambda row: row if keep(row) else None)
         return [row for row in rows if row is not None]
+
+
+def read_table(path: Path, object_hook: Callable[[dict], Any] | None = None) -> Any:
+    """The records of a table.
+
+    Raises:
+        UserError: the file cannot be read, or is not JSON.
+    """
+    remedy = "unpack the metadata archive again"
+    return read_json(path, "table", remedy, object_hook=object_hook)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from epropnp_det.engine.outside_files import read_text
 from epropnp_det.errors import UserError
 
 from .kitti_classes import KITTI_CLASSES, KITTI_TYPES
@@ -36,10 +37,7 @@ def _class_of_type(pair: str) -> tuple[str, str]:
 
 
 def _read_names(path: Path) -> list[str]:
-    try:
-        names = path.read_text(encoding="utf-8").split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--frames {path} cannot be read: {error}") from error
+    names = read_text(path, "--frames", "name a text file with one image name per line").split()
     if not names:
         raise UserError(f"--frames {path} names no image")
     return names

@@ -11,18 +11,35 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.file_checks import summarize
 from epropnp_det.engine.images import image_size
 from epropnp_det.engine.intrinsics.kitti import projection_matrices
+from epropnp_det.engine.outside_files import read_text
 from epropnp_det.errors import UserError
 
 from . import annotation_file
 from .annotation_completion import FULLY_VISIBLE, LEVEL_CAMERA, complete
+from .annotation_schema import FORMS
 from .kitti_classes import KITTI_CLASSES
 
 FILE_NAME = "kitti_mono3d.json"
 CAMERA_HEIGHT = 1.65  # m above the ground
+MAX_CALIBRATION_BYTES = 2**20
 _IMAGE_TYPES = (".png", ".jpg")
+_FIELDS = (
+    "truncated",
+    "occluded",
+    "alpha",
+    *("left", "top", "right", "bottom"),
+    *("height", "width", "length"),
+    *("x", "y", "z"),
+    "rotation_y",
+    "score",
+)
+_REMEDY = (
+    "a line has the type and 14 numbers of KITTI's object detection, or 15 with a score; correct it"
+)
 # KITTI: fully visible, partly occluded, largely occluded, unknown; the devkit of nuScenes: tokens
 # of 80-100 %, 60-80 %, 0-40 %, and 4 where it is not annotated.
 _VISIBILITY = {"0": FULLY_VISIBLE, "1": 3, "2": 1, "3": FULLY_VISIBLE, "-1": FULLY_VISIBLE}
@@ -74,10 +91,14 @@ def write_kitti_file(
     for name in tqdm(names, desc="KITTI", unit="image", disable=None):
         record, shift = _read_image(root, split, name)
         images.append(record)
-        for each in read_labels(root / split / "label_2" / f"{record['id']}.txt"):
+        labels = root / split / "label_2" / f"{record['id']}.txt"
+        for each in read_labels(labels):
             reason = _reason_to_leave_out(each, classes)
             if reason is None:
-                annotations.append(_annotation(each, record, shift, classes))
+                annotation = _annotation(each, record, shift, classes)
+                where = f"label file {labels}, line {each.line + 1}"
+                FORMS["annotations"].require(annotation, where, _REMEDY)
+                annotations.append(annotation)
             else:
                 left_out[reason] += 1
     data = _checked(images, annotations, classes, split)
@@ -96,36 +117,37 @@ def read_labels(path: Path) -> list[KittiObject]:
         UserError: the file is missing, or a line has not 15 fields (16 with a score), or another
             field than a number after the type.
     """
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except OSError as error:
-        raise UserError(f"label file {path} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"label file {path} is not text: {error}") from error
+    lines = read_text(path, "label file", _REMEDY).split("\n")
+    if len(lines) > annotation_file.MAX_BOXES_PER_IMAGE:
+        raise UserError(
+            f"label file {path} has {len(lines)} lines; an image has at most "
+            f"{annotation_file.MAX_BOXES_PER_IMAGE} boxes"
+        )
     return [_parse(line, index, path) for index, line in enumerate(lines) if line.strip()]
 
 
 def _parse(line: str, index: int, path: Path) -> KittiObject:
     kind, *fields = line.split()
-    try:
-        numbers = [float(field) for field in fields]
-    except ValueError as error:
-        raise UserError(f"label file {path}, line {index + 1}: {error}") from error
-    if len(numbers) not in (14, 15):
-        raise UserError(
-            f"label file {path}, line {index + 1} has {len(numbers) + 1} fields; it must be 15 of "
-            "KITTI's object detection"
-        )
-    if not all(map(math.isfinite, numbers)):
-        raise UserError(f"label file {path}, line {index + 1} has numbers that are not finite")
+    where = f"label file {path}, line {index + 1}"
+    if not kind.isprintable() or len(fields) not in (14, 15):
+        raise UserError(f"{where} has {len(fields) + 1} fields; {_REMEDY}")
+    numbers = [_number(field, f"{where}, {name}") for name, field in zip(_FIELDS, fields)]
     height, width, length, x, y, z, yaw = numbers[7:14]
     occlusion = f"{numbers[1]:g}"
     if occlusion not in _VISIBILITY:
-        raise UserError(
-            f"label file {path}, line {index + 1}: occlusion {occlusion} is not among 0, 1, 2, 3"
-        )
+        raise UserError(f"{where}: occlusion {occlusion} is not among 0, 1, 2, 3")
     box = np.array([x, y, z, length, height, width, yaw])
     return KittiObject(index, kind, _VISIBILITY[occlusion], box)
+
+
+def _number(text: str, where: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise UserError(f"{where}: {text!r:.40} is no finite number; {_REMEDY}")
+    return number
 
 
 def _image_names(root: Path, split: str, frames: Sequence[str] | None) -> list[str]:
@@ -156,7 +178,7 @@ def _read_image(root: Path, split: str, name: str) -> tuple[dict, np.ndarray]:
     path = Path(split, "image_2", name)
     stem = path.stem
     matrix = _projection(root / split / "calib" / f"{stem}.txt")
-    width, height = image_size(root / path)
+    width, height = image_size(file_under(root, path.as_posix()))
     record = dict(
         id=stem,
         token=stem,
@@ -172,10 +194,7 @@ def _read_image(root: Path, split: str, name: str) -> tuple[dict, np.ndarray]:
 
 def _projection(path: Path) -> np.ndarray:
     """P2 (3, 4) of a calibration file."""
-    try:
-        text = path.read_text(encoding="ascii")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"calibration {path} cannot be read: {error}") from error
+    text = read_text(path, "calibration", "copy it there again", MAX_CALIBRATION_BYTES)
     matrices = projection_matrices(text, f"calibration {path}")
     if "2" not in matrices:
         raise UserError(f"calibration {path} has no line P2")

@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from tqdm import tqdm
 
 from epropnp_det import __version__
+from epropnp_det.engine.outside_files import read_json
 from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
 
@@ -93,14 +94,14 @@ def read_splits(path: str | Path) -> dict[str, list[str]]:
     Raises:
         UserError: the file cannot be read, or holds something else.
     """
+    remedy = 'name the scenes of each split, such as {"train": ["scene-a"], "val": ["scene-b"]}'
+    content = read_json(path, "splits", remedy)
     try:
-        return TypeAdapter(dict[SplitName, list[str]]).validate_json(Path(path).read_bytes())
-    except OSError as error:
-        raise UserError(f"splits {path} cannot be read: {error.strerror}") from error
+        return TypeAdapter(dict[SplitName, list[str]]).validate_python(content)
     except ValidationError as error:
+        place = ".".join(map(str, error.errors()[0]["loc"])) or "the whole"
         raise UserError(
-            f"splits {path} are not names of scenes by split, such as "
-            '{"train": ["scene-a"], "val": ["scene-b"]}'
+            f"splits {path} are not names of scenes by split (at {place!r:.60}); {remedy}"
         ) from error
 
 

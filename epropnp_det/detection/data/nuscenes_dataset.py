@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from logging import Logger
 from pathlib import Path
@@ -97,6 +99,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         self.metrics = camera_metrics.CameraMetricSettings.from_config(metrics or {})
         self.file_numbers = file_numbers
         self.min_lidar_points = min_lidar_points
+        # Boxes that are not trained on, by reason; those in whole images, before any crop.
+        self.left_out: Counter[str] = Counter()
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -109,8 +113,10 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         )
         warn_of_cameras(self.data_infos, ann_file, whole_samples=test_mode)
         if not test_mode:
-            self._keep_images([index for index in range(len(self)) if self._is_trainable(index)])
+            images = len(self)
+            self._keep_images([index for index in range(images) if self._is_trainable(index)])
             self._set_group_flag()
+            self._log_what_is_left_out(images)
 
     def load_annotations(self, ann_file: str) -> list[dict]:
         """Image records of the file, in its order. Boxes are indexed by image, categories by their
@@ -148,6 +154,8 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
             if annotation["category_id"] in self.cat2label:
                 self._check_attribute(annotation)
                 self._annotations[annotation["image_id"]].append(annotation)
+            else:
+                self.left_out[f"of category {annotation['category_name']}, which is no class"] += 1
         return [dict(image, filename=image["file_name"]) for image in data["images"]]
 
     def get_ann_info(self, idx: int) -> dict:
@@ -370,16 +378,29 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         return list(range(len(self.data_infos)))
 
     def _is_trainable(self, idx: int) -> bool:
-        if not self.filter_empty_gt:
-            return True
         info = self.get_ann_info(idx)
-        limits = [
-            step.limits for step in self.pipeline.transforms if isinstance(step, FilterObjects)
-        ]
-        keep = [
-            limit.admit(info["bboxes"], info["visibility"], info["truncation"]) for limit in limits
-        ]
-        return bool(np.logical_and.reduce([np.ones(len(info["labels"]), dtype=bool), *keep]).any())
+        kept = np.ones(len(info["labels"]), dtype=bool)
+        for step in self.pipeline.transforms:
+            if not isinstance(step, FilterObjects):
+                continue
+            seen = (info["bboxes"], info["visibility"], info["truncation"])
+            for reason, dropped in step.limits.dropped(*seen).items():
+                self.left_out[reason] += int((dropped & kept).sum())
+                kept &= ~dropped
+        return not self.filter_empty_gt or bool(kept.any())
+
+    def _log_what_is_left_out(self, images: int) -> None:
+        """One line in the log of the training: boxes by reason, and images without a box left."""
+        boxes = sum(map(len, self._annotations.values()))
+        reasons = [f"{count} {reason}" for reason, count in self.left_out.items() if count]
+        logging.getLogger("epropnp_det").info(
+            "%s: trains on %d of %d images; boxes not trained on: %s; %d boxes are of the classes",
+            self.ann_file,
+            len(self),
+            images,
+            ", ".join(reasons) or "none",
+            boxes,
+        )
 
     def _keep_images(self, indices: list[int]) -> None:
         if not indices:

@@ -3,7 +3,6 @@ converted."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NotRequired
@@ -28,7 +27,7 @@ from epropnp_det.engine.record_checks import (
 from epropnp_det.errors import UserError
 
 from .annotation_schema import CameraMatrix, FileName, Length
-from .keyframe_database import KeyframeDatabase
+from .keyframe_database import KeyframeDatabase, read_table
 
 CAMERA_MODALITY = "camera"
 _KINDS_SHOWN = 5
@@ -204,10 +203,8 @@ def open_database(data_root: str | Path, version: str) -> NuScenes:
     check_database(root, version)
     try:
         return KeyframeDatabase(version=version, dataroot=str(root), verbose=False)
-    except (ValueError, RecursionError) as error:  # not JSON, not text, or nested too deeply
-        raise UserError(
-            f"a table in {root / version} is not JSON ({error}); unpack the metadata archive again"
-        ) from error
+    except UserError:
+        raise
     except AssertionError as error:  # the devkit's own check of the map images
         raise UserError(
             f"nuScenes database {root}: {error}; unpack the maps of {version} into {root}/maps"
@@ -296,7 +293,7 @@ def _wrong_matrices(tables: Mapping[str, list[dict]]) -> Iterator[Fault]:
 
 
 def _read_tables(folder: Path) -> dict[str, Any]:
-    return {name: json.loads((folder / f"{name}.json").read_text()) for name in TABLES}
+    return {name: read_table(folder / f"{name}.json") for name in TABLES}
 
 
 def _refuse(folder: Path, faults: Iterator[Fault]) -> None:

@@ -26,5 +26,16 @@ class ObjectLimits:
         self, boxes: np.ndarray, visibility: np.ndarray, truncation: np.ndarray
     ) -> np.ndarray:
         """Mask (n,) of the objects kept; boxes (n, 4) as x1, y1, x2, y2."""
-        large = ((boxes[:, 2:] - boxes[:, :2]) >= self.min_box_size).all(axis=1)
-        return large & (visibility >= self.min_visibility) & (truncation <= self.max_truncation)
+        dropped = self.dropped(boxes, visibility, truncation).values()
+        return ~np.logical_or.reduce(list(dropped))
+
+    def dropped(
+        self, boxes: np.ndarray, visibility: np.ndarray, truncation: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        """Masks (n,) of the objects that are not kept, by reason."""
+        small = ((boxes[:, 2:] - boxes[:, :2]) < self.min_box_size).any(axis=1)
+        return {
+            f"hidden (visibility below {self.min_visibility})": visibility < self.min_visibility,
+            f"cut off (truncation above {self.max_truncation:g})": truncation > self.max_truncation,
+            f"small (a side below {self.min_box_size:g} px)": small,
+        }

@@ -18,6 +18,8 @@ from nuscenes.eval.detection.config import config_factory
 from tqdm import tqdm
 
 from epropnp_det.engine.file_checks import Fault
+from epropnp_det.engine.outside_files import is_nested_deeply, read_json
+from epropnp_det.engine.record_checks import shown
 from epropnp_det.errors import UserError
 
 from ..data.class_set import ClassSet
@@ -27,6 +29,7 @@ META_FLAGS = ("use_camera", "use_lidar", "use_radar", "use_map", "use_external")
 MAX_BOXES = config_factory(CONFIG).max_boxes_per_sample
 _LENGTHS = dict(translation=3, size=3, rotation=4, velocity=2)
 _KEYS = ("sample_token", *_LENGTHS, "detection_name", "detection_score", "attribute_name")
+_LARGEST_NUMBER = 1e150  # squares are finite
 _UNIT_NORM = (
     1e-3  # how far a quaternion's length may be from one: the devkit normalises what it reads
 )
@@ -46,12 +49,7 @@ def read_submission(path: str | Path) -> dict[str, Any]:
     Raises:
         UserError: missing, not JSON, or without `meta` and `results`.
     """
-    try:
-        content = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON: {error}") from error
+    content = read_json(path, "submission", "write it with tools/test.py --out-dir")
     if not (
         isinstance(content, dict)
         and isinstance(content.get("meta"), dict)
@@ -210,10 +208,12 @@ def _is_number(value: Any) -> bool:
     return (
         isinstance(value, (int, float))
         and not isinstance(value, bool)
-        and -math.inf < value < math.inf
+        and abs(value) <= _LARGEST_NUMBER
     )
 
 
 def _shown(value: Any) -> str:
+    if is_nested_deeply(value):
+        return shown(value)
     text = json.dumps(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

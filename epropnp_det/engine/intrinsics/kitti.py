@@ -52,14 +52,14 @@ def projection_matrices(text: str, where: str) -> dict[str, np.ndarray]:
     Raises:
         UserError: a line without 12 numbers, or with those of no camera.
     """
-    try:
-        found = {key: _numbers(words) for key, words in _PROJECTION.findall(text)}
-        return {
-            key: np.column_stack([camera_matrix(numbers), numbers[3::4]])
-            for key, numbers in found.items()
-        }
-    except (ValueError, OverflowError) as error:
-        raise UserError(f"{where}: {error}") from error
+    matrices = {}
+    for key, words in _PROJECTION.findall(text):
+        try:
+            numbers = _numbers(words)
+            matrices[key] = np.column_stack([camera_matrix(numbers), numbers[3::4]])
+        except (ValueError, OverflowError) as error:
+            raise UserError(f"{where}, P{key}: {error}") from error
+    return matrices
 
 
 def _matrix(words: str) -> np.ndarray:

@@ -8,8 +8,6 @@ pixels, so it is one pixel larger.
 
 from __future__ import annotations
 
-import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +17,21 @@ from typing import Any
 
 import cv2
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from epropnp_det.engine import images as image_files
 from epropnp_det.errors import UserError
 
 from ..rigid_pose import RigidPose
+from .bop_forms import (
+    CAMERA,
+    CAMERA_OF_DATASET,
+    OBJECT,
+    OBJECT_INFO,
+    TARGET,
+    by_number,
+    is_number,
+    read_bop_json,
+)
 from .object_models import METRES
 
 HALF_PIXEL = 0.5
@@ -34,6 +41,7 @@ TARGETS_FILE = "test_targets_bop19.json"
 # Visible share of an object that makes it a target.
 LEAST_VISIBLE = 0.1
 IMAGE_FOLDERS = ("rgb", "gray")
+MAX_OBJECTS_PER_IMAGE = 9_999
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _REMEDY = "write it as BOP's standard layout has it (bop_datasets_format.md of the BOP toolkit)"
 
@@ -85,11 +93,7 @@ class BopImage:
         Raises:
             UserError: the file is missing or no image.
         """
-        try:
-            with Image.open(self.path) as file:
-                return file.size
-        except (OSError, UnidentifiedImageError) as error:
-            raise UserError(f"image {self.path} cannot be read; copy it there again") from error
+        return image_files.image_size(self.path)
 
     def mask_path(self, index: int, visible: bool = False) -> Path:
         """File of the mask of instance `index`: the whole silhouette, or its visible part."""
@@ -153,7 +157,7 @@ def read_split(root: str | Path, split: str) -> list[BopImage]:
         raise UserError(
             f"{folder} is missing; the splits of {root} are {', '.join(known) or 'none'}"
         )
-    scenes = sorted(each for each in folder.iterdir() if each.name.isdigit())
+    scenes = sorted(each for each in folder.iterdir() if is_number(each.name))
     if not scenes:
         raise UserError(f"{folder} holds no scene; its folders are named 000000, 000001, ...")
     return [image for scene in scenes for image in read_scene(scene)]
@@ -199,13 +203,10 @@ def read_camera(root: str | Path) -> BopCamera:
         UserError: the file is missing or has another form.
     """
     path = Path(root) / CAMERA_FILE
-    content = _load(path)
+    content = read_bop_json(path, _REMEDY)
+    CAMERA_OF_DATASET.require(content, str(path), _REMEDY)
     names = ("fx", "fy", "cx", "cy", "width", "height")
-    entries = content if isinstance(content, dict) else {}
-    values = [entries.get(name, math.nan) for name in names]
-    if not all(isinstance(value, (int, float)) and math.isfinite(value) for value in values):
-        raise UserError(f"{path} lacks one of the numbers {', '.join(names)}; {_REMEDY}")
-    fx, fy, cx, cy, width, height = values
+    fx, fy, cx, cy, width, height = (content[name] for name in names)
     matrix = np.array([[fx, 0, cx + HALF_PIXEL], [0, fy, cy + HALF_PIXEL], [0, 0, 1]])
     return BopCamera(matrix, (int(width), int(height)))
 
@@ -231,9 +232,7 @@ def read_targets(path: str | Path) -> list[BopTarget]:
     keys = ("scene_id", "im_id", "obj_id", "inst_count")
     targets = []
     for index, entry in enumerate(read_list(path)):
-        for key in keys:
-            if not isinstance(entry, dict) or not isinstance(entry.get(key), int):
-                raise UserError(f"{path}: entry {index} has no whole number '{key}'; {_REMEDY}")
+        TARGET.require(entry, f"{path}: entry {index}", _REMEDY)
         targets.append(BopTarget(*(entry[key] for key in keys)))
     return targets
 
@@ -329,9 +328,12 @@ def read_mask(image: BopImage, index: int, visible: bool = False) -> np.ndarray:
         UserError: the file is missing, no image, or of another size than the image.
     """
     path = image.mask_path(index, visible)
-    mask = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    if mask is None:
-        raise UserError(f"mask {path} cannot be read; write it with create_synthetic_bop.py")
+    try:
+        mask = image_files.read_grey_image(path)
+    except UserError as error:
+        raise UserError(
+            f"mask {path} cannot be read; write it with create_synthetic_bop.py: {error}"
+        ) from error
     if mask.shape[::-1] != image.size:
         raise UserError(
             f"mask {path} is {mask.shape[1]}x{mask.shape[0]} and its image "
@@ -346,31 +348,20 @@ def read_list(path: str | Path) -> list[Any]:
     Raises:
         UserError: the file is missing, no JSON, or another thing than a list.
     """
-    content = _load(Path(path))
+    content = read_bop_json(Path(path), _REMEDY)
     if not isinstance(content, list):
         raise UserError(f"{path} is no list; {_REMEDY}")
     return content
 
 
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); copy it there") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); {_REMEDY}") from error
-
-
 def _read_scene_file(path: Path) -> dict[int, Any]:
     """A file that maps image numbers to entries."""
-    content = _load(path)
-    if not isinstance(content, dict) or not all(key.isdigit() for key in content):
-        raise UserError(f"{path} does not map image numbers to entries; {_REMEDY}")
-    return {int(key): value for key, value in content.items()}
+    return by_number(read_bop_json(path, _REMEDY), str(path), _REMEDY)
 
 
 def _camera_matrix(entry: Any, where: str) -> np.ndarray:
-    matrix = _numbers(entry, "cam_K", 9, where).reshape(3, 3)
+    CAMERA.require(entry, where, _REMEDY)
+    matrix = np.array(entry["cam_K"], dtype=np.float64).reshape(3, 3)
     matrix[:2, 2] += HALF_PIXEL
     return matrix
 
@@ -380,7 +371,7 @@ def _image_files(folder: Path) -> dict[int, Path]:
     files: dict[int, Path] = {}
     for name in IMAGE_FOLDERS:
         for path in sorted((folder / name).glob("*")):
-            if path.suffix.lower() in _IMAGE_SUFFIXES and path.stem.isdigit():
+            if path.suffix.lower() in _IMAGE_SUFFIXES and is_number(path.stem):
                 files.setdefault(int(path.stem), path)
     return files
 
@@ -389,6 +380,10 @@ def _instances(folder: Path, image_id: int, entries: Any, infos: Any) -> Iterato
     where = f"{folder / 'scene_gt.json'}: image {image_id}"
     if not isinstance(entries, list):
         raise UserError(f"{where} is no list of objects; {_REMEDY}")
+    if len(entries) > MAX_OBJECTS_PER_IMAGE:
+        raise UserError(
+            f"{where} has {len(entries)} objects; at most {MAX_OBJECTS_PER_IMAGE} are read"
+        )
     if infos is not None and (not isinstance(infos, list) or len(infos) != len(entries)):
         raise UserError(
             f"{folder / 'scene_gt_info.json'}: image {image_id} has not one entry for each of the "
@@ -396,36 +391,24 @@ def _instances(folder: Path, image_id: int, entries: Any, infos: Any) -> Iterato
         )
     for index, entry in enumerate(entries):
         place = f"{where}, object {index}"
-        if not isinstance(entry, dict) or not isinstance(entry.get("obj_id"), int):
-            raise UserError(f"{place} has no whole number 'obj_id'; {_REMEDY}")
-        rotation = _numbers(entry, "cam_R_m2c", 9, place).reshape(3, 3)
-        pose = RigidPose(rotation, _numbers(entry, "cam_t_m2c", 3, place) * METRES)
+        OBJECT.require(entry, place, _REMEDY)
+        rotation = np.array(entry["cam_R_m2c"], dtype=np.float64).reshape(3, 3)
+        pose = RigidPose(rotation, np.array(entry["cam_t_m2c"], dtype=np.float64) * METRES)
         info = {} if infos is None else infos[index]
         info_place = f"{folder / 'scene_gt_info.json'}: image {image_id}, object {index}"
+        OBJECT_INFO.require(info, info_place, _REMEDY)
         yield BopInstance(
             index,
             entry["obj_id"],
             pose,
-            _box(info, "bbox_obj", info_place),
-            _box(info, "bbox_visib", info_place),
+            _box(info.get("bbox_obj")),
+            _box(info.get("bbox_visib")),
             info.get("visib_fract"),
         )
 
 
-def _box(info: Mapping[str, Any], key: str, where: str) -> np.ndarray | None:
+def _box(values: Sequence[float] | None) -> np.ndarray | None:
     """A box that spans whole pixels; None where there is none: BOP writes -1 for an empty mask."""
-    if key not in info:
+    if values is None or values[2] < 0 or values[3] < 0:
         return None
-    box = _numbers(info, key, 4, where)
-    return None if box[2] < 0 or box[3] < 0 else box + np.array([0, 0, 1, 1])
-
-
-def _numbers(entry: Any, key: str, count: int, where: str) -> np.ndarray:
-    values = entry.get(key) if isinstance(entry, dict) else None
-    if (
-        not isinstance(values, list)
-        or len(values) != count
-        or not all(isinstance(each, (int, float)) and math.isfinite(each) for each in values)
-    ):
-        raise UserError(f"{where}: '{key}' is no list of {count} finite numbers; {_REMEDY}")
-    return np.array(values, dtype=np.float64)
+    return np.array(values, dtype=np.float64) + np.array([0, 0, 1, 1])

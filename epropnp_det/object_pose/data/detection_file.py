@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ from epropnp_det.engine.file_checks import Fault
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 
-from .bop_dataset import IMAGE_FOLDERS, BopImage, read_list
+from .bop_dataset import IMAGE_FOLDERS, MAX_OBJECTS_PER_IMAGE, BopImage, read_list
+from .bop_forms import DETECTION, is_number
 
 UNKNOWN_TIME = -1.0
 _REMEDY = (
@@ -45,7 +47,9 @@ def read_detections(path: str | Path) -> list[Detection]:
         UserError: the file is missing or has another form; the line names the entry.
     """
     entries = enumerate(read_list(path))
-    return [_detection(entry, f"{path}: entry {index}") for index, entry in entries]
+    return _not_crowded(
+        [_detection(each, f"{path}: entry {index}") for index, each in entries], path
+    )
 
 
 def read_boxes(path: str | Path, image: Path) -> list[Detection]:
@@ -57,6 +61,8 @@ def read_boxes(path: str | Path, image: Path) -> list[Detection]:
             path of the image has no numbers, or has none of this image.
     """
     entries = read_list(path)
+    for index, entry in enumerate(entries):
+        DETECTION.require(_completed(entry), f"{path}: entry {index}", _REMEDY)
     listed = {_numbers_in(entry) for entry in entries} - {None}
     own = numbers_of_image(image)
     if len(listed) > 1 and own is None:
@@ -71,13 +77,14 @@ def read_boxes(path: str | Path, image: Path) -> list[Detection]:
     ]
     if not chosen:
         raise UserError(f"{path} has no box of {image}; add one")
-    return [_detection(_completed(entry), f"{path}: entry {index}") for index, entry in chosen]
+    found = [_detection(_completed(entry), f"{path}: entry {index}") for index, entry in chosen]
+    return _not_crowded(found, path)
 
 
 def numbers_of_image(image: Path) -> tuple[int, int] | None:
     """Scene and number of an image in BOP's layout, SCENE/rgb/NUMBER.png; None elsewhere."""
     *_, scene, folder, _ = ("", "", *image.absolute().parts)
-    if folder in IMAGE_FOLDERS and scene.isdigit() and image.stem.isdigit():
+    if folder in IMAGE_FOLDERS and is_number(scene) and is_number(image.stem):
         return int(scene), int(image.stem)
     return None
 
@@ -142,18 +149,19 @@ def box_outside(box: np.ndarray, size: tuple[int, int]) -> bool:
 
 
 def _detection(entry: Any, where: str) -> Detection:
-    if not isinstance(entry, dict):
-        raise UserError(f"{where} is no object; {_REMEDY}")
-    for key in ("scene_id", "image_id", "category_id"):
-        if not isinstance(entry.get(key), int):
-            raise UserError(f"{where} has no whole number '{key}'; {_REMEDY}")
-    try:
-        box = np.array(entry["bbox"], dtype=np.float64).reshape(4)
-        score = float(entry["score"])
-        time = float(entry.get("time", UNKNOWN_TIME))
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{where}: 'bbox' or 'score' is missing or no number; {_REMEDY}") from error
-    if not np.isfinite([*box, score, time]).all() or box[2:].min() <= 0:
-        raise UserError(f"{where}: the box {box.tolist()} is not finite or empty; {_REMEDY}")
+    DETECTION.require(entry, where, _REMEDY)
+    box = np.array(entry["bbox"], dtype=np.float64)
     ids = (entry["scene_id"], entry["image_id"], entry["category_id"])
-    return Detection(*ids, box, score, time)
+    return Detection(*ids, box, float(entry["score"]), float(entry.get("time", UNKNOWN_TIME)))
+
+
+def _not_crowded(detections: list[Detection], path: str | Path) -> list[Detection]:
+    """The detections, if no image has too many."""
+    counts = Counter((each.scene_id, each.image_id) for each in detections)
+    for (scene, image), count in counts.items():
+        if count > MAX_OBJECTS_PER_IMAGE:
+            raise UserError(
+                f"{path}: image {image} of scene {scene} has {count} boxes; at most "
+                f"{MAX_OBJECTS_PER_IMAGE} are read"
+            )
+    return detections

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,9 +12,12 @@ from typing import Any
 import numpy as np
 import trimesh
 
+from epropnp_det.engine.confined_names import file_under
+from epropnp_det.engine.images import image_size
 from epropnp_det.errors import UserError
 
 from ..rigid_pose import RigidPose
+from .bop_forms import MODEL, by_number, read_bop_json
 from .mesh_measures import diameter_of
 from .symmetries import expand_symmetries
 
@@ -32,7 +35,7 @@ OPEN_EDGES = 0.01
 # of the distance from the origin to the lower side.
 LEAST_SIDE = 0.25
 GREY = 160
-_INFO_KEYS = ("diameter", "min_x", "min_y", "min_z", "size_x", "size_y", "size_z")
+_PLY_HEAD_BYTES = 2**16
 
 
 @dataclass(frozen=True)
@@ -162,34 +165,13 @@ def read_models_info(folder: str | Path) -> dict[int, dict[str, Any]]:
     """
     path = Path(folder) / INFO_FILE
     remedy = f"write it with: python tools/create_data.py bop --models {folder}"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
-    except ValueError as error:
-        raise UserError(f"{path} is not JSON ({error}); {remedy}") from error
-    if not isinstance(content, dict) or not content:
+    content = read_bop_json(path, remedy)
+    if not content:
         raise UserError(f"{path} lists no object; {remedy}")
-    for key, entry in content.items():
-        _check_info(key, entry, path, remedy)
-    return {int(key): entry for key, entry in content.items()}
-
-
-def _check_info(key: str, entry: Any, path: Path, remedy: str) -> None:
-    if not key.isdigit():
-        raise UserError(f"{path}: object {key!r} is no number; {remedy}")
-    for name in _INFO_KEYS:
-        value = entry.get(name) if isinstance(entry, dict) else None
-        if not isinstance(value, (int, float)) or not np.isfinite(value):
-            raise UserError(f"{path}: object {key} has no number '{name}'; {remedy}")
-    discrete = entry.get("symmetries_discrete", [])
-    if not all(np.shape(each) == (16,) for each in discrete):
-        raise UserError(f"{path}: object {key}: a discrete symmetry is no 16 numbers; {remedy}")
-    for each in entry.get("symmetries_continuous", []):
-        if not all(np.shape(each.get(name)) == (3,) for name in ("axis", "offset")):
-            raise UserError(
-                f"{path}: object {key}: a continuous symmetry lacks 'axis' or 'offset'; {remedy}"
-            )
+    models = by_number(content, str(path), remedy)
+    for object_id, entry in models.items():
+        MODEL.require(entry, f"{path}: object {object_id}", remedy)
+    return models
 
 
 def read_mesh(path: Path) -> trimesh.Trimesh:
@@ -200,6 +182,7 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
     """
     if not path.is_file():
         raise UserError(f"model {path} is missing; copy it there, or drop its object")
+    _check_texture(path)
     try:
         mesh = trimesh.load(path, force="mesh", process=False)
     except Exception as error:  # trimesh raises whatever its parsers do
@@ -211,6 +194,21 @@ def read_mesh(path: Path) -> trimesh.Trimesh:
     ):
         return mesh
     raise UserError(f"model {path} holds no finite triangles; export it as PLY again")
+
+
+def _check_texture(path: Path) -> None:
+    """Checks the image that the head of a PLY file names as its texture.
+
+    Raises:
+        UserError: it is outside the folder of the mesh, cannot be read, or is too large.
+    """
+    head = path.open("rb").read(_PLY_HEAD_BYTES).split(b"end_header")[0]
+    for name in re.findall(rb"^comment TextureFile ([^\r\n]*)", head, re.MULTILINE):
+        text = name.decode("utf-8", "replace").strip()
+        try:
+            image_size(file_under(path.parent, text))
+        except UserError as error:
+            raise UserError(f"model {path}: its TextureFile {text!r}: {error}") from error
 
 
 def unit_fault(mesh: trimesh.Trimesh) -> str | None:

@@ -7,19 +7,22 @@ between, in mm; the time in seconds is that of the whole image, -1 where it is u
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from epropnp_det.engine.outside_files import read_text
 from epropnp_det.errors import UserError
 
 from ..rigid_pose import RigidPose
 
-HEADER = ("scene_id", "im_id", "obj_id", "score", "R", "t", "time")
+# How many numbers each column has.
+_COUNTS = dict(scene_id=1, im_id=1, obj_id=1, score=1, R=9, t=3, time=1)
+HEADER = tuple(_COUNTS)
 UNKNOWN_TIME = -1.0
+MAX_NUMBER = 1e9
 _METRES = 1e-3
 _ORTHONORMAL = 1e-2
 _REMEDY = f"write a line as {','.join(HEADER)}, with blanks between the numbers of R and t (mm)"
@@ -67,11 +70,11 @@ def read_results(path: str | Path) -> list[BopResult]:
         UserError: the file is missing, a line has another form (naming its number), or two results
             of one image have different times.
     """
+    text = read_text(path, "result file", "name a CSV file")
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            rows = list(csv.reader(file))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"result file {path} cannot be read ({error}); name a CSV file") from error
+        rows = list(csv.reader(text.splitlines()))
+    except csv.Error as error:
+        raise UserError(f"result file {path} is not CSV ({error}); {_REMEDY}") from error
     first = 1 if rows and tuple(each.strip() for each in rows[0]) == HEADER else 0
     numbered = enumerate(rows[first:], start=first + 1)
     results = [_parse(row, f"{path}, line {number}") for number, row in numbered if row]
@@ -89,21 +92,33 @@ def _row(result: BopResult) -> tuple[object, ...]:
 def _parse(row: Sequence[str], where: str) -> BopResult:
     if len(row) != len(HEADER):
         raise UserError(f"{where}: {len(row)} columns instead of {len(HEADER)}; {_REMEDY}")
-    try:
-        scene, image, object_id = (int(value) for value in row[:3])
-        score = float(row[3])
-        rotation = np.array(row[4].split(), dtype=np.float64).reshape(3, 3)
-        translation = np.array(row[5].split(), dtype=np.float64).reshape(3)
-        time = float(row[6])
-    except ValueError as error:
-        raise UserError(f"{where}: {error}; {_REMEDY}") from error
-    numbers = [score, time, *rotation.ravel(), *translation]
-    if not all(map(math.isfinite, numbers)):
-        raise UserError(f"{where}: a number is not finite; {_REMEDY}")
+    values = [
+        _numbers(text, count, f"{where}, {name}")
+        for text, (name, count) in zip(row, _COUNTS.items())
+    ]
+    scene, image, object_id, score, time = (
+        value.item() for value, count in zip(values, _COUNTS.values()) if count == 1
+    )
+    for name, number in zip(HEADER, (scene, image, object_id)):
+        if number < 0 or number != int(number):
+            raise UserError(f"{where}, {name}: {number:g} is no whole number from 0; {_REMEDY}")
+    rotation = values[4].reshape(3, 3)
+    translation = values[5]
     if np.abs(rotation @ rotation.T - np.eye(3)).max() > _ORTHONORMAL:
         raise UserError(f"{where}: R is no rotation; {_REMEDY}")
     pose = RigidPose(rotation, translation * _METRES)
-    return BopResult(scene, image, object_id, score, pose, time)
+    return BopResult(int(scene), int(image), int(object_id), score, pose, time)
+
+
+def _numbers(text: str, count: int, where: str) -> np.ndarray:
+    """(count,) numbers of a column."""
+    try:
+        numbers = np.array(text.split(), dtype=np.float64)
+    except ValueError:
+        numbers = np.empty(0)
+    if numbers.shape != (count,) or not (np.abs(numbers) <= MAX_NUMBER).all():
+        raise UserError(f"{where}: {text!r:.60} is no {count} finite numbers; {_REMEDY}")
+    return numbers
 
 
 def _check_times(results: Sequence[BopResult], path: str | Path) -> None:

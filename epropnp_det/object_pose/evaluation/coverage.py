@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from epropnp_det.drawing import draw_reliability, stacked
+from epropnp_det.engine.outside_files import read_json
 from epropnp_det.errors import UserError
 from epropnp_det.posterior.credible_regions import (
     NOMINAL,
@@ -98,10 +98,9 @@ def read_levels(path: str | Path) -> list[PoseLevels]:
         UserError: the file is missing, has another form, or lists no object.
     """
     remedy = "name the levels.json of a test with pose samples (test_cfg.samples)"
+    content = read_json(path, "levels", remedy)
     try:
-        levels = [PoseLevels(**each) for each in json.loads(Path(path).read_text("utf-8"))]
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); {remedy}") from error
+        levels = [PoseLevels(**each) for each in content]
     except (TypeError, ValueError) as error:
         raise UserError(f"{path} is no file of levels ({error}); {remedy}") from error
     if not levels:

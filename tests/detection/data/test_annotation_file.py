@@ -5,6 +5,7 @@ files are read.
 from __future__ import annotations
 
 import copy
+import functools
 import json
 import math
 import warnings
@@ -182,18 +183,53 @@ def test_all_that_is_missing_is_in_one_message(good: dict, tmp_path: Path):
 
 
 def test_what_is_not_json_is_refused(tmp_path: Path):
-    deep = b"[" * 100_000
-    long = b'{"images": ' + b"9" * 5000 + b"}"
-    for content in (b"\x80\x04\x95pickle", b"", b"{'a': 1}", b"\xff\xfe", deep, long):
+    for content in (b"\x80\x04\x95pickle", b"", b"{'a': 1}", b"\xff\xfe"):
         (tmp_path / "infos.pkl").write_bytes(content)
         with pytest.raises(UserError, match=r"infos\.pkl is not JSON"):
             annotation_file.read_annotations(tmp_path / "infos.pkl")
 
 
+def test_brackets_in_brackets_are_refused_with_their_place(good: dict, tmp_path: Path):
+    path = tmp_path / "deep.json"
+    path.write_text('{"images":\n ' + "[" * 100_000)
+    with pytest.raises(UserError, match=r"deep\.json is nested too deeply: line 2, column 33 "):
+        annotation_file.read_annotations(path)
+    nested = functools.reduce(lambda value, _: [value], range(60), 0)
+    for name in ("images", "annotations", "categories"):
+        data = copy.deepcopy(good)
+        data[name][0]["more"] = nested
+        rule = f"the values of {name} are at most 32 deep in each other: .*{name[:5]}"
+        with pytest.raises(UserError, match=rule):
+            annotation_file.read_annotations(write(path, data))
+    with pytest.raises(UserError, match=r"deep\.json has keys that are nested too deeply"):
+        annotation_file.read_annotations(write(path, dict(good, more=nested)))
+
+
+def test_a_number_of_thousands_of_digits_is_named_by_its_key(good: dict, tmp_path: Path):
+    path = write(tmp_path / "long.json", good)
+    text = path.read_text()
+    assert '"visibility": ' in text
+    for digits in (400, 5000):
+        path.write_text(text.replace('"visibility": ', '"visibility": ' + "9" * digits, 1))
+        rule = r"visibility is a whole number from 1 to 4: annotations\[0\] in .*: inf"
+        with pytest.raises(UserError, match=rule):
+            annotation_file.read_annotations(path)
+
+
+def test_too_many_boxes_in_an_image_are_refused(good: dict, tmp_path: Path):
+    box = {key: value for key, value in good["annotations"][0].items() if key != "id"}
+    data = dict(good, annotations=[box] * (annotation_file.MAX_BOXES_PER_IMAGE + 1))
+    faults = list(annotation_file.find_record_faults(data))
+    assert [fault.rule for fault in faults] == ["an image has at most 9999 boxes"]
+    assert str(box["image_id"]) in faults[0].where and faults[0].found == "10000 boxes"
+    data["annotations"].pop()
+    assert not list(annotation_file.find_record_faults(data))
+
+
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path):
-    with pytest.raises(UserError, match=r"not found.*create_data"):
+    with pytest.raises(UserError, match=r"cannot be read: No such file.*create_data"):
         annotation_file.read_annotations(tmp_path / "nothing.json")
-    with pytest.raises(UserError, match=r"cannot be read: it is no regular file"):
+    with pytest.raises(UserError, match=r"is no regular file but a folder"):
         annotation_file.read_annotations(tmp_path)
 
 

@@ -111,11 +111,14 @@ def break_label(kitti: Path, text: str) -> None:
     "text, fault",
     [
         ("Car 0 0 0", "line 1 has 4 fields"),
-        (LABELS.replace("1.50", "high", 1), "line 1: could not convert string to float: 'high'"),
-        (LABELS.replace("20.00", "nan", 1), "line 1 has numbers that are not finite"),
+        (LABELS.replace("1.50", "high", 1), "line 1, height: 'high' is no finite number"),
+        (LABELS.replace("20.00", "nan", 1), "line 1, z: 'nan' is no finite number"),
         (LABELS.replace("0.00 0", "0.00 5", 1), "occlusion 5"),
-        (LABELS.replace("3.90", "-3.90", 1), "000003"),
-        (LABELS.replace("3.90", "390", 1), "000003"),
+        (
+            LABELS.replace("3.90", "-3.90", 1),
+            r"000003\.txt, line 1: the size l, h, w of bbox_cam3d",
+        ),
+        (LABELS.replace("3.90", "390", 1), r"000003\.txt, line 1: the size l, h, w of bbox_cam3d"),
     ],
 )
 def test_a_broken_label_is_one_line_with_its_place(kitti: Path, text: str, fault: str):

@@ -243,15 +243,15 @@ def test_a_mistake_is_one_line(damaged: Path, damage: Callable[[Path], None], li
 
 
 FORMS = {
-    "scene_gt.json: image 0, object 0: 'cam_t_m2c' is no list of 3 finite numbers": (
+    "scene_gt.json: image 0, object 0: cam_t_m2c is a list of 3 finite numbers": (
         SCENE / "scene_gt.json",
         lambda truth: truth["0"][0].update(cam_t_m2c=[1, 2]),
     ),
-    "scene_gt.json: image 0, object 1 has no whole number 'obj_id'": (
+    "scene_gt.json: image 0, object 1: objects of scene_gt.json have the key 'obj_id'": (
         SCENE / "scene_gt.json",
         lambda truth: truth["0"][1].pop("obj_id"),
     ),
-    "scene_camera.json: image 7: 'cam_K' is no list of 9 finite numbers": (
+    "scene_camera.json: image 7: entries of scene_camera.json have the key 'cam_K'": (
         SCENE / "scene_camera.json",
         lambda cameras: cameras["7"].pop("cam_K"),
     ),
@@ -263,11 +263,11 @@ FORMS = {
         SCENE / "scene_gt_info.json",
         lambda info: info["0"].pop(),
     ),
-    "models_info.json: object 1 has no number 'diameter'": (
+    "models_info.json: object 1: models of models_info.json have the key 'diameter'": (
         Path("models/models_info.json"),
         lambda info: info["1"].pop("diameter"),
     ),
-    "entry 0 has no whole number 'inst_count'": (
+    "entry 0: targets have the key 'inst_count'": (
         Path("test_targets_bop19.json"),
         lambda targets: targets[0].pop("inst_count"),
     ),
@@ -313,11 +313,14 @@ def test_detections_come_back_and_are_checked(dataset: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     "entry, line",
     [
-        (dict(scene_id=1), "entry 0 has no whole number 'image_id'"),
-        (dict(scene_id=1, image_id=2, category_id=3, score=1), "entry 0: 'bbox' or 'score'"),
+        (dict(scene_id=1), "entry 0: detections have the key 'image_id'"),
+        (
+            dict(scene_id=1, image_id=2, category_id=3, score=1),
+            "entry 0: detections have the key 'bbox'",
+        ),
         (
             dict(scene_id=1, image_id=2, category_id=3, score=1, bbox=[1, 2, 0, 4]),
-            r"entry 0: the box \[1.0, 2.0, 0.0, 4.0\] is not finite or empty",
+            r"entry 0: bbox is a list of 4 .*: \[1, 2, 0, 4\]",
         ),
     ],
 )

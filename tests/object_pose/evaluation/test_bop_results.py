@@ -74,11 +74,11 @@ def test_a_header_is_optional(tmp_path: Path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("2,3,1,0.5,1 0 0,10 20 800,0.25", "line 1: cannot reshape"),
+        ("2,3,1,0.5,1 0 0,10 20 800,0.25", "line 1, R: '1 0 0' is no 9 finite numbers"),
         ("2,3,1,0.5,1 0 0 0 1 0 0 0 1,10 20 800", "line 1: 6 columns instead of 7"),
-        (LINE + "\n" + LINE.replace("800", "nan"), "line 2: a number is not finite"),
+        (LINE + "\n" + LINE.replace("800", "nan"), "line 2, t: .* is no 3 finite numbers"),
         (LINE.replace("1 0 0 0 1 0 0 0 1", "2 0 0 0 1 0 0 0 1"), "line 1: R is no rotation"),
-        (LINE.replace("2,3,1", "2,3,ape"), "line 1: invalid literal"),
+        (LINE.replace("2,3,1", "2,3,ape"), "line 1, obj_id: 'ape' is no 1 finite numbers"),
         (LINE + "\n" + LINE.replace("0.25", "0.5"), "image 3 of scene 2 has the times"),
     ],
 )
