@@ -9,7 +9,7 @@ import contextlib
 import copy
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     try:
         config = Config.fromfile(str(path.resolve()))
         check_keys(config._cfg_dict, path)
-        check_options(options or {}, config.keys())
-        check_option_kinds(options or {}, config._cfg_dict, path)
-        for option, value in (options or {}).items():
-            _set_option(config, option, value)
-        check_parts(config._cfg_dict, path)
-        check_values(config._cfg_dict, path)
+        apply_options(config, options or {}, path)
     except UserError:
         raise
     except Exception as error:  # a config is Python and can raise anything
@@ -70,6 +65,23 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     finally:
         sys.path[:] = search_path
     return config
+
+
+def apply_options(config: Config, options: Mapping[str, Any], path: object) -> None:
+    """Sets `options` in a config, and checks its values.
+
+    Args:
+        path: names the config in messages.
+
+    Raises:
+        UserError: an option that fits nowhere, or a value of a wrong kind or out of range.
+    """
+    check_options(options, config.keys())
+    check_option_kinds(options, config._cfg_dict, path)
+    for option, value in options.items():
+        _set_option(config, option, value)
+    check_parts(config._cfg_dict, path)
+    check_values(config._cfg_dict, path)
 
 
 def _set_option(config: Config, option: str, value: Any) -> None:
