@@ -1,6 +1,6 @@
 # make help lists the commands. Each makes the environment first where it is absent or older than what it is made from.
 .DEFAULT_GOAL := help
-.PHONY: help env browser quickstart test test-layer layer-env docs-env check docs package doctor bench clean
+.PHONY: help env browser quickstart test test-layer layer-env docs-env check docs package doctor bench fuzz clean
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -72,6 +72,10 @@ doctor: $(STAMP)    ## what is installed, what works, and the remedy for what do
 
 bench: $(STAMP)    ## time the PnP layer, plain torch against compiled kernels (with nothing else running)
 	OMP_WAIT_POLICY=passive $(PYTHON) tools/benchmark_pnp.py output/benchmark $(ARGS)
+
+SECONDS ?= 600
+fuzz: $(STAMP)    ## change files at random, ten minutes for each reader (SECONDS=60 for less, SEED=1 for other files)
+	EPROPNP_FUZZ_SECONDS=$(SECONDS) EPROPNP_FUZZ_SEED=$(or $(SEED),0) OMP_NUM_THREADS=1 $(PYTHON) -m pytest tests/fuzz -s -n $(WORKERS) $(ARGS)
 
 clean:    ## remove caches; the environment stays
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build output/site

@@ -32,7 +32,8 @@ def parse_yaml(text: str, where: str, remedy: str) -> Any:
     except RecursionError as error:
         raise UserError(f"{where} is nested too deeply; {remedy}") from error
     except (yaml.YAMLError, ValueError, TypeError, OverflowError, LookupError) as error:
-        raise UserError(f"{where} is not YAML of plain values ({error}); {remedy}") from error
+        found = " ".join(str(error).split())
+        raise UserError(f"{where} is not YAML of plain values ({found}); {remedy}") from error
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -11,7 +11,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-REMOVED = object()
+REMOVED = "@removed@"
 LONG = "@a number of 5000 digits@"
 DEEP = "@2000 brackets@"
 VALUES: tuple[Any, ...] = (
@@ -114,7 +114,7 @@ def leaves(value: Any, path: tuple = ()) -> Iterator[tuple]:
 def put(content: Any, path: tuple, value: Any) -> Any:
     """The nested value with another one at a path, where it still has the path."""
     if not path:
-        return None if value is REMOVED else value
+        return None if value == REMOVED else value
     parent = content
     for key in path[:-1]:
         fits = isinstance(parent, dict) and key in parent
@@ -122,10 +122,10 @@ def put(content: Any, path: tuple, value: Any) -> Any:
             return content
         parent = parent[key]
     last = path[-1]
-    if isinstance(parent, dict) and value is REMOVED:
+    if isinstance(parent, dict) and value == REMOVED:
         parent.pop(last, None)
     elif isinstance(parent, dict) or (isinstance(parent, list) and last in range(len(parent))):
-        parent[last] = None if value is REMOVED else value
+        parent[last] = None if value == REMOVED else value
     return content
 
 

@@ -246,8 +246,7 @@ model.head.names=[a,b,(1,2)]
 optimizer.lr=1e-3
 runner.max_iters=100
 data.samples_per_gpu=2
-model.head.more={'a': 1}
-"""
+model.head.more={'a': 1}"""
 SETTINGS = dict(
     model=dict(head=dict(size=2, names=["x"], more={}), levels=[dict(stride=4)]),
     optimizer=dict(type="SGD", lr=0.1),
@@ -259,7 +258,7 @@ SETTINGS = dict(
 def read_options(root: Path) -> list[str]:
     text = (root / "options.txt").read_bytes().decode("utf-8", "surrogateescape")
     options = parse_options(text.split("\n"))
-    settings = Config(copy.deepcopy(SETTINGS), filename="settings.py")
+    settings = Config(copy.deepcopy(SETTINGS), cfg_text="# options", filename="settings.py")
     config.apply_options(settings, options, "settings.py")
     return []
 
@@ -298,7 +297,7 @@ def read_weights(root: Path) -> list[str]:
 INTRINSICS = {
     "k.json": dict(camera_name="a", camera_matrix=dict(rows=3, cols=3, data=CAMERA_NUMBERS)),
     "cameras.json": dict(
-        front=dict(K=CAMERA, image_size=[64, 48], D=[0.1, 0.0, 0.0, 0.0, 0.0]),
+        image_2=dict(K=CAMERA, image_size=[64, 48], D=[0.1, 0.0, 0.0, 0.0, 0.0]),
         back=dict(fx=1, fy=2, cx=3, cy=4, w=10, h=10),
     ),
     "annotated.json": dict(
@@ -311,7 +310,7 @@ INTRINSICS = {
         "  data: [0.1, 0.0, 0.0, 0.0, 0.0]\n"
     ),
     "opencv.yml": (
-        "%YAML:1.0\n---\ncameraMatrix: !!opencv-matrix\n   rows: 3\n   cols: 3\n   dt: d\n"
+        "%YAML:1.0\n---\ncamera_matrix: !!opencv-matrix\n   rows: 3\n   cols: 3\n   dt: d\n"
         "   data: [ 5.0e1, 0., 32., 0., 50., 24., 0., 0., 1. ]\nfisheye_model: 1\n"
     ),
     "kitti.txt": (

@@ -10,6 +10,7 @@ import hashlib
 import itertools
 import os
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,15 @@ def written(parser: Parser, folder: Path) -> Path:
     return root
 
 
+def keep(name: str, file: str, content: bytes) -> Path:
+    """Writes an input to the folder of those that were found; returns its path."""
+    digest = hashlib.sha256(content).hexdigest()[:8]
+    kept = FOUND / name / f"{digest}~{file.replace('/', '+')}"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    kept.write_bytes(content)
+    return kept
+
+
 @pytest.mark.parametrize("name", PARSERS)
 def test_right_files_are_read(name: str, tmp_path: Path) -> None:
     root = written(PARSERS[name], tmp_path)
@@ -55,6 +65,7 @@ def test_a_reader_ends_in_one_line(name: str, tmp_path: Path) -> None:
     root = written(parser, tmp_path)
     end = time.monotonic() + SECONDS
     latest = ("", b"")
+    failed = False
     count = 0
     for number in itertools.count(FIRST_SEED):
         if time.monotonic() > end:
@@ -65,26 +76,26 @@ def test_a_reader_ends_in_one_line(name: str, tmp_path: Path) -> None:
             max_examples=100,
             deadline=None,
             database=None,
+            report_multiple_bugs=False,
             suppress_health_check=list(HealthCheck),
             phases=(Phase.generate, Phase.shrink),
         )
         @given(changed=parser.inputs())
         def fuzz(changed: tuple[str, bytes]) -> None:
-            nonlocal latest, count
-            if time.monotonic() > end:
+            nonlocal latest, failed, count
+            if time.monotonic() > end and not failed:
                 return
             latest = changed
             count += 1
-            attempt(parser, root, *changed)
+            try:
+                attempt(parser, root, *changed)
+            except Exception:
+                failed = True
+                raise
 
         try:
             fuzz()
-        except BaseException as error:
-            file, content = latest
-            digest = hashlib.sha256(content).hexdigest()[:8]
-            kept = FOUND / name / f"{digest}~{file.replace('/', '+')}"
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            kept.write_bytes(content)
-            error.add_note(f"the input is kept: {kept}")
-            raise
+        except Exception as error:
+            text = "".join(traceback.format_exception(error, chain=False))
+            pytest.fail(f"{keep(name, *latest)} is kept, and fails:\n{text[-3000:]}", pytrace=False)
     print(f"{name}: {count} inputs in {SECONDS:g} s")

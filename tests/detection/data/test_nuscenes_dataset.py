@@ -16,7 +16,9 @@ from mmcv.parallel import collate
 from mmdet3d.datasets import build_dataset
 from torch.utils.data import DataLoader
 
+from epropnp_det.detection.data import annotation_file
 from epropnp_det.detection.data.nuscenes_dataset import NuScenesCameraDataset
+from epropnp_det.detection.data.transforms import FilterObjects
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera
 from tests.nuscenes_factory import VERSION
@@ -120,6 +122,28 @@ def test_the_filter_counts_when_images_are_dropped(
         pipeline=training_pipeline, test_mode=False, ann_file=str(tmp_path / "dim.json")
     )
     assert {info["id"] for info in dataset.data_infos} == front
+
+
+def test_what_is_not_trained_on_is_counted_by_reason_in_the_log(
+    make_dataset, training_pipeline: list[dict], caplog: pytest.LogCaptureFixture
+):
+    """Each box is trained on, or counted once."""
+    with caplog.at_level("INFO", logger="epropnp_det"):
+        dataset = make_dataset(pipeline=training_pipeline, classes=["car"])
+    limits = next(step for step in dataset.pipeline.transforms if isinstance(step, FilterObjects))
+    whole = make_dataset(pipeline=[], classes=["car"], filter_empty_gt=False)
+    kept = 0
+    for index in range(len(whole)):
+        info = whole.get_ann_info(index)
+        seen = (info["bboxes"], info["visibility"], info["truncation"])
+        kept += int(limits.limits.admit(*seen).sum())
+    data = annotation_file.read_annotations(whole.ann_file)
+    assert kept + sum(dataset.left_out.values()) == len(data["annotations"])
+    (line,) = [
+        record.message for record in caplog.records if "boxes not trained on" in record.message
+    ]
+    assert f"trains on {len(dataset)} of {len(whole)} images" in line
+    assert "of category pedestrian, which is no class" in line and "hidden (visibility" in line
 
 
 def test_an_image_left_empty_by_the_crop_gives_way_to_the_next(
