@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+_MAX_KEY = 200  # characters
+
+
 def add_config_arguments(
     parser: argparse.ArgumentParser, example: str = "data.workers_per_gpu=0"
 ) -> None:
@@ -141,12 +144,12 @@ def parse_options(pairs: list[str]) -> dict[str, Any]:
     of their own.
 
     Raises:
-        UserError: a pair without '=', or with an empty part of its key.
+        UserError: a pair without '=', or with a very long key or an empty part of it.
     """
     options = {}
     for pair in pairs:
         key, is_pair, value = pair.partition("=")
-        if not is_pair or not all(key.strip().split(".")):
+        if not is_pair or not all(key.strip().split(".")) or len(key) > _MAX_KEY:
             raise UserError(f"--cfg-options takes KEY=VALUE, not {reprlib.repr(pair)}")
         try:
             options[key.strip()] = _parse_value(value.strip())

@@ -92,7 +92,7 @@ def test_images_that_are_refused(tmp_path: Path, kind: str) -> None:
     content, line = REFUSED[kind]
     path = tmp_path / "image"
     path.write_bytes(content)
-    has_size = kind in ("truncated JPEG", "truncated PNG")
+    has_size = kind == "truncated JPEG"
     for read in READERS:
         if has_size and read is image_size:
             assert read(path) == (40, 30)

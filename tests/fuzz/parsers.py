@@ -50,7 +50,7 @@ class Parser:
         files: right contents by name: nested values are JSON, texts are text, the rest is bytes.
         read: reads all files, which are below a folder; faults that it finds are returned as lines.
         places: one of these words is in a message, besides the names of the files.
-        strategies: of other contents by name, instead of those of the kinds above.
+        strategies: other contents by name, instead of the strategies of these kinds.
     """
 
     files: Files

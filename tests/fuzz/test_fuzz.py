@@ -37,7 +37,7 @@ def written(parser: Parser, folder: Path) -> Path:
 
 
 def keep(name: str, file: str, content: bytes) -> Path:
-    """Writes an input to the folder of those that were found; returns its path."""
+    """Writes an input to the folder of failures; returns its path."""
     digest = hashlib.sha256(content).hexdigest()[:8]
     kept = FOUND / name / f"{digest}~{file.replace('/', '+')}"
     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -289,7 +289,7 @@ def test_missing_folders_are_named(dataset: Path, damaged: Path):
     with pytest.raises(UserError, match="holds no split with scenes"):
         check_dataset(dataset / "models")
     shutil.rmtree(damaged / "models")
-    with pytest.raises(UserError, match=r"models_info.json cannot be read .*create_data.py bop"):
+    with pytest.raises(UserError, match=r"models_info.json cannot be read: .*create_data.py bop"):
         check_dataset(damaged)
 
 
