@@ -7,7 +7,7 @@ NumPy arrays alone: nothing in a file is run when it is read. Frames and pixels:
 
 from __future__ import annotations
 
-import zipfile
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.confined_names import check_one_name, file_under
+from epropnp_det.engine.outside_files import read_bytes
 from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
 
@@ -179,14 +180,15 @@ def read_points(path: str | Path) -> StoredPoints:
     Raises:
         UserError: missing, truncated, or of another form.
     """
+    if not Path(path).exists():
+        raise UserError(f"LiDAR points {path} are missing; {REMEDY}")
+    content = read_bytes(path, "LiDAR points", REMEDY)
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             stored = StoredPoints(
                 **{field.name: arrays[field.name] for field in fields(StoredPoints)}
             )
-    except FileNotFoundError as error:
-        raise UserError(f"LiDAR points {path} are missing; {REMEDY}") from error
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # numpy and zipfile raise a dozen types here
         raise UserError(
             f"LiDAR points {path} are truncated or of another form; delete the file and {REMEDY}"
         ) from error
@@ -201,15 +203,11 @@ def read_sweep(path: Path) -> np.ndarray:
     Raises:
         UserError: missing, or truncated.
     """
-    try:
-        values = np.fromfile(path, dtype=np.float32)
-    except OSError as error:
-        raise UserError(
-            f"LiDAR sweep {path} cannot be read: {error.strerror}; unpack its archive or leave "
-            "--lidar out"
-        ) from error
-    if len(values) % _FLOATS_PER_POINT:
-        raise UserError(f"LiDAR sweep {path} is truncated ({4 * len(values)} bytes); copy it again")
+    remedy = "unpack its archive or leave --lidar out"
+    content = read_bytes(path, "LiDAR sweep", remedy)
+    if len(content) % (4 * _FLOATS_PER_POINT):
+        raise UserError(f"LiDAR sweep {path} is truncated ({len(content)} bytes); copy it again")
+    values = np.frombuffer(content, dtype=np.float32)
     return values.reshape(-1, _FLOATS_PER_POINT)[:, :3].astype(np.float64)
 
 

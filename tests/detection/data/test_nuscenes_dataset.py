@@ -129,9 +129,9 @@ def test_what_is_not_trained_on_is_counted_by_reason_in_the_log(
 ):
     """Each box is trained on, or counted once."""
     with caplog.at_level("INFO", logger="epropnp_det"):
-        dataset = make_dataset(pipeline=training_pipeline, classes=["car"])
+        dataset = make_dataset(pipeline=training_pipeline, classes=["car"], test_mode=False)
     limits = next(step for step in dataset.pipeline.transforms if isinstance(step, FilterObjects))
-    whole = make_dataset(pipeline=[], classes=["car"], filter_empty_gt=False)
+    whole = make_dataset(pipeline=[], classes=["car"])
     kept = 0
     for index in range(len(whole)):
         info = whole.get_ann_info(index)
