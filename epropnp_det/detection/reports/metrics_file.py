@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
 from epropnp_det.drawing.html_page import Number
+from epropnp_det.engine.outside_files import read_json
 from epropnp_det.errors import UserError
 
 _MEANINGS = dict(
@@ -34,7 +34,7 @@ def load_metrics(metrics_file: Path) -> tuple[Number, ...]:
         UserError: the file is missing or another one.
     """
     try:
-        metrics = json.loads(metrics_file.read_text())
+        metrics = read_json(metrics_file, "metrics", "name another file")
         if "NDS" in metrics:
             return _numbers(_MEANINGS, {name: metrics[name] for name in _MEANINGS})
         means = _DISTANCE_MEANINGS if "distance_mAP" in metrics else _IOU_MEANINGS
