@@ -13,7 +13,8 @@ Importing this module applies all patches, once. It comes before the first `impo
   arrays.
 * `Config` resolves a relative `_base_` against the path of a link, not of the file: the links to
   the former folders of the configs need the file.
-* mmcv's `init_dist` sets a CUDA device without a check: `init_distributed` uses gloo without a GPU.
+* mmcv's `init_dist` sets a CUDA device without a check and passes node names to a shell:
+  `init_distributed` reads the same variables, and uses gloo without a GPU.
 
 Not patched: the aliases `np.int`, `np.float`, `np.bool`, which numpy 1.24 removed. The parts of
 mmdet and mmdet3d that use them (indoor datasets, instance segmentation) are not used here.
@@ -30,6 +31,7 @@ import logging
 import os
 import pickle
 import re
+import subprocess
 import warnings
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -46,7 +48,7 @@ from epropnp_det.weight_files import load_plain_pickle, load_tensors
 MMCV_VERSION_FOR_MMDET3D = "1.7.0"
 # Rank 0 evaluates a whole split while the others wait for it at the next collective call.
 DISTRIBUTED_TIMEOUT = datetime.timedelta(hours=2)
-LAUNCHERS = ("none", "pytorch")
+LAUNCHERS = ("none", "pytorch", "slurm")
 # The beginnings of warnings that the old packages give while they are imported; each is about a
 # version that this project pins.
 IMPORT_WARNINGS = (
@@ -182,7 +184,7 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
     """Joins the process group that a launcher describes in the environment.
 
     Args:
-        launcher: "pytorch" for torchrun; "none" joins nothing.
+        launcher: "pytorch" for torchrun; "slurm" for srun; "none" joins nothing.
         device: "cpu", "cuda" or "cuda:N"; None is a GPU where there is one.
 
     Returns:
@@ -191,12 +193,24 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
 
     Raises:
         ValueError: another launcher.
+        UserError: the environment is not that of the launcher, or a GPU is named for many
+            processes.
     """
     if launcher not in LAUNCHERS:
         raise ValueError(f"launcher must be one of {', '.join(LAUNCHERS)}, not {launcher!r}")
     chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if launcher == "none":
+        if chosen.type == "cuda" and chosen.index is not None:
+            torch.cuda.set_device(chosen)  # otherwise some memory of GPU 0 is used too
         return chosen
+    if chosen.index is not None:
+        raise UserError(
+            f"--device {device} is for one process; with --launcher {launcher} each process takes "
+            "the GPU of its number: use --device cuda"
+        )
+    if launcher == "slurm":
+        _describe_slurm_job()
+    _require_variables(launcher, ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"))
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         torch.cuda.set_device(chosen)
@@ -206,6 +220,44 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
     # A process that ends with the threads of gloo running may abort (exit code -6).
     atexit.register(leave_process_group)
     return chosen
+
+
+def _describe_slurm_job() -> None:
+    """Writes torchrun's variables from those of srun, as mmcv's `init_dist` does. The first node is
+    the meeting place; MASTER_ADDR and MASTER_PORT choose another one.
+    """
+    _require_variables("slurm", ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_LOCALID", "SLURM_NODELIST"))
+    os.environ["RANK"] = os.environ["SLURM_PROCID"]
+    os.environ["WORLD_SIZE"] = os.environ["SLURM_NTASKS"]
+    os.environ["LOCAL_RANK"] = os.environ["SLURM_LOCALID"]
+    job = int(os.environ.get("SLURM_JOB_ID", "0"))
+    os.environ.setdefault("MASTER_PORT", str(20000 + job % 20000))  # jobs may share a node
+    if "MASTER_ADDR" not in os.environ:
+        os.environ["MASTER_ADDR"] = _first_node(os.environ["SLURM_NODELIST"])
+
+
+def _first_node(nodes: str) -> str:
+    try:
+        done = subprocess.run(
+            ["scontrol", "show", "hostnames", nodes], capture_output=True, text=True, check=True
+        )
+        return done.stdout.split()[0]
+    except (OSError, subprocess.CalledProcessError, IndexError) as error:
+        raise UserError(
+            f"scontrol finds no host in SLURM_NODELIST={nodes} ({error}); set MASTER_ADDR"
+        ) from error
+
+
+def _require_variables(launcher: str, names: tuple[str, ...]) -> None:
+    missing = ", ".join(name for name in names if name not in os.environ)
+    if missing:
+        start = dict(
+            pytorch="torchrun or tools/dist_train.sh", slurm="srun or tools/slurm_train.sh"
+        )
+        raise UserError(
+            f"--launcher {launcher}: the environment has no {missing}; start the command with "
+            f"{start[launcher]}"
+        )
 
 
 def leave_process_group() -> None:

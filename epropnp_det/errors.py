@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import sys
 import warnings
@@ -9,6 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 USER_ERROR_EXIT_CODE = 2
+# Of a write or read that fails whatever the program does: a full disk or quota, a folder that is
+# read-only or another user's, a broken disk.
+_DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 class UserError(ValueError):
@@ -63,7 +67,8 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
     """Decorates the `main` of a command, which ends with `sys.exit(main())`.
 
     A `UserError`, or a `CameraWarning` that --strict makes an error, becomes one line `error: ...`
-    on stderr and the exit code 2; any other exception is a bug and keeps its traceback.
+    on stderr and the exit code 2, and so does a full or read-only disk; any other exception is a
+    bug and keeps its traceback.
     A warning of this module is shown once, in one line `warning: ...`.
     """
 
@@ -75,7 +80,9 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
                     warnings.simplefilter("once", category)
                 warnings.showwarning = _show_in_one_line(warnings.showwarning)
                 return main(*args, **kwargs) or 0
-        except (UserError, CameraWarning) as error:
+        except (UserError, CameraWarning, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _DISK_FAULTS:
+                raise
             print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
             return USER_ERROR_EXIT_CODE
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib.metadata
+import multiprocessing
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -128,3 +131,41 @@ def test_without_a_launcher_there_is_no_process_group() -> None:
     assert not dist.is_initialized()
     with pytest.raises(ValueError, match="launcher must be one of"):
         compat.init_distributed("mpi")
+
+
+def test_a_launcher_without_its_environment_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "WORLD_SIZE", "SLURM_PROCID"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UserError, match=r"no RANK, WORLD_SIZE.*torchrun"):
+        compat.init_distributed("pytorch", "cpu")
+    with pytest.raises(UserError, match=r"no SLURM_PROCID.*srun"):
+        compat.init_distributed("slurm", "cpu")
+    with pytest.raises(UserError, match=r"cuda:1 is for one process"):
+        compat.init_distributed("pytorch", "cuda:1")
+
+
+def join_slurm(task: int, port: int, answers: multiprocessing.SimpleQueue) -> None:
+    os.environ.update(
+        SLURM_PROCID=str(task), SLURM_NTASKS="2", SLURM_LOCALID=str(task), SLURM_NODELIST="node1"
+    )
+    os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    device = compat.init_distributed("slurm", "cpu")
+    number = torch.tensor([float(dist.get_rank() + 1)])
+    dist.all_reduce(number)
+    answers.put((dist.get_rank(), number.item(), str(device)))
+    compat.leave_process_group()
+
+
+def test_two_tasks_of_slurm_are_one_group() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    tasks = [context.Process(target=join_slurm, args=(task, port, answers)) for task in (0, 1)]
+    for task in tasks:
+        task.start()
+    assert sorted(answers.get() for _ in tasks) == [(0, 3.0, "cpu"), (1, 3.0, "cpu")]
+    for task in tasks:
+        task.join(timeout=60)
+        assert task.exitcode == 0

@@ -27,6 +27,8 @@ RECORDED_SIGMAS = 4.0
 COMPONENT = 1e-5
 # A whole small head in float32, convolutions summed in another order.
 HEAD = 1e-4
+# Losses of 20 steps by two processes against one: float32 sums over images in another order.
+PROCESSES = 1e-5
 
 # --- laws ---
 # Identities computed in float64; what remains is rounding of numbers near a thousand (pixels,

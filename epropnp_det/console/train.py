@@ -44,6 +44,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--deterministic", action="store_true", help="reproducible cuDNN kernels, slower"
     )
+    parser.add_argument(
+        "--auto-scale-lr",
+        action="store_true",
+        help="scale the learning rate to the number of images of a step over all processes, from "
+        "auto_scale_lr.base_batch_size of the config",
+    )
     parser.add_argument("--no-validate", action="store_true", help="no evaluation while training")
     add_config_arguments(parser, "runner.max_epochs=2")
     add_launcher_argument(parser)
@@ -72,5 +78,6 @@ def run(args: argparse.Namespace) -> None:
         resume=args.resume,
         resume_from=args.resume_from,
         load_from=args.load_from,
+        scale_lr=args.auto_scale_lr,
     )
     train(config, options)

@@ -130,10 +130,11 @@ def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """The first exception of a chain, which torch hides behind its own."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return error
+    """The error of the file system in a chain of exceptions; torch hides it behind its own."""
+    found: BaseException | None = error
+    while found is not None and not isinstance(found, OSError):
+        found = found.__context__
+    return found or error
 
 
 def _is_damaged(path: Path) -> bool:

@@ -69,12 +69,12 @@ def apply_strict(args: argparse.Namespace) -> None:
 
 
 def add_launcher_argument(parser: argparse.ArgumentParser) -> None:
-    """Adds --launcher, which dist_train.sh and dist_test.sh set."""
+    """Adds --launcher, which dist_train.sh, slurm_train.sh and those of the test set."""
     parser.add_argument(
         "--launcher",
-        choices=("none", "pytorch"),
+        choices=("none", "pytorch", "slurm"),
         default="none",
-        help="pytorch: started by torchrun",
+        help="pytorch: started by torchrun; slurm: by srun",
     )
 
 

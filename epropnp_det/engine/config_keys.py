@@ -10,6 +10,7 @@ from epropnp_det.errors import UserError
 
 KNOWN_KEYS = frozenset(
     {
+        "auto_scale_lr",
         "checkpoint_config",
         "custom_hooks",
         "custom_imports",
@@ -25,11 +26,13 @@ KNOWN_KEYS = frozenset(
         "optimizer",
         "optimizer_config",
         "runner",
+        "sync_bn",
     }
 )
 DATA_KEYS = frozenset({"samples_per_gpu", "workers_per_gpu", "train", "val", "test"})
 # Parts of which mmcv ignores other keys, or fails at them only when it saves the first checkpoint.
 PART_KEYS: dict[tuple[str, ...], frozenset[str]] = {
+    ("auto_scale_lr",): frozenset({"base_batch_size", "enable", "rule"}),
     ("data",): DATA_KEYS,
     ("log_config",): frozenset({"interval", "hooks"}),
     ("optimizer", "paramwise_cfg"): frozenset(
@@ -184,4 +187,26 @@ def check_training_numbers(settings: Mapping[str, Any], path: object) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise UserError(
                 f"config {path}: {group}.{key} is {value!r}; it must be a whole number from {least}"
+            )
+    _check_accumulation(settings, path)
+
+
+_INTERVALS = ("checkpoint_config", "evaluation")
+
+
+def _check_accumulation(settings: Mapping[str, Any], path: object) -> None:
+    """A checkpoint between two steps of the optimizer would lose a part of the gradient."""
+    parts = {key: settings.get(key) for key in ("optimizer_config", *_INTERVALS)}
+    settings_of = {key: part if isinstance(part, Mapping) else {} for key, part in parts.items()}
+    together = settings_of["optimizer_config"].get("cumulative_iters", 1)
+    by_epoch = "max_epochs" in settings["runner"]
+    for group in _INTERVALS:
+        part = settings_of[group]
+        interval = part.get("interval")
+        if part.get("by_epoch", by_epoch) or not isinstance(interval, int) or interval < 1:
+            continue
+        if isinstance(together, int) and together > 1 and interval % together:
+            raise UserError(
+                f"config {path}: {group}.interval is {interval}; it must be a multiple of "
+                f"optimizer_config.cumulative_iters, which is {together}"
             )

@@ -56,6 +56,7 @@ LIMITS: dict[str, Limits] = {
     **dict.fromkeys(("base_channels", "feat_channels", "embedding_channels", "embed_dims"), COUNT),
     **dict.fromkeys(("dense_channels", "ffn_channels", "point_ffn_channels"), COUNT),
     **dict.fromkeys(("num_groups", "size_divisor", "warmup_iters", "stride"), COUNT),
+    **dict.fromkeys(("cumulative_iters", "max_skipped", "base_batch_size"), COUNT),
     **dict.fromkeys(
         ("workers_per_gpu", "lm_iterations", "iterations", "start_level"), COUNT_FROM_0
     ),

@@ -11,6 +11,7 @@ import functools
 import inspect
 import logging
 import os
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -55,10 +56,11 @@ from .hooks.checkpoints import SafeCheckpointHook, folder_of
 from .hooks.evaluation import ChecksEvaluation, EvaluationHook
 from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
 from .hooks.progress import ProgressHook
+from .learning_rate import scaled_optimizer
 from .resuming import DataPlan, resume
 from .seeding import seed_everything
 from .worker_processes import end_with
-from .wrapping import wrap_model
+from .wrapping import with_shared_statistics, wrap_model
 
 _NEEDED_KEYS = (
     "model",
@@ -86,6 +88,7 @@ class TrainingOptions:
         resume: from the newest checkpoint in `work_dir`; from the start where there is none.
         resume_from: checkpoint with weights, optimizer and progress.
         load_from: checkpoint of which the weights alone are used.
+        scale_lr: scale the learning rate to the total batch, see `scaled_optimizer`.
     """
 
     work_dir: Path
@@ -96,6 +99,7 @@ class TrainingOptions:
     resume: bool = False
     resume_from: Path | None = None
     load_from: Path | None = None
+    scale_lr: bool = False
 
 
 def train(config: Config, options: TrainingOptions) -> None:
@@ -127,6 +131,8 @@ def train(config: Config, options: TrainingOptions) -> None:
     if start is None:
         init_weights(model)
     model.CLASSES = dataset.CLASSES
+    if config.get("sync_bn", False):
+        model = with_shared_statistics(model, options.device, logger)
     wrapped = wrap_model(model, options.device, config.find_unused_parameters)
     runner = _build_runner(wrapped, config, options, logger, timestamp)
     rank, processes = get_dist_info()
@@ -178,6 +184,9 @@ def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logg
         raise UserError(f"work dir {options.work_dir} cannot be written: {error}") from error
     except (TypeError, ValueError) as error:
         raise config_fault(f"log_level of {config.filename}", error) from error
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handleError = _raise_fault  # type: ignore[method-assign]
     if get_dist_info()[0] == 0:
         config.dump(str(options.work_dir / Path(config.filename).name))
     where = f"{get_dist_info()[1]} process(es) on {options.device.type}"
@@ -185,6 +194,13 @@ def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logg
         "epropnp_det %s, torch %s, %s, seed %d", __version__, torch.__version__, where, options.seed
     )
     return logger
+
+
+def _raise_fault(record: logging.LogRecord) -> None:
+    """Lets the training end at a log that cannot be written; logging would print a traceback for
+    each line.
+    """
+    raise sys.exc_info()[1] or RuntimeError(f"not logged: {record.msg}")
 
 
 def init_weights(model: BaseModule) -> None:
@@ -263,7 +279,8 @@ def _build_runner(
     timestamp: str,
 ) -> BaseRunner:
     try:
-        optimizer = build_optimizer(model, copy.deepcopy(config.optimizer))
+        settings = scaled_optimizer(config, get_dist_info()[1], options.scale_lr, logger)
+        optimizer = build_optimizer(model, settings)
         meta = dict(
             seed=options.seed,
             exp_name=Path(config.filename).name,
@@ -278,6 +295,8 @@ def _build_runner(
             meta=meta,
         )
         runner = build_runner(copy.deepcopy(config.runner), default_args=defaults)
+    except UserError:
+        raise
     except CONFIG_FAULTS as error:
         where = f"optimizer or runner settings of {config.filename}"
         raise config_fault(where, error) from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it reconciles
 
 # isort: split
+import logging
 from typing import Any
 
 import torch
@@ -38,6 +39,21 @@ class OneDevice(nn.Module):
         self, data: dict[str, Any], optimizer: torch.optim.Optimizer, **kwargs: Any
     ) -> dict[str, Any]:
         return self.module.train_step(to_device(data, self.device), optimizer, **kwargs)
+
+
+def with_shared_statistics(
+    model: nn.Module, device: torch.device, logger: logging.Logger
+) -> nn.Module:
+    """The model with batch normalisation over the images of all processes; names of weights stay.
+
+    torch has such layers for GPUs alone. On a CPU the model stays as it is, with a line.
+    """
+    if not dist.is_initialized():
+        return model
+    if device.type != "cuda":
+        logger.warning("sync_bn needs GPUs: each process normalises by its own images")
+        return model
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model)
 
 
 def wrap_model(model: nn.Module, device: torch.device, find_unused_parameters: bool) -> nn.Module:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from epropnp_det.pnp.losses.pose_distance import smooth_l1_norm
 
+from .over_processes import shared_count
 from .running_scale import RunningScale
 
 
@@ -49,7 +50,7 @@ class MixtureNLLLoss(RunningScale):
         rois: Tensor | None = None,
     ) -> Tensor:
         """Mean loss, () in the units of a log density; in training mode the running mean is updated
-        first. Zero where nothing is predicted.
+        first. Zero where nothing is predicted. Several processes share the count of the mean.
 
         Args:
             error: (M, K, ..., D) of K components, prediction minus target.
@@ -78,7 +79,8 @@ class MixtureNLLLoss(RunningScale):
         log_density = mixture_log_density(error, log_weight, log_std, self.delta)
         if rois is not None:
             log_density = add_overlapping(log_density, rois)
-        return -self.loss_weight * log_density.sum() / (max(log_density.numel(), 1) * self.scale)
+        count = shared_count(log_density.new_tensor(float(log_density.numel())))
+        return -self.loss_weight * log_density.sum() / (count * self.scale)
 
 
 class MixtureSmoothL1Loss(nn.Module):
@@ -102,7 +104,8 @@ class MixtureSmoothL1Loss(nn.Module):
             log_weight: (M, K, ...), normalised over the components.
         """
         expected = (log_weight.exp() * smooth_l1_norm(error, self.beta)).sum(1)
-        return self.loss_weight * expected.sum() / max(expected.numel(), 1)
+        count = shared_count(expected.new_tensor(float(expected.numel())))
+        return self.loss_weight * expected.sum() / count
 
 
 def mixture_log_density(

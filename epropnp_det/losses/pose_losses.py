@@ -52,11 +52,12 @@ class MonteCarloPoseLoss(RunningScale):
         Args:
             samples: pose samples of M objects.
             target_cost: (M,) cost at the true pose.
-            scale: () mean scale of the weights in this batch.
+            scale: () mean scale of the weights in this batch; without objects it does not count.
             weight: (M,).
             avg_factor: the weighted sum is divided by this.
         """
-        self.update_scale(scale.detach())
+        number = weight.sum()
+        self.update_scale(scale.detach() * number, number)
         loss = self.divergence(samples, target_cost)
         return self.loss_weight * (loss * weight).sum() / (avg_factor * self.scale)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
+
+from .over_processes import mean_over_processes
 
 
 class RunningScale(nn.Module):
@@ -33,15 +34,7 @@ class RunningScale(nn.Module):
         if not self.training:
             return
         number = torch.as_tensor(count, dtype=total.dtype, device=total.device)
-        total, number = _mean_over_processes(torch.stack((total, number)))
+        total, number = mean_over_processes(torch.stack((total, number)))
         value = total / number
         usable = (number > 0) & value.isfinite()
         self.scale += self.momentum * (torch.where(usable, value, self.scale) - self.scale)
-
-
-def _mean_over_processes(value: Tensor) -> Tensor:
-    if not (dist.is_available() and dist.is_initialized()):
-        return value
-    mean = value / dist.get_world_size()
-    dist.all_reduce(mean)
-    return mean

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmcv.parallel import DataContainer
 from mmcv.runner import LogBuffer, OptimizerHook
 
 from epropnp_det.engine.hooks.finite_optimizer import FiniteOptimizerHook
+from epropnp_det.errors import UserError
 
 CLIP = dict(max_norm=0.5, norm_type=2)
 
@@ -41,3 +43,38 @@ def test_a_broken_gradient_leaves_the_weights_alone_and_is_counted(factor):
     weight, log = one_step(FiniteOptimizerHook(CLIP), factor)
     assert torch.equal(weight, torch.ones(1, 2))
     assert log == dict(skipped_steps=1.0)
+
+
+def runner_of(model: torch.nn.Module, max_iters: int) -> SimpleNamespace:
+    return SimpleNamespace(
+        model=model,
+        optimizer=torch.optim.SGD(model.parameters(), lr=1.0),
+        log_buffer=LogBuffer(),
+        max_iters=max_iters,
+        data_batch=dict(img_metas=DataContainer([[dict(filename=name) for name in ("a", "b")]])),
+    )
+
+
+def test_several_steps_make_one_with_their_mean_gradient():
+    """Groups of three steps; the last one of the run has two."""
+    model = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(model.weight)
+    runner = runner_of(model, 5)
+    hook = FiniteOptimizerHook(dict(max_norm=100.0, norm_type=2), cumulative_iters=3)
+    weights = []
+    for runner.iter, factor in enumerate((1.0, 2.0, 6.0, 4.0, 8.0)):
+        runner.outputs = dict(loss=factor * model.weight.sum(), num_samples=1)
+        hook.after_train_iter(runner)
+        weights.append(model.weight.item())
+    assert weights == [1, 1, -2, -2, -8]
+
+
+def test_too_many_broken_gradients_in_a_row_end_the_training_and_name_images():
+    model = torch.nn.Linear(1, 1, bias=False)
+    runner = runner_of(model, 10)
+    hook = FiniteOptimizerHook(CLIP, max_skipped=2)
+    with pytest.raises(UserError, match=r"2 steps in a row .* with a, b;"):
+        for factor in (math.nan, 1.0, math.nan, math.nan):
+            runner.outputs = dict(loss=factor * model.weight.sum(), num_samples=1)
+            hook.after_train_iter(runner)
+    assert hook.skipped == 2

@@ -9,6 +9,7 @@ import os
 import random
 import signal
 import socket
+import sys
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -25,6 +26,7 @@ from epropnp_det.compat import init_distributed, leave_process_group
 from epropnp_det.engine.config import load_config
 from epropnp_det.engine.registry import MODELS
 from epropnp_det.engine.training import TrainingOptions, train
+from epropnp_det.errors import main_guard
 from epropnp_det.losses.running_scale import RunningScale
 
 IMAGES = 11
@@ -157,5 +159,7 @@ def _run(
     os.environ.update(environment)
     launcher = "none" if environment["WORLD_SIZE"] == "1" else "pytorch"
     device = init_distributed(launcher, "cpu")
-    train(load_config(config, options), TrainingOptions(device=device, **settings))
+    run = main_guard(train)
+    code = run(load_config(config, options), TrainingOptions(device=device, **settings))
     leave_process_group()
+    sys.exit(code)

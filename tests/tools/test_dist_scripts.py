@@ -26,6 +26,9 @@ def run(script: str, *arguments: str) -> subprocess.CompletedProcess:
         ("dist_train", ["setup.py", "0"], "'0'"),
         ("dist_test", ["setup.py", "2"], "CHECKPOINT"),
         ("dist_test", ["setup.py", "missing.pth", "2"], "missing.pth"),
+        ("slurm_train", ["gpu", "job", "setup.py"], "WORK_DIR"),
+        ("slurm_train", ["gpu", "job", "missing.py", "out"], "missing.py"),
+        ("slurm_test", ["gpu", "job", "setup.py", "missing.pth"], "missing.pth"),
     ],
 )
 def test_wrong_arguments_are_one_line_that_names_them(
@@ -37,8 +40,8 @@ def test_wrong_arguments_are_one_line_that_names_them(
     assert named in done.stderr
 
 
-@pytest.mark.parametrize("script", ["dist_train", "dist_test"])
+@pytest.mark.parametrize("script", ["dist_train", "dist_test", "slurm_train", "slurm_test"])
 def test_help_has_an_example(script: str) -> None:
     done = run(script, "--help")
     assert done.returncode == 0
-    assert f"tools/{script}.sh configs/" in done.stdout
+    assert f"tools/{script}.sh " in done.stdout and " configs/" in done.stdout

@@ -6,6 +6,8 @@ optimizer = dict(
     weight_decay=1e-4,
     paramwise_cfg=dict(custom_keys={"sampling_offsets": dict(lr_mult=0.1)}),
 )
+# --auto-scale-lr scales from this total batch to another one.
+auto_scale_lr = dict(base_batch_size=12)
 # Skips and counts steps whose gradient is not finite.
 optimizer_config = dict(type="FiniteOptimizerHook", grad_clip=dict(max_norm=5, norm_type=2))
 lr_config = dict(

@@ -25,7 +25,14 @@ from ..training.auxiliary_losses import auxiliary_losses
 from ..training.dense_losses import dense_losses
 from ..training.loss_functions import build_losses
 from ..training.object_losses import PoseTraining, QueryTargets, object_losses
-from ..training.targets import Assignment, AssignmentSettings, QuerySample, assign, sample_queries
+from ..training.targets import (
+    Assignment,
+    AssignmentSettings,
+    QuerySample,
+    assign,
+    sample_queries,
+    shared_weights,
+)
 from . import flip_tta
 from .auxiliary_head import AuxiliaryHead, AuxiliarySettings, Regions, mean_by_object
 from .object_head import ObjectHead, ObjectSettings
@@ -157,6 +164,7 @@ class EProPnPHead(BaseModule):
         count = self.queries_per_image * len(gts)
         sample = sample_queries(assignment, count, generator)
         index = assignment.gt_index[sample.point]
+        sample = shared_weights(sample, index)
         targets = self.query_targets(gt[index], sample, count)
         queries = gather_queries(points, sample.point, targets.gt.label)
         maps = self.objects.dense_maps(feats, geometry)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import torch
-from mmdet.core import reduce_mean
 from torch import Tensor, nn
+
+from epropnp_det.losses.over_processes import shared_count
 
 from ..structures.dense import DensePoints
 from ..structures.ground_truth import GroundTruth
@@ -29,8 +30,8 @@ def dense_losses(
     centerness = target.centerness[foreground]
     background = torch.full_like(target.gt_index, points.cls_score.shape[1])
     label = background.index_copy(0, foreground, own.label)
-    count = reduce_mean(centerness.new_tensor(float(len(foreground)))).clamp(min=1)
-    total = reduce_mean(centerness.sum()).clamp(min=1)
+    count = shared_count(centerness.new_tensor(float(len(foreground))))
+    total = shared_count(centerness.sum())
     error = reference_error(positive.reference_of(own.label), own)
     values = dict(
         loss_cls=losses["cls"](points.cls_score, label, avg_factor=count),

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from epropnp_det.losses.over_processes import shared_count
 from epropnp_det.losses.pose_losses import derivative_losses, estimate_from_gt
 from epropnp_det.pnp import EProPnP4DoF, PnPProblem, PoseEstimate
 
@@ -77,8 +78,8 @@ class QueryTargets:
 
     gt: GroundTruth  # (M,) the box of each query
     size_code: Tensor  # (M, 3) its encoded size
-    weight: Tensor  # (M,) importance weight, mean 1
-    uniform_weight: Tensor  # (M,) mean 1, see `QuerySample`
+    weight: Tensor  # (M,) importance weight, see `shared_weights`
+    uniform_weight: Tensor  # (M,) likewise, see `QuerySample`
     count: int  # queries that the batch should have; losses are sums divided by it
 
 
@@ -162,7 +163,7 @@ def property_losses(
             predicted.velocity,
             velocity,
             weight=known[:, None],
-            avg_factor=2 * known.sum().clamp(min=1e-6),
+            avg_factor=2 * shared_count(known.sum(), least=1e-6),
         ),
         loss_attribute=losses["attribute"](
             predicted.attribute, gt.attribute, weight=targets.weight, avg_factor=targets.count
@@ -193,4 +194,5 @@ def with_constant_scales(problem: PnPProblem, predicted: ObjectPredictions) -> P
 
 def mean_scale(scale: Tensor, weight: Tensor) -> Tensor:
     """Weighted mean of (M, 2) weight scales, (); 1 without any object."""
-    return (scale * weight[:, None]).mean() if len(scale) else scale.new_ones(())
+    total = 2 * weight.sum()
+    return (scale * weight[:, None]).sum() / total if len(scale) else scale.new_ones(())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from epropnp_det.losses.over_processes import shared_count
 from epropnp_det.pnp import Camera, YawPose
 
 from ..structures.ground_truth import GroundTruth
@@ -123,6 +124,21 @@ def importance_weights(assignment: Assignment, point: Tensor, uniform: int) -> Q
     box = assignment.gt_index[point]
     return QuerySample(
         point, _balance(centerness / expected, box), _balance(torch.ones_like(centerness), box)
+    )
+
+
+def shared_weights(sample: QuerySample, box: Tensor) -> QuerySample:
+    """A sample whose weights are equal for the boxes of all processes. Their mean is 1 over all
+    processes together; in each it follows its number of boxes.
+
+    Args:
+        sample: M queries.
+        box: (M,) index of the box of each.
+    """
+    boxes = sample.weight.new_tensor(float(len(box.unique())))
+    share = boxes / shared_count(boxes)
+    return replace(
+        sample, weight=sample.weight * share, uniform_weight=sample.uniform_weight * share
     )
 
 

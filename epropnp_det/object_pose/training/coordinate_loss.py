@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from epropnp_det.losses.over_processes import shared_count
 from epropnp_det.pnp import SE3Pose
 
 from ..structures import GroundTruth, compose
@@ -19,8 +20,8 @@ class CoordinateLoss(nn.Module):
 
     Args:
         loss_weight: factor of the loss.
-        reduction: 'masked', the mean over the mask; or 'all', the mean over all cells as in the
-            released programs, which is three to four times smaller.
+        reduction: 'masked', the mean over the masks of all processes; or 'all', the mean over all
+            cells as in the released programs, which is three to four times smaller.
 
     Raises:
         ValueError: no reduction of that name.
@@ -42,7 +43,7 @@ class CoordinateLoss(nn.Module):
         error = mask * coordinate_error(noc, target)
         if self.reduction == "all":
             return self.loss_weight * error.mean()
-        return self.loss_weight * error.sum() / mask.sum().clamp(min=1.0)
+        return self.loss_weight * error.sum() / shared_count(mask.sum())
 
 
 def coordinate_error(noc: Tensor, target: Tensor) -> Tensor:
