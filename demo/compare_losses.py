@@ -463,7 +463,7 @@ def compare(args: argparse.Namespace) -> list[Run]:
 
     file, cells = args.out / "losses.json", wanted(args)
     runs = earlier(file, cells)
-    for cell in tqdm(cells, desc="cells of the table"):
+    for cell in tqdm(cells, desc="cells of the table", disable=None):
         done = train(cell, args.learning_rates, args.seeds[:1], args)
         if args.seeds[1:]:
             done += train(cell, [best_rate(done)], args.seeds[1:], args)

@@ -177,7 +177,7 @@ def measure(
 
     found = solve(problem)
     seconds = []
-    for _ in tqdm(range(runs), desc=name, unit="run", leave=False):
+    for _ in tqdm(range(runs), desc=name, unit="run", leave=False, disable=None):
         begin = time.perf_counter()
         solve(problem)
         seconds.append(time.perf_counter() - begin)

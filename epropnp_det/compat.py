@@ -42,6 +42,7 @@ import torch.distributed as dist
 import yaml
 
 from epropnp_det.errors import UserError
+from epropnp_det.late_imports import late_import
 from epropnp_det.weight_files import load_plain_pickle, load_tensors
 
 # The newest mmcv that mmdet3d 1.0.0rc6 accepts.
@@ -72,6 +73,9 @@ def quiet_imports() -> Iterator[None]:
     finally:
         cpp_extension.setLevel(level)
 
+
+with late_import("torch._dynamo.utils", "is_compile_supported"):
+    import torchvision  # noqa: F401  two seconds for a compiler of kernels that nothing here uses
 
 with quiet_imports():
     import mmcv

@@ -158,6 +158,11 @@ RANSAC_POSE = 0.02
 DRAWN_COLOR = 60
 # Linear RGB up to 3: the renderer keeps colours in float32.
 RADIANCE = 1e-5
+# Detections of an image in a batch and alone: convolutions of another batch size add in another
+# order, and the solver amplifies their rounding; m, rad, and scores.
+BATCHED_DETECTIONS = 1e-3
+# Pose [m, rad] after the five iterations of the test and after twenty more from there.
+SOLVED_AGAIN = 0.1
 
 # --- prior on the pose ---
 # Posterior standard deviations between two ways to the same posterior: what the linearization of

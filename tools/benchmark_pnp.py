@@ -297,7 +297,7 @@ def measured_sweep(repeats: int) -> list[dict[str, Any]]:
     cases = [
         (axis, replace(base, **{axis: size})) for axis, sizes in SWEEPS.items() for size in sizes
     ]
-    for axis, case in tqdm(cases, desc="sweep"):
+    for axis, case in tqdm(cases, desc="sweep", disable=None):
         for implementation in implementations():
             with ops.use_backend(implementation):
                 spent = times(call_of(case), repeats, 1, time.process_time)
@@ -420,7 +420,7 @@ def main() -> None:
     ]
     results = [
         measured(case, implementation, args.repeats, args.folder)
-        for case, implementation in tqdm(pairs, desc="cases")
+        for case, implementation in tqdm(pairs, desc="cases", disable=None)
     ]
     sweep = measured_sweep(args.repeats) if args.sweep else []
     (args.folder / "pnp.json").write_text(

@@ -155,7 +155,7 @@ def main() -> None:
     ]
     results = [
         measured(case, implementation, args.repeats)
-        for case, implementation in tqdm(pairs, desc="cases")
+        for case, implementation in tqdm(pairs, desc="cases", disable=None)
     ]
     (args.folder / "pnp_gpu.json").write_text(
         json.dumps(dict(machine=about, cases=results), indent=1)

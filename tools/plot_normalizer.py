@@ -199,7 +199,7 @@ def main() -> None:
         for samples in args.samples
     ]
     results: dict[tuple[str, int], list[tuple[int, Tensor]]] = {}
-    for case, rounds, samples in tqdm(settings, desc="settings"):
+    for case, rounds, samples in tqdm(settings, desc="settings", disable=None):
         error = errors(case, args.runs, samples, rounds, generator)
         results.setdefault((case.name, rounds), []).append((samples, error))
         tqdm.write(report(case, samples, rounds, error))

@@ -1,7 +1,7 @@
 # The plugin, logs and checkpoints of every run.
 custom_imports = dict(imports=["epropnp_det.detection"], allow_failed_imports=False)
 log_config = dict(
-    interval=50, hooks=[dict(type="TextLoggerHook"), dict(type="TensorboardLoggerHook")]
+    interval=50, hooks=[dict(type="TableLoggerHook"), dict(type="TensorboardLoggerHook")]
 )
 dist_params = dict(backend="nccl")
 log_level = "INFO"

@@ -8,47 +8,50 @@ import argparse
 import contextlib
 import os
 import sys
+import webbrowser
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from epropnp_det.engine.command_line import add_device_argument, add_strict_argument, apply_strict
 from epropnp_det.errors import ImageError, UserError, one_line
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import nn
 
-    from epropnp_det.detection.boxes import Boxes3D
-    from epropnp_det.detection.data.class_set import ClassSet
+    from epropnp_det.detection.detections import Detections
     from epropnp_det.engine.intrinsics import Intrinsics
 
 EXAMPLES = """examples:
-  epropnp detect street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --out found \\
-      --config CONFIG --checkpoint CHECKPOINT
+  epropnp detect --demo
+  epropnp detect street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 --out found
   epropnp detect samples/CAM_FRONT --intrinsics nuscenes_infos_val_mono3d.coco.json \\
       --config CONFIG --checkpoint CHECKPOINT
   epropnp detect 'kitti/image_2/*.png' --intrinsics kitti/calib --pitch -1.5 \\
       --config CONFIG --checkpoint CHECKPOINT
 """
-CONFIG = (
-    Path(__file__).parents[2]
-    / "configs"
-    / "detection"
-    / "nuscenes"
-    / "epropnp_v2_r101_12e_nuscenes.py"
-)
+CONFIGS = Path(__file__).parents[2] / "configs" / "detection"
+SHIPPED = CONFIGS / "synthetic" / "epropnp_r18_varied.py"
+CONFIG = CONFIGS / "nuscenes" / "epropnp_v2_r101_12e_nuscenes.py"
+DEMO_IMAGE = Path(__file__).with_name("street.jpg")
+DEMO_INTRINSICS = "1266.4,1266.4,816.3,491.5"
+DEMO_SAMPLES = 512
+BATCH_ON_GPU = 8
 OUTPUT_SUFFIXES = (".png", ".json")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that `run` reads."""
     parser.add_argument(
-        "images", nargs="+", metavar="IMAGE", help="a file, a folder, or a pattern in quotes"
+        "images", nargs="*", metavar="IMAGE", help="a file, a folder, or a pattern in quotes"
+    )
+    parser.add_argument(
+        "--demo", action="store_true", help="detect objects in a synthetic street image"
     )
     parser.add_argument(
         "--intrinsics",
-        required=True,
         metavar="FX,FY,CX,CY|FILE[:CAMERA]|FOLDER|fov=DEGREES",
         help="in pixels; a file holds these 4 numbers or a 3x3 or 3x4 matrix (text or JSON), is a "
         "calibration of KITTI, ROS or OpenCV (YAML), or an annotation file that names the images "
@@ -56,9 +59,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "field of view",
     )
     parser.add_argument(
-        "--config", type=Path, default=CONFIG, help="default: the full nuScenes model"
+        "--config",
+        type=Path,
+        help="default: the shipped model, trained on synthetic images; with --checkpoint the full "
+        "nuScenes model",
     )
-    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--checkpoint", type=Path, help="default: the shipped weights")
     parser.add_argument(
         "--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s"
     )
@@ -96,6 +102,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="draw N samples of each pose and show some from above; a multiple of 4",
     )
     parser.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help=f"images predicted together (default: {BATCH_ON_GPU} on a GPU, else 1)",
+    )
+    parser.add_argument(
         "--background",
         choices=("image", "blur", "none"),
         default="image",
@@ -116,14 +128,89 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UserError: a wrong argument or file, or images that had to be skipped.
     """
+    if args.demo:
+        use_demo(args)
+    if not args.images or args.intrinsics is None:
+        raise UserError("give IMAGE and --intrinsics, or --demo")
+    if args.batch is not None and args.batch < 1:
+        raise UserError(f"--batch is {args.batch}; it takes at least one")
+    config, checkpoint = find_model(args.config, args.checkpoint)
     # Slow to import: not before --help and wrong arguments are dealt with.
+    from epropnp_det.engine.sources import FILM_SUFFIXES, find_images, other_files
+
+    apply_strict(args)
+    named = find_images(args.images)
+    others = other_files(args.images)
+    films = [path for path in [*named, *others] if path.suffix.lower() in FILM_SUFFIXES]
+    images = [image for image in named if image not in films]
+    no_images = [path for path in others if path not in films]
+    if no_images:
+        print(f"not images: {', '.join(map(str, no_images))}", file=sys.stderr)
+    skipped = [ImageError(f"{film} is a film; give it to demo/video.py") for film in films]
+    for fault in skipped:
+        print(f"skipped: {fault}", file=sys.stderr)
+    if images:
+        skipped += detect_all(images, config, checkpoint, args)
+    if skipped:
+        raise UserError(
+            f"{len(skipped)} of {len(images) + len(films)} {'files' if films else 'images'} "
+            f"skipped; first: {skipped[0]}"
+        )
+    if args.demo:
+        show(args.out / f"{DEMO_IMAGE.stem}.png")
+    return 0
+
+
+def use_demo(args: argparse.Namespace) -> None:
+    """Sets the image, the intrinsics and the samples of --demo.
+
+    Raises:
+        UserError: images or intrinsics as well.
+    """
+    if args.images or args.intrinsics is not None:
+        raise UserError("--demo has an image and intrinsics of its own; leave out yours")
+    args.images = [str(DEMO_IMAGE)]
+    args.intrinsics = DEMO_INTRINSICS
+    args.mc_samples = args.mc_samples or DEMO_SAMPLES
+
+
+def find_model(config: Path | None, checkpoint: Path | None) -> tuple[Path, Path]:
+    """Config and checkpoint: those given, else the shipped ones.
+
+    Raises:
+        UserError: a config alone, or a package without configs.
+    """
+    if checkpoint is not None:
+        return config or CONFIG, checkpoint
+    if config is not None:
+        raise UserError(f"--config {config} needs --checkpoint, the weights of its model")
+    if not SHIPPED.exists():
+        raise UserError(
+            "this installation has no configs; give --config and --checkpoint, or install from a "
+            "clone of the repository: pip install -e ."
+        )
+    return SHIPPED, SHIPPED.with_suffix(".pth")
+
+
+def show(picture: Path) -> None:
+    """Opens a picture where there is a screen."""
+    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(picture.resolve().as_uri())
+
+
+def detect_all(
+    images: Sequence[Path], config: Path, checkpoint: Path, args: argparse.Namespace
+) -> list[ImageError]:
+    """Writes the outputs of all images; returns the faults of the skipped images.
+
+    Raises:
+        UserError: a wrong argument or file.
+    """
+    # Slow to import: not before wrong arguments are dealt with.
     import torch
 
     from epropnp_det.engine.model import init_model
-    from epropnp_det.engine.sources import find_images
 
-    apply_strict(args)
-    images = find_images(args.images)
     for image in images:
         with contextlib.suppress(ImageError):  # counted when its turn comes
             find_matrix(args.intrinsics, image)
@@ -133,38 +220,53 @@ def run(args: argparse.Namespace) -> int:
         args.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"--out {args.out} cannot be a folder: {error.strerror}") from error
-    model = init_model(
-        args.config,
-        args.checkpoint,
-        args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-    )
-    skipped = process_all(model, images, names, args)
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    model = init_model(config, checkpoint, device)
+    batch = args.batch or (1 if device == "cpu" else BATCH_ON_GPU)
+    skipped = process_all(model, images, names, batch, args)
     print(f"pictures and detections of {len(images) - len(skipped)} image(s): {args.out}")
-    if skipped:
-        raise UserError(f"{len(skipped)} of {len(images)} images skipped; first: {skipped[0]}")
-    return 0
+    return skipped
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An image that could be read, and the name of its outputs."""
+
+    path: Path
+    name: str
+    pixels: np.ndarray  # (H, W, 3) uint8 BGR
+    intrinsics: Intrinsics
 
 
 def process_all(
-    model: nn.Module, images: Sequence[Path], names: Sequence[str], args: argparse.Namespace
+    model: nn.Module,
+    images: Sequence[Path],
+    names: Sequence[str],
+    batch: int,
+    args: argparse.Namespace,
 ) -> list[ImageError]:
     """Detects in all images; returns the faults of the skipped images, with a line for each on
     stderr.
     """
     from tqdm import tqdm
 
-    from epropnp_det.detection.data.nuscenes_dataset import read_class_set
-
-    class_set = read_class_set(model.cfg)
-    skipped = []
-    for image, name in zip(tqdm(images, desc="detecting", unit="image", disable=None), names):
-        try:
-            process(model, class_set, image, name, args)
-        except ImageError as error:
-            if len(images) == 1:
-                raise
-            skipped.append(error)
-            tqdm.write(f"skipped: {one_line(error)}", file=sys.stderr)
+    skipped: list[ImageError] = []
+    with tqdm(total=len(images), desc="detecting", unit="image", disable=None) as progress:
+        for start in range(0, len(images), batch):
+            loaded: list[Loaded] = []
+            faults: list[ImageError] = []
+            for image, name in list(zip(images, names))[start : start + batch]:
+                try:
+                    loaded.append(load(image, name, args))
+                except ImageError as error:
+                    faults.append(error)
+            faults += process(model, loaded, args)
+            if faults and len(images) == 1:
+                raise faults[0]
+            for fault in faults:
+                tqdm.write(f"skipped: {one_line(fault)}", file=sys.stderr)
+            skipped += faults
+            progress.update(min(batch, len(images) - start))
     return skipped
 
 
@@ -212,93 +314,67 @@ def find_matrix(intrinsics: str, image: Path) -> Intrinsics:
     return read_intrinsics(intrinsics, image)
 
 
-def process(
-    model: nn.Module,
-    class_set: ClassSet,
-    image: Path,
-    name: str,
-    args: argparse.Namespace,
-) -> None:
-    """Writes NAME.png and NAME.json for one image.
+def load(image: Path, name: str, args: argparse.Namespace) -> Loaded:
+    """Reads an image and its intrinsics.
 
     Raises:
         ImageError: the image cannot be read.
-        UserError: a file cannot be written.
     """
-    import cv2
-
-    from epropnp_det.detection.data.image_view import undistorted
-    from epropnp_det.detection.inference import detect
-    from epropnp_det.detection.reports.pictures import picture
     from epropnp_det.engine.images import read_image
-    from epropnp_det.engine.json_files import write_json
-    from epropnp_det.engine.lens import Lens
 
     pixels = read_image(image)
     intrinsics = find_matrix(args.intrinsics, image)
     if args.distortion is not None:
         intrinsics = replace(intrinsics, distortion=args.distortion)
-    detections = detect(
-        model, pixels, intrinsics, mc_samples=args.mc_samples, pitch=args.pitch, roll=args.roll
-    )
-    shown = detections[detections.score >= args.score_thr]
-    drawn = picture(
-        undistorted(pixels, Lens(intrinsics.matrix, intrinsics.distortion or ())),
-        intrinsics.matrix,
-        shown,
-        class_set.class_names,
-        background_kind=args.background,
-    )
-    if not cv2.imwrite(str(args.out / f"{name}.png"), drawn):
-        raise UserError(f"picture {args.out / name}.png cannot be written; choose another --out")
-    tilt = {} if detections.level_rotation is None else dict(level_frame=LEVEL_FRAME)
-    content = dict(
-        image=str(image),
-        cam_intrinsic=intrinsics.matrix.tolist(),
-        distortion=intrinsics.distortion,
-        frame=FRAME,
-        **tilt,
-        detections=as_records(detections, class_set),
-    )
+    return Loaded(image, name, pixels, intrinsics)
+
+
+def process(
+    model: nn.Module, loaded: Sequence[Loaded], args: argparse.Namespace
+) -> list[ImageError]:
+    """Writes NAME.png and NAME.json of images that are predicted together; returns the faults of
+    the images that the model cannot take.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    from epropnp_det.detection.inference import detect
+
+    if not loaded:
+        return []
     try:
-        write_json(args.out / f"{name}.json", content)
+        detections = detect(
+            model,
+            [each.pixels for each in loaded],
+            [each.intrinsics for each in loaded],
+            mc_samples=args.mc_samples,
+            pitch=args.pitch,
+            roll=args.roll,
+        )
+    except ImageError as error:
+        if len(loaded) == 1:
+            return [error]
+        return [fault for each in loaded for fault in process(model, [each], args)]
+    for each, found in zip(loaded, detections, strict=True):
+        write(each, found, args)
+    return []
+
+
+def write(image: Loaded, found: Detections, args: argparse.Namespace) -> None:
+    """Writes NAME.png and NAME.json of an image.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    from epropnp_det.detection.detections import write_picture
+
+    path = args.out / f"{image.name}.png"
+    try:
+        write_picture(
+            path, found.filter(args.score_thr).plot(image.pixels, background=args.background)
+        )
     except OSError as error:
-        raise UserError(f"{args.out / name}.json cannot be written: {error.strerror}") from error
-
-
-FRAME = (
-    "camera: x right, y down, z forward; pose = x, y, z of the gravity centre [m], yaw about y "
-    "[rad]; size = length, height, width [m]; "
-    "velocity = vx, vz [m/s]; covariance of the pose, 4x4"
-)
-
-
-LEVEL_FRAME = (
-    "`level` of the detections has the units of `frame`; x and z lie on the ground, z along the "
-    "heading of the camera, and y points down"
-)
-
-
-def as_records(detections: Boxes3D, class_set: ClassSet) -> list[dict[str, Any]]:
-    """Detections as plain values, best first."""
-    columns = dict(
-        category=[class_set.class_names[label] for label in detections.label.tolist()],
-        score=detections.require("score").tolist(),
-        pose=detections.pose.tolist(),
-        size=detections.size.tolist(),
-        velocity=detections.require("velocity").tolist(),
-        attribute=[
-            class_set.attribute_name(index) for index in detections.require("attribute").tolist()
-        ],
-        covariance=detections.require("covariance").tolist(),
-    )
-    if detections.level_rotation is not None:
-        level = detections.in_level_frame()
-        moved = {name: level.require(name).tolist() for name in ("pose", "velocity", "covariance")}
-        columns["level"] = rows_of(moved)
-    return rows_of(columns)
-
-
-def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """Columns of n values as n rows."""
-    return [dict(zip(columns, values)) for values in zip(*columns.values())]
+        raise UserError(
+            f"picture {path} cannot be written: {error.strerror}; choose another --out"
+        ) from error
+    found.save(args.out / f"{image.name}.json", image=str(image.path))

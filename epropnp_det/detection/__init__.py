@@ -22,12 +22,12 @@ from .data.transforms import (
     LoadCameraImage,
     ResizeImage,
 )
+from .detections import Detections
 from .detector import EProPnPDet
 from .heads.dense_head import EProPnPDenseHead
 from .heads.pnp_head import EProPnPHead
 from .pretraining.heading_classifier import HeadingClassifier
 from .pretraining.object_crops import ObjectCropDataset
-from .structures.predictions import Detections
 
 __all__ = [
     "AddFCOS3DInputs",

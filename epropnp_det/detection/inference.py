@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import numpy as np
 import torch
@@ -18,17 +18,23 @@ from mmcv.parallel import collate
 from mmcv.runner import BaseModule
 from torch import nn
 
+from epropnp_det.engine.image_arrays import to_bgr
+from epropnp_det.engine.intrinsics import Intrinsics, camera_faults
+from epropnp_det.engine.lens import Lens
 from epropnp_det.engine.wrapping import to_device
 from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 
-if TYPE_CHECKING:
-    from .structures.predictions import Detections
-
-from epropnp_det.engine.intrinsics import Intrinsics, camera_faults
-from epropnp_det.engine.lens import Lens
-
+from .boxes import Boxes3D
 from .data.image_view import seen_share
+from .data.nuscenes_dataset import read_class_set
+from .detections import Detections
 from .level_frame import rotation_of_down, rotation_of_tilt
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+OneImage: TypeAlias = "str | Path | np.ndarray | Image.Image"
+Camera: TypeAlias = "Intrinsics | Sequence[float] | np.ndarray"
 
 MIN_SEEN_SHARE = 0.7  # the models' own 1600x900 images keep 0.75
 MAX_PITCH = 45  # degrees
@@ -36,29 +42,49 @@ MAX_ROLL = 180
 ROUNDED = 1e-3  # of the entries of a rotation that is typed in
 
 
+@overload
+def detect(
+    model: BaseModule, image: OneImage, intrinsics: Camera, *args: Any, **settings: Any
+) -> Detections: ...
+
+
+@overload
+def detect(
+    model: BaseModule,
+    image: list[OneImage],
+    intrinsics: Camera | Sequence[Intrinsics],
+    *args: Any,
+    **settings: Any,
+) -> list[Detections]: ...
+
+
 @torch.no_grad()
 def detect(
     model: BaseModule,
-    image: str | Path | np.ndarray,
-    intrinsics: Intrinsics | Sequence[float] | np.ndarray,
+    image: OneImage | list[OneImage],
+    intrinsics: Camera | Sequence[Intrinsics],
     seed: int = 0,
     mc_samples: int | None = None,
     *,
+    channels: str = "bgr",
     rotation: np.ndarray | None = None,
     pitch: float = 0.0,
     roll: float = 0.0,
     distortion: Sequence[float] | None = None,
-) -> Detections:
-    """Objects in one image.
+) -> Detections | list[Detections]:
+    """Objects in one image, or in each image of a list, which are predicted together.
 
     Args:
         model: from `init_model`.
-        image: a file, or (H, W, 3) uint8, channels blue, green, red.
+        image: a file, an image of Pillow, or an array as `to_bgr` takes it; or a list of these.
         intrinsics: `Intrinsics`, 3x3 camera matrix, 3x4 projection matrix, or (fx, fy, cx, cy), in
-            pixels of this image, the centre of its first pixel at (0.5, 0.5).
-        seed: seed of the random start of the pose solver and of the samples.
+            pixels of this image, the centre of its first pixel at (0.5, 0.5). For a list of images
+            one of these for all, or a list with the `Intrinsics` of each.
+        seed: seed of the random start of the pose solver and of the samples, the same for each
+            image of a list.
         mc_samples: how many weighted samples of each pose to draw, a multiple of the rounds of
             adaptive sampling (4); None for none.
+        channels: order of arrays: "bgr", "rgb" or "gray".
         rotation: (3, 3) of a tilted camera, from its frame to a frame whose y axis points down
             along gravity.
         pitch: degrees by which the optical axis points above the horizon, in place of `rotation`.
@@ -68,11 +94,12 @@ def detect(
             fisheye model, in place of those of the intrinsics.
 
     Returns:
-        `Detections` on the CPU, best first: poses (x, y, z of the gravity centre, yaw) in the
-        camera frame of the image (x right, y down, z forward; m, rad), sizes (l, h, w) in m,
-        velocities in m/s, the covariance of each pose, and its samples if requested. Samples
-        change nothing else. Detections of a tilted camera also have `level_rotation`, and
-        `detections.in_level_frame()` has them in its level frame, in which boxes are upright.
+        `Detections` on the CPU, for a list of images a list of them; best first: poses (x, y, z of
+        the gravity centre, yaw) in the camera frame of the image (x right, y down, z forward; m,
+        rad), sizes (l, h, w) in m, velocities in m/s, the covariance of each pose, and its samples
+        and points if samples are requested. Samples change nothing else. Detections of a tilted
+        camera also have `level_rotation`, and `detections.in_level_frame()` has them in its level
+        frame, in which boxes are upright.
 
     Warns:
         CameraWarning: the camera matrix hardly belongs to an image of this size, or the network
@@ -87,21 +114,59 @@ def detect(
     """
     if mc_samples is not None:
         check_samples(model, mc_samples)
-    device = next(model.parameters()).device
-    camera = Intrinsics.of(intrinsics)
-    if distortion is not None:
-        camera = replace(camera, distortion=tuple(distortion))
+    images = image if isinstance(image, list) else [image]
+    cameras = _cameras(intrinsics, len(images), distortion)
     level = _level_rotation(rotation, pitch, roll)
-    loaded = _network_input(model.cfg, image, camera, level)
-    data = to_device(collate([loaded], samples_per_gpu=1), device)
-    generators = [torch.Generator(device).manual_seed(seed)]
-    found = model.detect(data["img"], data["img_metas"], generators, mc_samples)[0].to("cpu")
-    return _with_points_in_image(found, camera, loaded["img_metas"].data)
+    inputs = []
+    for each, camera in zip(images, cameras):  # no comprehension: warnings name the caller's line
+        inputs.append(_network_input(model.cfg, each, camera, level, channels))
+    classes = read_class_set(model.cfg)
+    found = []
+    for boxes, camera, loaded in zip(_predict(model, inputs, seed, mc_samples), cameras, inputs):
+        shown = _with_points_in_image(boxes, camera, loaded["img_metas"].data)
+        found.append(Detections(**vars(shown), classes=classes, camera=camera))
+    return found if isinstance(image, list) else found[0]
 
 
-def _with_points_in_image(
-    found: Detections, camera: Intrinsics, img_meta: dict[str, Any]
-) -> Detections:
+def _predict(
+    model: BaseModule, inputs: Sequence[dict[str, Any]], seed: int, mc_samples: int | None
+) -> list[Boxes3D]:
+    """Detections of each input, on the CPU; inputs of the same size are one batch."""
+    device = next(model.parameters()).device
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for index, loaded in enumerate(inputs):
+        by_size.setdefault(tuple(loaded["img"].data.shape), []).append(index)
+    found: dict[int, Boxes3D] = {}
+    for batch in by_size.values():
+        data = collate([inputs[index] for index in batch], samples_per_gpu=len(batch))
+        moved = to_device(data, device)
+        generators = [torch.Generator(device).manual_seed(seed) for _ in batch]
+        detected = model.detect(moved["img"], moved["img_metas"], generators, mc_samples)
+        found |= {index: boxes.to("cpu") for index, boxes in zip(batch, detected, strict=True)}
+    return [found[index] for index in range(len(inputs))]
+
+
+def _cameras(
+    intrinsics: Camera | Sequence[Intrinsics], count: int, distortion: Sequence[float] | None
+) -> list[Intrinsics]:
+    """Intrinsics of each image.
+
+    Raises:
+        UserError: a list of `Intrinsics` of another length.
+    """
+    given = intrinsics if isinstance(intrinsics, (list, tuple)) else ()
+    if any(isinstance(each, Intrinsics) for each in given):
+        if len(given) != count:
+            raise UserError(f"{len(given)} Intrinsics for {count} images; give one for each")
+        cameras = [Intrinsics.of(each) for each in given]
+    else:
+        cameras = [Intrinsics.of(intrinsics)] * count
+    if distortion is None:
+        return cameras
+    return [replace(camera, distortion=tuple(distortion)) for camera in cameras]
+
+
+def _with_points_in_image(found: Boxes3D, camera: Intrinsics, img_meta: dict[str, Any]) -> Boxes3D:
     """Detections whose points, if they have any, are in pixels of the image in place of the
     network's input.
 
@@ -115,7 +180,8 @@ def _with_points_in_image(
     back = torch.from_numpy(camera.matrix @ level.T @ np.linalg.inv(network))
     ray = torch.nn.functional.pad(found.points.x2d.double(), (0, 1), value=1.0) @ back.T
     x2d = (ray[..., :2] / ray[..., 2:]).to(found.points.x2d)
-    return replace(found, points=replace(found.points, x2d=x2d))
+    w2d = found.points.w2d * float(network[0, 0] / camera[0, 0])
+    return replace(found, points=replace(found.points, x2d=x2d, w2d=w2d))
 
 
 def check_samples(model: nn.Module, mc_samples: int) -> None:
@@ -154,19 +220,18 @@ def _level_rotation(rotation: np.ndarray | None, pitch: float, roll: float) -> n
 
 
 def _network_input(
-    config: Config, image: str | Path | np.ndarray, camera: Intrinsics, level: np.ndarray
+    config: Config, image: OneImage, camera: Intrinsics, level: np.ndarray, channels: str
 ) -> dict[str, Any]:
     from mmdet3d.datasets.pipelines import Compose
 
     import epropnp_det.detection  # noqa: F401  registers the pipeline's steps
 
     info = _image_record(config.data.test.pipeline, camera, level)
-    if isinstance(image, np.ndarray):
-        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-            raise UserError(f"an image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
-        results = dict(img=image, img_info=info, img_prefix=None)
+    results: dict[str, Any] = dict(img_info=info, img_prefix=None)
+    if isinstance(image, (str, Path)):
+        results["img_info"] = dict(info, filename=str(image))
     else:
-        results = dict(img_info=dict(info, filename=str(image)), img_prefix=None)
+        results["img"] = to_bgr(image, channels)
     loaded = Compose(config.data.test.pipeline)(results)
     _warn_of_camera(loaded["img_metas"].data, camera)
     return loaded

@@ -43,7 +43,7 @@ def predict_dataset(
     loader = _loader(dataset, indices, workers)
     training = model.training
     model.eval()
-    progress = tqdm(total=len(dataset), desc="predicting", unit="image", disable=rank != 0)
+    progress = tqdm(total=len(dataset), desc="predicting", unit="image", disable=rank != 0 or None)
     results = {}
     for index, data in zip(indices, loader):
         results[index] = predict(model, data, seed=seed)

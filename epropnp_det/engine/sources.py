@@ -21,6 +21,8 @@ IMAGE_SUFFIXES = (
     ".webp",
 )
 
+FILM_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+
 
 def find_images(sources: Sequence[str | Path]) -> list[Path]:
     """The image files that are named, in the order of the sources.
@@ -34,6 +36,27 @@ def find_images(sources: Sequence[str | Path]) -> list[Path]:
         UserError: a source does not exist, or has no image.
     """
     return [image for source in sources for image in _images_of_source(Path(source))]
+
+
+def other_files(sources: Sequence[str | Path]) -> list[Path]:
+    """The files of folders and patterns that `find_images` leaves out, hidden ones excepted, in
+    the same order.
+    """
+    found = []
+    for source in map(Path, sources):
+        if source.is_dir():
+            files = sorted(source.iterdir())
+        elif not source.exists() and glob.has_magic(str(source)):
+            files = sorted(map(Path, glob.glob(str(source), recursive=True)))
+        else:
+            continue
+        images = set(_only_images(files))
+        found += [
+            path
+            for path in files
+            if path not in images and path.is_file() and not path.name.startswith(".")
+        ]
+    return found
 
 
 def _images_of_source(source: Path) -> list[Path]:

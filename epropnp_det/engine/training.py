@@ -56,6 +56,7 @@ from .hooks.checkpoints import SafeCheckpointHook, folder_of
 from .hooks.evaluation import ChecksEvaluation, EvaluationHook
 from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
 from .hooks.progress import ProgressHook
+from .hooks.table_log import hide_hook_list
 from .learning_rate import scaled_optimizer
 from .resuming import DataPlan, resume
 from .seeding import seed_everything
@@ -180,6 +181,7 @@ def _start_log(config: Config, options: TrainingOptions, timestamp: str) -> logg
         options.work_dir.mkdir(parents=True, exist_ok=True)
         file = options.work_dir / f"{timestamp}.log"
         logger = get_logger("epropnp_det", log_file=str(file), log_level=config.log_level)
+        logger.addFilter(hide_hook_list)
     except OSError as error:
         raise UserError(f"work dir {options.work_dir} cannot be written: {error}") from error
     except (TypeError, ValueError) as error:

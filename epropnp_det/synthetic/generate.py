@@ -87,7 +87,15 @@ def _record_all(root: Path, preset: Preset, seed: int, processes: int) -> dict[s
         for keyframe in range(preset.keyframes)
     ]
     with _mapper(min(processes, len(jobs))) as run:
-        seen = list(tqdm(run(record, jobs), total=len(jobs), desc="keyframes", unit="keyframe"))
+        seen = list(
+            tqdm(
+                run(record, jobs),
+                total=len(jobs),
+                desc="keyframes",
+                unit="keyframe",
+                disable=None,
+            )
+        )
     return {scene: _of_scene(scene, jobs, seen) for scene in preset.scenes}
 
 

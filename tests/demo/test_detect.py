@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp_det.console import detect
+from epropnp_det.console import command, detect
 from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, UserError
 from tests.tolerances import EXACT_FLOAT32
@@ -25,8 +26,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     options = ["--intrinsics", intrinsics, "--config", f"{CONFIG}.py"]
     options += ["--checkpoint", f"{CONFIG}.pth", "--out", str(out)]
-    command = [sys.executable, str(ROOT / "demo/detect.py"), *map(str, images), *options]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    words = [sys.executable, str(ROOT / "demo/detect.py"), *map(str, images), *options]
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,66 @@ def test_broken_images_are_skipped_and_counted(tmp_path: Path):
     camera = json.loads((tmp_path / "out" / "0.json").read_text())["cam_intrinsic"]
     assert camera[0][2] == 800
     assert camera[0][0] == pytest.approx(1266, abs=5)
+
+
+def test_a_mixed_folder_is_processed_as_far_as_it_goes(tmp_path: Path):
+    """What can be is processed, the rest is named, and the exit code is not 0."""
+    left = tmp_path / "left"
+    right = tmp_path / "right"
+    for folder in (left, right):
+        folder.mkdir()
+        cv2.imwrite(str(folder / "0.png"), np.full((900, 1600, 3), 90, np.uint8))
+    cv2.imwrite(str(left / "grey.png"), np.full((900, 1600), 90, np.uint8))
+    cv2.imwrite(str(left / "deep.png"), np.full((900, 1600, 3), 90 * 257, np.uint16))
+    whole = cv2.imencode(".jpg", np.full((900, 1600, 3), 90, np.uint8))[1].tobytes()
+    (left / "broken.jpg").write_bytes(whole[: len(whole) // 2])
+    (left / "notes.txt").write_text("x")
+    (left / "drive.mp4").write_bytes(b"x")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
+    result = run(tmp_path / "out", left, right, "--batch", "4")
+    assert result.returncode == USER_ERROR_EXIT_CODE
+    lines = result.stderr.strip().splitlines()
+    assert f"not images: {left / 'notes.txt'}" in lines
+    assert f"skipped: {left / 'drive.mp4'} is a film; give it to demo/video.py" in lines
+    assert any(
+        line.startswith(f"skipped: image {left / 'broken.jpg'} is truncated") for line in lines
+    )
+    assert lines[-1].startswith("error: 2 of 6 files skipped; first: ")
+    names = ["left_0", "left_deep", "left_grey", "right_0"]
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}
+    # The same picture in 8 bits, 16 bits and grey, and in another folder.
+    found = [json.loads((tmp_path / "out" / f"{name}.json").read_text()) for name in names]
+    assert all(each["detections"] == found[0]["detections"] for each in found)
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_the_demo_needs_no_arguments(tmp_path: Path):
+    words = [sys.executable, "-m", "epropnp_det", "detect", "--demo", "--out", str(tmp_path)]
+    environment = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+    result = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""  # no bar where there is no terminal, and no warnings
+    assert cv2.imread(str(tmp_path / "street.png")).shape == (900, 1600 + 720, 3)
+    assert len(json.loads((tmp_path / "street.json").read_text())["detections"]) > 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "give IMAGE and --intrinsics, or --demo"),
+        (["a.jpg"], "give IMAGE and --intrinsics, or --demo"),
+        (["a.jpg", "--demo"], "leave out yours"),
+        (["a.jpg", "--intrinsics", "fov=60", "--config", "c.py"], "c.py needs --checkpoint"),
+        (["a.jpg", "--intrinsics", "fov=60", "--batch", "0"], "--batch is 0"),
+    ],
+)
+def test_missing_arguments_are_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture
+):
+    assert command.main(["detect", *arguments]) == USER_ERROR_EXIT_CODE
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: ") and message in line
 
 
 def test_a_doubt_is_an_error_where_it_should_be_one(tmp_path: Path):

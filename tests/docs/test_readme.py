@@ -4,6 +4,7 @@ have these options.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -61,6 +62,22 @@ def leads_somewhere(page: Path, link: str) -> bool:
     name, _, anchor = link.partition("#")
     target = page.parent / name if name else page
     return target.exists() and (not anchor or anchor in anchors(target))
+
+
+def test_the_commands_of_the_readme_run_as_they_are(tmp_path: Path) -> None:
+    (section,) = re.findall(r"## Detect\n(.*?)\n## ", README.read_text(), flags=re.DOTALL)
+    (block,) = re.findall(r"```bash\n(.*?)```", section, flags=re.DOTALL)
+    (tmp_path / "demo").symlink_to(ROOT / "demo")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    result = subprocess.run(
+        ["bash", "-e", "-c", block],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": path, "DISPLAY": "", "WAYLAND_DISPLAY": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    assert {each.name for each in (tmp_path / "found").iterdir()} == {"street.png", "street.json"}
 
 
 def anchors(page: Path) -> set[str]:

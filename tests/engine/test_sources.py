@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from epropnp_det.engine.sources import find_images
+from epropnp_det.engine.sources import find_images, other_files
 from epropnp_det.errors import UserError
 
 
@@ -50,3 +50,9 @@ def test_a_source_without_images_is_one_line(drive: Path, source: str):
 def test_a_missing_source_is_one_line(drive: Path, source: str):
     with pytest.raises(UserError, match=r"does not exist|cannot be read: File name too long"):
         find_images([drive / source])
+
+
+def test_other_files_are_those_that_are_no_images(drive: Path):
+    others = other_files([drive, drive / "left/*.png", drive / "picture"])
+    assert [path.name for path in others] == ["calib.txt", "picture"]
+    assert [path.name for path in other_files([drive / "*"])] == ["calib.txt", "picture"]

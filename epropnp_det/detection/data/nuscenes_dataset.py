@@ -422,7 +422,7 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         parts: dict[str, list[camera_fusion.GlobalBoxes3D]] = {}
         origins: dict[str, np.ndarray] = {}
         for info, result in zip(
-            tqdm(self.data_infos, desc="camera to global", unit="image"), results
+            tqdm(self.data_infos, desc="camera to global", unit="image", disable=None), results
         ):
             parts.setdefault(info["token"], []).append(camera_fusion.to_global_frame(result, info))
             origins[info["token"]] = np.array(info["range_origin"])

@@ -66,7 +66,7 @@ def predict_distributions(
         UserError: an image is missing or truncated, or the model cannot draw the samples.
     """
     chosen = range(len(dataset)) if indices is None else indices
-    for index in tqdm(chosen, desc="predicting", unit="image"):
+    for index in tqdm(chosen, desc="predicting", unit="image", disable=None):
         info = dataset.data_infos[index]
         pixels = read_image(str(file_under(dataset.img_prefix, info["filename"])))
         matrix = np.array(info["cam_intrinsic"])

@@ -100,7 +100,9 @@ def find_faults(
         yield Fault("results has a list of boxes for every sample", "results", "empty")
     if split is not None:
         yield from _sample_faults(content["results"].keys(), split)
-    for token, boxes in tqdm(content["results"].items(), desc="checking", unit="sample"):
+    for token, boxes in tqdm(
+        content["results"].items(), desc="checking", unit="sample", disable=None
+    ):
         where = f"sample {token}"
         if not isinstance(boxes, list):
             yield Fault("a sample has a list of boxes", where, _shown(boxes))

@@ -186,7 +186,7 @@ def _cut_squares(
 ) -> np.ndarray:
     """(n, side, side, 3) uint8 BGR squares around the boxes, in their order."""
     crops = []
-    for image, group in tqdm(records, desc=f"objects of {root}", unit="image"):
+    for image, group in tqdm(records, desc=f"objects of {root}", unit="image", disable=None):
         pixels = read_image(str(file_under(root, image["file_name"])))
         crops += [square_around(pixels, record["bbox"], context, side) for record in group]
     return np.stack(crops)

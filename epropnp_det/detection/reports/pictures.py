@@ -114,7 +114,7 @@ def draw_dataset(
         UserError: an image is missing or truncated.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for index, found in enumerate(tqdm(results, desc="drawing", unit="image")):
+    for index, found in enumerate(tqdm(results, desc="drawing", unit="image", disable=None)):
         info = dataset.data_infos[index]
         drawn = picture(
             read_image(str(file_under(dataset.img_prefix, info["filename"]))),

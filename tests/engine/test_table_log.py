@@ -1,0 +1,36 @@
+"""The log of a training is a table, and the JSON file next to it is that of mmcv."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from .tiny_training import IMAGES, start, wait, write_config
+
+RECORDS = IMAGES  # one for each iteration
+
+
+def test_a_record_is_one_line_of_a_table(tmp_path: Path) -> None:
+    hooks = [dict(type="TableLoggerHook", interval=1)]
+    options = {"log_config.hooks": hooks, "log_level": "INFO"}
+    config = write_config(tmp_path, "iterations")
+    assert wait(start(config, options=options, work_dir=tmp_path / "out")) == [0]
+    (log,) = (tmp_path / "out").glob("*.log")
+    text = log.read_text()
+    assert "Hooks will be executed" not in text and "BEFORE_RUN" not in text.upper()
+    messages = [line.split(" - ")[-1] for line in text.splitlines()]
+    (header,) = (line for line in messages if re.match(r" *epoch +iter", line))
+    first = messages.index(header) + 1
+    rows = [line.split() for line in messages[first : first + RECORDS]]
+    (file,) = (tmp_path / "out").glob("*.log.json")
+    records = [json.loads(line) for line in file.read_text().splitlines()]
+    records = [record for record in records if record.get("mode") == "train"]
+    assert len(records) == RECORDS
+    titles = header.split()
+    for row, record in zip(rows, records, strict=True):
+        cells = dict(zip(titles, row, strict=True))
+        assert int(cells["iter"]) == record["iter"]
+        assert abs(float(cells["loss"]) - record["loss"]) <= 1e-3 * abs(record["loss"])
+    widths = {len(line) for line in messages[first - 1 : first + RECORDS]}
+    assert len(widths) == 1

@@ -1,0 +1,55 @@
+"""A module is imported at its first use, and is itself again outside."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from epropnp_det.late_imports import late_import
+
+CONTENT = "loaded = True\ndef double(value):\n    return 2 * value\n"
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    folder = tmp_path / "late_example"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "inner.py").write_text(CONTENT)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield "late_example.inner"
+    for name in ("late_example", "late_example.inner"):
+        sys.modules.pop(name, None)
+
+
+def test_a_module_is_imported_when_it_is_used(package: str) -> None:
+    with late_import(package, "double"):
+        import late_example.inner as late
+        from late_example.inner import double
+    assert package not in sys.modules
+    assert late.loaded and package in sys.modules
+    assert double(4) == 8 and late.double(4) == 8
+
+
+def test_imports_outside_are_the_module_itself(package: str) -> None:
+    with late_import(package, "double"):
+        from late_example.inner import double
+    import late_example.inner as real
+
+    assert real.__file__ is not None and double(3) == 6
+    with late_import(package):
+        import late_example.inner as again
+    assert again is real
+
+
+def test_commands_import_no_compiler() -> None:
+    code = "import sys, epropnp_det.detection.inference, epropnp_det.engine.model\n"
+    code += "print('torch._dynamo' in sys.modules)\n"
+    code += "import torch._dynamo\n"
+    code += "print(torch._dynamo.is_compiling())\n"
+    words = [sys.executable, "-c", code]
+    result = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines() == ["False", "False"]
