@@ -98,7 +98,7 @@ def test_a_mixed_folder_is_processed_as_far_as_it_goes(tmp_path: Path):
     (left / "notes.txt").write_text("x")
     (left / "drive.mp4").write_bytes(b"x")
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
-    result = run(tmp_path / "out", left, right, "--batch", "4")
+    result = run(tmp_path / "out", left, right)
     assert result.returncode == USER_ERROR_EXIT_CODE
     lines = result.stderr.strip().splitlines()
     assert f"not images: {left / 'notes.txt'}" in lines
