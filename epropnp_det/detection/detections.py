@@ -201,7 +201,10 @@ class Detections(Boxes3D):
 
 def write_picture(path: Path, picture: Image.Image) -> None:
     """Writes a picture; PNG with little compression, which takes a fifth of the time."""
-    picture.save(path, **(dict(compress_level=1) if path.suffix.lower() == ".png" else {}))
+    settings: dict[str, Any] = {}
+    if path.suffix.lower() == ".png":
+        settings["compress_level"] = 1
+    picture.save(path, **settings)
 
 
 def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:
