@@ -439,7 +439,7 @@ PARSERS = {
             "maps/a.png": encoded("PNG"),
         },
         read_tables,
-        ("own", "splits", "sample s"),
+        ("own", "splits", "sample s", "check calibrated_sensor and ego_pose"),
     ),
     "submission": Parser({"submission.json": submission()}, read_submission),
     "options": Parser({"options.txt": OPTIONS}, read_options, ("option", "KEY=VALUE", "settings")),

@@ -16,6 +16,7 @@ from typing_extensions import TypedDict
 
 from epropnp_det.engine.confined_names import check_inside_root
 from epropnp_det.engine.file_checks import Fault
+from epropnp_det.engine.intrinsics.value import camera_matrix
 from epropnp_det.engine.record_checks import (
     Coordinate,
     Count,
@@ -37,9 +38,7 @@ _ROTATION_ROUNDING = 1e-3
 
 
 def _camera_matrix(rows: tuple) -> tuple:
-    matrix = np.array(rows)
-    if min(matrix[0, 0], matrix[1, 1]) <= 0 or not np.array_equal(matrix[2], (0, 0, 1)):
-        raise ValueError("no camera matrix")
+    camera_matrix(rows)
     return rows
 
 

@@ -67,7 +67,10 @@ def _matrix(words: str) -> np.ndarray:
 
 
 def _numbers(words: str) -> list[float]:
-    numbers = [float(word) for word in words.split()]
+    try:
+        numbers = [float(word) for word in words.split()]
+    except ValueError as error:
+        raise UserError(f"{words!r:.60} are no numbers") from error
     if len(numbers) != 12:
         raise UserError(f"a projection matrix has {len(numbers)} numbers, not 12")
     return numbers
