@@ -168,3 +168,8 @@ SOLVED_AGAIN = 0.1
 # Posterior standard deviations between two ways to the same posterior: what the linearization of
 # the first half leaves out, and rounding of costs in float32.
 BAYES_SIGMAS = 0.02
+# Metres by which a tracked camera may miss its true place after seven metres: several times what
+# half a pixel of noise makes of a hundred points.
+TRACKED_METRES = 0.05
+# px: optical flow of a blurred texture between pixels.
+FLOW = 0.05
