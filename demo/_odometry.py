@@ -182,7 +182,7 @@ class Noise:
     speed: tuple[float, float] = (20.0, 1.0)
     acceleration: tuple[float, float] = (2.0, 0.5)
     pixel: float = 0.5
-    temperature: float = 1.0
+    temperature: float = 4.0
     rate: float = 10.0
 
     def of_motion(self, is_first: bool) -> Tensor:
@@ -226,8 +226,8 @@ class LayerTracker:
         if found:
             self.covariance = estimate.covariance_of("rotation_vector")
         errors = (self.camera.project(SE3Pose.transform(pose, points.x3d)) - points.x2d).abs()
-        # The median of |error| is 0.6745 standard deviations, whatever the outliers are.
-        self.pixel = 0.5 * self.pixel + 0.5 * float(errors.median()) / 0.6745
+        quartile = float(errors.flatten().quantile(0.25)) / QUARTILE
+        self.pixel = 0.5 * self.pixel + 0.5 * quartile
         in_keyframe = estimate.inverse().covariance_of("rotation_vector")
         seconds = time.process_time() - begin
         return Step(pose, in_keyframe, seconds, matches.keyframe, found)
@@ -249,6 +249,8 @@ class LayerTracker:
 
 # Threshold of the Cauchy kernel in standard deviations: 95 % efficient for Gaussian noise.
 DELTA = torch.tensor(2.385, dtype=torch.float64)
+# Lower quartile of |error| in standard deviations of a Gaussian. Outliers hardly move it.
+QUARTILE = 0.3186
 
 
 class RansacTracker:

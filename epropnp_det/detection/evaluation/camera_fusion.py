@@ -49,6 +49,7 @@ class GlobalBoxes3D:
     score: np.ndarray  # (n,)
     label: np.ndarray  # (n,) index into the class names
     attribute: np.ndarray  # (n,) index into the attributes
+    covariance: np.ndarray  # (n, 3, 3) of the centre, m^2; NaN where unknown
 
     def __len__(self) -> int:
         return len(self.score)
@@ -82,6 +83,10 @@ def to_global_frame(boxes: Boxes3D, image: dict) -> GlobalBoxes3D:
     yaw = boxes.in_level_frame().pose[:, 3].double().numpy()
     with np.errstate(invalid="ignore"):  # an infinite yaw becomes NaN here; `usable` finds it
         rotation = upright @ rotation_from_yaw(yaw)
+    covariance = np.full((len(boxes), 3, 3), np.nan)
+    if boxes.covariance is not None:
+        own = boxes.covariance[:, :3, :3].double().numpy()
+        covariance = to_global.rotation @ own @ to_global.rotation.T
     return GlobalBoxes3D(
         center=to_global(boxes.pose[:, :3].double().numpy()),
         wlh=size_to_devkit(boxes.size.double().numpy()),
@@ -90,6 +95,7 @@ def to_global_frame(boxes: Boxes3D, image: dict) -> GlobalBoxes3D:
         score=boxes.require("score").double().numpy(),
         label=boxes.label.numpy(),
         attribute=boxes.require("attribute").numpy(),
+        covariance=covariance,
     )
 
 

@@ -46,6 +46,7 @@ def make_boxes(
         scores,
         labels,
         np.zeros(count, int),
+        np.full((count, 3, 3), np.nan),
     )
 
 
