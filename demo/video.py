@@ -5,7 +5,7 @@ surroundings from above with the way of each track.
 The detections of a sample's cameras become one list in the global frame. Tracks move at constant
 velocity there, and one assignment per sample, which uses the predicted covariances, gives each
 detection its number. NAME.json has all tracked boxes; where the images have annotations, IDF1
-against their tracks too. A film of one camera: `epropnp detect drive.mp4`.
+against their tracks too.
 
 Example:
     python demo/video.py data/synthetic/nuscenes_mini_infos_val_mono3d.coco.json \\
