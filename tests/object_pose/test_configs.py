@@ -14,6 +14,10 @@ from .small import geometry, poses
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "object_pose"
 RELEASED = sorted((CONFIGS / "released").glob("*.py"))
+WHOLE_IMAGES = sorted(
+    path for folder in ("detectors", "heads") for path in (CONFIGS / folder).glob("*.py")
+)
+PIXEL_CELLS = {"pix2pose_lite0": 32, "pix2pose_resnet34": 64, "pix2pose_paper": 128}
 SIZES = {"resnet34_v1": 64, "resnet34_v2": 64, "resnet18": 32, "lite0": 32}
 
 
@@ -28,6 +32,32 @@ def test_maps_of_the_base_models(name: str):
         maps = model.maps(img, geometry(1))
     assert maps.noc.shape == (1, 3, SIZES[name], SIZES[name])
     assert maps.logit.shape == (1, 2, SIZES[name], SIZES[name])
+
+
+@pytest.mark.parametrize("name", PIXEL_CELLS)
+def test_maps_of_pix2pose(name: str):
+    if name == "pix2pose_lite0":
+        pytest.importorskip("efficientnet_lite_pytorch")
+    config = load_config(CONFIGS / "_base_" / "models" / f"{name}.py")
+    config.model.backbone.pop("init_cfg", None)
+    model = build_model(config).eval()
+    with torch.no_grad():
+        maps = model.maps(torch.zeros(1, 3, 128, 128), geometry(1))
+    cells = PIXEL_CELLS[name]
+    assert maps.noc.shape == (1, 3, cells, cells) and maps.error.shape == (1, 1, cells, cells)
+    if name == "pix2pose_paper":
+        # As the published network, 25.74 M.
+        number = sum(parameter.numel() for parameter in model.parameters())
+        assert round(number / 1e6, 2) == 25.74
+
+
+@pytest.mark.parametrize("path", WHOLE_IMAGES, ids=lambda path: path.stem)
+def test_detectors_and_compared_heads_load(path: Path):
+    config = load_config(path)
+    assert config.runner.type == "IterBasedRunner"
+    roi = config.model.get("roi_head")
+    if roi is not None:
+        assert roi.bbox_head.num_classes == roi.mask_head.num_classes
 
 
 @pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)

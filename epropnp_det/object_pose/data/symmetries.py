@@ -85,8 +85,8 @@ def _distinct(poses: RigidPose) -> RigidPose:
     translation = poses.translation.reshape(-1, 3)
     kept: list[int] = []
     for index, turn in enumerate(rotation):
-        cosines = [(np.trace(turn.T @ rotation[each]) - 1) / 2 for each in kept]
-        if not any(cosine > _SAME_ROTATION for cosine in cosines):
+        cosine = (np.einsum("ij,kij->k", turn, rotation[kept]) - 1) / 2
+        if not (cosine > _SAME_ROTATION).any():
             kept.append(index)
     return RigidPose(rotation[kept], translation[kept])
 
