@@ -146,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     no_images = [path for path in others if path not in films]
     if no_images:
         print(f"not images: {', '.join(map(str, no_images))}", file=sys.stderr)
-    skipped = [ImageError(f"{film} is a film; give it to demo/video.py") for film in films]
+    skipped = [ImageError(f"{film} is a film; give its pictures as image files") for film in films]
     for fault in skipped:
         print(f"skipped: {fault}", file=sys.stderr)
     if images:

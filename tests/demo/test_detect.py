@@ -102,7 +102,7 @@ def test_a_mixed_folder_is_processed_as_far_as_it_goes(tmp_path: Path):
     assert result.returncode == USER_ERROR_EXIT_CODE
     lines = result.stderr.strip().splitlines()
     assert f"not images: {left / 'notes.txt'}" in lines
-    assert f"skipped: {left / 'drive.mp4'} is a film; give it to demo/video.py" in lines
+    assert f"skipped: {left / 'drive.mp4'} is a film; give its pictures as image files" in lines
     assert any(
         line.startswith(f"skipped: image {left / 'broken.jpg'} is truncated") for line in lines
     )
