@@ -219,7 +219,10 @@ class LayerTracker:
             torch.from_numpy(matches.x3d), torch.from_numpy(matches.x2d), torch.from_numpy(weight)
         )
         problem = PnPProblem(points, self.camera, cooling * DELTA, "cauchy", prior)
-        estimate = self.layer.solve(problem, predicted)
+        # Far from the solution the Cauchy kernel is flat, the Huber kernel never is.
+        near = self.layer.solve(replace(problem, robust="huber", prior=None), predicted)
+        start = near.pose if near.valid else predicted
+        estimate = self.layer.solve(problem, start)
         found = bool(estimate.valid)
         pose = estimate.pose if found else predicted
         self.last = pose
