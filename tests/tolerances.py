@@ -163,6 +163,12 @@ RADIANCE = 1e-5
 BATCHED_DETECTIONS = 1e-3
 # Pose [m, rad] after the five iterations of the test and after twenty more from there.
 SOLVED_AGAIN = 0.1
+# Relative: volumes of regions from 512 samples, their densities from 23 neighbours ...
+REGION_VOLUME = 0.1
+# ... and in four dimensions, where the neighbourhoods are as wide as the distribution.
+POSE_VOLUME = 0.3
+# Of 0 to 1: a conformal level of 1000 draws is one of their sorted values.
+CONFORMAL_STEP = 1e-3
 
 # --- prior on the pose ---
 # Posterior standard deviations between two ways to the same posterior: what the linearization of

@@ -49,7 +49,8 @@ def main() -> None:
             key: value.half() if value.dim() > 1 and value.is_floating_point() else value
             for key, value in state.items()
         }
-    write_checkpoint(dict(meta=meta, state_dict=state), args.out)
+    calibration = {key: checkpoint[key] for key in ("calibration",) if key in checkpoint}
+    write_checkpoint(dict(meta=meta, state_dict=state, **calibration), args.out)
     data = args.out.read_bytes()
     print(f"{args.out}: {len(data) / 1e6:.1f} MB, SHA-256 {hashlib.sha256(data).hexdigest()}")
 

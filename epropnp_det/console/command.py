@@ -11,7 +11,7 @@ import sys
 from epropnp_det import __version__
 from epropnp_det.errors import main_guard
 
-from . import data, detect, doctor, pose, report, test, train
+from . import calibrate, data, detect, doctor, pose, report, test, train
 
 # Each module has EXAMPLES, `add_options` and `run`.
 SUBCOMMANDS = {
@@ -19,6 +19,7 @@ SUBCOMMANDS = {
     "pose": (pose, "poses of known objects in an image"),
     "train": (train, "train the model of a config"),
     "test": (test, "metrics, submission and pictures of a checkpoint"),
+    "calibrate": (calibrate, "pose distributions that can be believed"),
     "data": (data, "annotation files of nuScenes, KITTI and BOP"),
     "report": (report, "one HTML page about a checkpoint"),
     "doctor": (doctor, "check the installation"),

@@ -14,7 +14,9 @@ import torch
 from mmdet3d.core.bbox import CameraInstance3DBoxes
 from torch import Tensor
 
+from epropnp_det.calibration.regions import regions
 from epropnp_det.pnp import Camera, Correspondences, YawPose
+from epropnp_det.posterior.ranking import Region
 
 from .level_frame import FrameChange
 from .structures.tensor_record import TensorRecord
@@ -66,6 +68,8 @@ class Boxes3D(TensorRecord):
     sample_weight: Tensor | None = None
     level_rotation: Tensor | None = None
     points: Correspondences | None = None
+    temperature: Tensor | None = None
+    conformal_levels: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -75,6 +79,25 @@ class Boxes3D(TensorRecord):
         if self.level_rotation is None:
             return self
         return replace(_moved(self, FrameChange.to_level(self.level_rotation)), level_rotation=None)
+
+    def region(
+        self, probability: float, quantity: str = "position", kind: str | None = None
+    ) -> list[Region | None]:
+        """The smallest region of this probability for each box, in the level frame of the camera;
+        None where a distribution is degenerate.
+
+        Args:
+            probability: in (0, 1).
+            quantity: 'yaw', 'position' (x, z), 'depth' or 'pose'.
+            kind: 'conformal' or 'credible', see `epropnp_det.calibration.regions`; None: conformal
+                where the checkpoint is calibrated.
+
+        Raises:
+            ValueError: no samples, an unknown name, or conformal regions without a calibration.
+        """
+        level = self.in_level_frame()
+        samples = (level.sample_pose, level.sample_weight, level.conformal_levels)
+        return regions(*samples, probability, quantity, kind)
 
     def require(self, name: str) -> Tensor:
         """A value that only some boxes have, such as the score of detections.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FRAME = (
     "camera: x right, y down, z forward; pose = x, y, z of the gravity centre [m], yaw about y "
     "[rad]; size = length, height, width [m]; "
-    "velocity = vx, vz [m/s]; covariance of the pose, 4x4"
+    "velocity = vx, vz [m/s]; covariance of the pose, 4x4, calibrated where there is a temperature"
 )
 LEVEL_FRAME = (
     "`level` of the detections has the units of `frame`; x and z lie on the ground, z along the "
@@ -108,6 +108,8 @@ class Detections(Boxes3D):
         )
         if self.covariance is not None:
             columns["covariance"] = self.covariance.tolist()
+        if self.temperature is not None:
+            columns["temperature"] = self.temperature.tolist()
         if self.level_rotation is not None:
             level = self.in_level_frame()
             names = [name for name in ("pose", "velocity", "covariance") if name in columns]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from mmdet.models.detectors.base import BaseDetector
 from mmdet3d.models.builder import DETECTORS, build_backbone, build_head, build_neck
 from torch import Tensor
 
-from epropnp_det.pnp import Camera
+from epropnp_det.calibration.stored import Calibration
+from epropnp_det.pnp import Camera, PnPProblem, PoseEstimate
 
 from .boxes import Boxes3D, from_mmdet3d, in_camera_frame
 from .heads.flip_tta import mirror_images
@@ -44,6 +46,10 @@ class EProPnPDet(BaseDetector):
         self.backbone = build_backbone(backbone)
         self.neck = build_neck(neck)
         self.bbox_head = build_head(dict(bbox_head, train_cfg=train_cfg, test_cfg=test_cfg))
+
+    def read_calibration(self, checkpoint: Mapping[str, Any]) -> None:
+        """Takes the calibration of a checkpoint, see `engine.checkpoint.HasCalibration`."""
+        self.bbox_head.calibration = Calibration.from_checkpoint(checkpoint)
 
     def forward(self, img: Tensor, img_metas: list[dict], return_loss: bool = True, **kwargs):
         """Losses with `return_loss`, see `forward_train`, else `simple_test`. Inputs are plain, not
@@ -121,13 +127,30 @@ class EProPnPDet(BaseDetector):
             generators: one per image, see `EProPnPHead.detect`.
             mc_samples: number of weighted samples of every pose in the detections; None for none.
         """
+        geometry, feats, mirrored = self._features(img, img_metas)
+        found = self.bbox_head.detect(feats, geometry, generators, mirrored, mc_samples)
+        return [in_camera_frame(boxes, meta) for boxes, meta in zip(found, img_metas)]
+
+    def solved_images(
+        self, img: Tensor, img_metas: list[dict], generators: Sequence[torch.Generator]
+    ) -> Iterator[tuple[Boxes3D, PnPProblem, PoseEstimate]]:
+        """Detections of each image with their problems and solutions, in the level frame of its
+        camera and not calibrated; arguments as of `detect`.
+        """
+        geometry, feats, mirrored = self._features(img, img_metas)
+        return self.bbox_head.solved_images(feats, geometry, generators, mirrored)
+
+    def _features(
+        self, img: Tensor, img_metas: list[dict]
+    ) -> tuple[ImageGeometry, list[Tensor], list[Tensor] | None]:
+        """Geometry and features of images, and features of their mirror images where the test
+        settings use them.
+        """
         geometry = image_geometry_of(img_metas, img.device)
         mirrored = None
         if self.bbox_head.postprocess.flip_tta:
             mirrored = self.extract_feat(mirror_images(img, geometry.image_size))
-        feats = self.extract_feat(img)
-        found = self.bbox_head.detect(feats, geometry, generators, mirrored, mc_samples)
-        return [in_camera_frame(boxes, meta) for boxes, meta in zip(found, img_metas)]
+        return geometry, self.extract_feat(img), mirrored
 
     def simple_test(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -73,6 +73,18 @@ class HasTrainingWeights(Protocol):
     """A model with weights that serve training alone."""
 
     TRAINING_KEYS: tuple[str, ...]  # beginnings of their names
+
+
+@runtime_checkable
+class HasCalibration(Protocol):
+    """A model whose distributions a checkpoint may calibrate."""
+
+    def read_calibration(self, checkpoint: Mapping[str, Any]) -> None:
+        """Takes the calibration of a checkpoint, or none where it has none.
+
+        Raises:
+            UserError: it is of another version, or broken.
+        """
 
 
 @runtime_checkable

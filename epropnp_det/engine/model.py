@@ -13,7 +13,7 @@ from torch import nn
 
 from epropnp_det.errors import UserError
 
-from .checkpoint import HasTrainingWeights, load_weights
+from .checkpoint import HasCalibration, HasTrainingWeights, load_weights
 from .config import build_model, load_config
 
 
@@ -23,7 +23,8 @@ def init_model(
     device: str | torch.device = "cpu",
 ) -> nn.Module:
     """A model in evaluation mode, ready for `detect`; without a checkpoint its weights are random.
-    Weights of losses and of other parts that serve training alone do not have to fit.
+    Weights of losses and of other parts that serve training alone do not have to fit. The model has
+    the calibration of the checkpoint.
 
     Raises:
         UserError: the config or the checkpoint is missing, wrong, or of another architecture; torch
@@ -34,7 +35,9 @@ def init_model(
     model = build_model(config)
     if checkpoint is not None:
         besides = model.TRAINING_KEYS if isinstance(model, HasTrainingWeights) else ()
-        load_weights(model, checkpoint, besides)
+        loaded = load_weights(model, checkpoint, besides)
+        if isinstance(model, HasCalibration):
+            model.read_calibration(loaded)
     model.cfg = config
     return model.to(device).eval()
 

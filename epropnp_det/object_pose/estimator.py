@@ -12,6 +12,7 @@ from mmdet.models.builder import build_backbone, build_head, build_neck
 from mmdet.models.detectors.base import BaseDetector
 from torch import Tensor, nn
 
+from epropnp_det.calibration.stored import Calibration
 from epropnp_det.engine.registry import MODELS
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, gauss_newton
@@ -77,6 +78,12 @@ class ObjectPoseEstimator(BaseDetector):
         self.with_samples = bool(test_cfg.get("samples", False))
         pnp = dict(test_cfg["pnp"])
         self.layer = EProPnP6DoF(**(pnp if self.start == "random" else dict(pnp, init=None)))
+        # That of the checkpoint, which `init_model` sets.
+        self.calibration: Calibration | None = None
+
+    def read_calibration(self, checkpoint: Mapping[str, Any]) -> None:
+        """Takes the calibration of a checkpoint, see `engine.checkpoint.HasCalibration`."""
+        self.calibration = Calibration.from_checkpoint(checkpoint)
 
     def forward(
         self,
@@ -172,7 +179,8 @@ class ObjectPoseEstimator(BaseDetector):
             source: the whole images, for networks that cut patches of their own.
         """
         found = self.correspond(img, geometry, source, generators)
-        poses = self.posteriors(found.problem, generators, mc_samples)
+        index = geometry.object_index
+        poses = self.posteriors(found.problem, generators, mc_samples, index)
         return replace(poses, consensus=found.consensus)
 
     def correspond(
@@ -192,14 +200,18 @@ class ObjectPoseEstimator(BaseDetector):
         problem: PnPProblem,
         generators: Sequence[torch.Generator] | None = None,
         mc_samples: int | None = None,
+        object_index: Tensor | None = None,
     ) -> ObjectPoses:
         """`posterior` of the problem (B,), with a generator for each object or torch's own."""
+        if object_index is None:
+            object_index = torch.full(problem.shape, -1, device=problem.device)
         if generators is None:
-            return self.posterior(problem, None, mc_samples)
+            return self.posterior(problem, None, mc_samples, object_index)
+        each = [slice(index, index + 1) for index in range(len(generators))]
         return ObjectPoses.cat(
             [
-                self.posterior(problem[index : index + 1], generator, mc_samples)
-                for index, generator in enumerate(generators)
+                self.posterior(problem[one], generator, mc_samples, object_index[one])
+                for one, generator in zip(each, generators)
             ]
         )
 
@@ -208,18 +220,44 @@ class ObjectPoseEstimator(BaseDetector):
         problem: PnPProblem,
         generator: torch.Generator | None = None,
         mc_samples: int | None = None,
+        object_index: Tensor | None = None,
     ) -> ObjectPoses:
-        """Solutions and, with `mc_samples`, pose samples (Alg. 1) of the problem (B,)."""
+        """Solutions and, with `mc_samples`, pose samples (Alg. 1) of the problem (B,).
+
+        Args:
+            problem: (B,).
+            generator: draws the random start and the samples.
+            mc_samples: number of weighted samples of each object; None for none.
+            object_index: (B,) for the temperatures of a calibration; None or -1 for an unknown
+                object.
+        """
         estimate = self.solve(problem, generator)
+        if self.calibration is None:
+            posterior = None
+            laplace = estimate
+        else:
+            unknown = torch.full(problem.shape, -1, device=problem.device)
+            label = unknown if object_index is None else object_index
+            posterior = self.calibration.posterior(problem, estimate, label)
+            laplace = posterior.laplace
         poses = ObjectPoses(
-            estimate.pose, estimate.covariance_of("rotation_vector"), estimate.cost, estimate.valid
+            estimate.pose, laplace.covariance_of("rotation_vector"), estimate.cost, estimate.valid
         )
+        if posterior is not None:
+            poses = replace(poses, temperature=posterior.temperature)
         if mc_samples is None:
             return poses
         layer = EProPnP6DoF(**dict(vars(self.layer.settings), mc_samples=mc_samples))
-        samples = layer.sample(problem, estimate, generator)
+        if posterior is None:
+            samples = layer.sample(problem, estimate, generator)
+        else:
+            samples = posterior.sample(layer, generator)
         weight = samples.weights.where(samples.valid, torch.nan)
-        return replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
+        poses = replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
+        if self.calibration is None:
+            return poses
+        levels = self.calibration.conformal_table().to(estimate.pose)
+        return replace(poses, conformal_levels=levels.expand(*problem.shape, *levels.shape))
 
     def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:
         """The poses of lowest cost, Eq. (11), of the problem (B,), from the start of the

@@ -80,7 +80,9 @@ def estimate_poses(
         UserError: the config lacks `patch`.
     """
     found = pose_problems(model, objects, seed)
-    poses = model.posteriors(found.problem, seeded(model, objects, seed), mc_samples)
+    index = found.geometry.object_index
+    generators = seeded(model, objects, seed)
+    poses = model.posteriors(found.problem, generators, mc_samples, index)
     return replace(poses, consensus=found.consensus).to("cpu")
 
 
@@ -94,9 +96,11 @@ def estimate_with_evidence(
     """`estimate_poses` with the correspondences and all modes of each object."""
     found = pose_problems(model, objects, seed)
     problem = found.problem
-    poses = model.posteriors(problem, seeded(model, objects, seed), mc_samples)
+    generators = seeded(model, objects, seed)
+    poses = model.posteriors(problem, generators, mc_samples, found.geometry.object_index)
+    tempered = problem if poses.temperature is None else problem.tempered(poses.temperature)
     modes = [
-        model.layer.modes(problem[index : index + 1], generator=generator)
+        model.layer.modes(tempered[index : index + 1], generator=generator)
         for index, generator in enumerate(seeded(model, objects, seed))
     ]
     weight = problem.points.w2d.mT.unflatten(-1, found.noc.shape[-2:])

@@ -10,8 +10,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from epropnp_det.calibration.regions import regions
 from epropnp_det.pnp import PnPProblem, PoseModes, SE3Pose
 from epropnp_det.pnp._records import Record
+from epropnp_det.posterior.ranking import Region
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,9 @@ class ObjectPoses(Record):
         sample_weight: (B, S), summing to one over S; NaN for objects without a posterior.
         consensus: (B,) share of the object's cells that agree with the pose, for networks that
             predict a mask, else None.
+        temperature: (B,) of the posteriors; None where the checkpoint is not calibrated.
+        conformal_levels: (B, Q, 99) of the regions of `region`, where there are samples and a
+            calibration.
     """
 
     pose: Tensor
@@ -134,6 +139,25 @@ class ObjectPoses(Record):
     sample_pose: Tensor | None = None
     sample_weight: Tensor | None = None
     consensus: Tensor | None = None
+    temperature: Tensor | None = None
+    conformal_levels: Tensor | None = None
+
+    def region(
+        self, probability: float, quantity: str = "position", kind: str | None = None
+    ) -> list[Region | None]:
+        """The smallest region of this probability for each object, None where it has no posterior.
+
+        Args:
+            probability: in (0, 1).
+            quantity: 'orientation', 'position', 'depth' or 'pose'.
+            kind: 'conformal' or 'credible', see `epropnp_det.calibration.regions`; None: conformal
+                where the checkpoint is calibrated.
+
+        Raises:
+            ValueError: no samples, an unknown name, or conformal regions without a calibration.
+        """
+        samples = (self.sample_pose, self.sample_weight, self.conformal_levels)
+        return regions(*samples, probability, quantity, kind)
 
     @classmethod
     def cat(cls, parts: Sequence[ObjectPoses]) -> Self:

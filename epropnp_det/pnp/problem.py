@@ -183,6 +183,19 @@ class PnPProblem(InputRecord):
         points = self.points.replace_unchecked(x3d=x3d)
         return self.replace_unchecked(points=points, prior=prior), mean
 
+    def tempered(self, temperature: Tensor) -> PnPProblem:
+        """The problem whose posterior is p(y|X)^(1/T): its cost is that of this one over T.
+
+        Weights and threshold are divided by the square root of T, so the cost keeps the form of
+        Eq. (11) with every robust kernel, and its minima stay where they are.
+
+        Args:
+            temperature: T (...) > 0, or broadcastable; one changes nothing.
+        """
+        factor = temperature.to(self.delta).sqrt().reciprocal().expand(self.shape)
+        points = self.points.replace_unchecked(w2d=self.points.w2d * factor[..., None, None])
+        return self.replace_unchecked(points=points, delta=self.delta * factor)
+
     def crop(self, corner: Tensor) -> PnPProblem:
         """The same problem, costs and poses on images whose pixel (0, 0) was at `corner` (...,
         2).

@@ -177,6 +177,15 @@ class PoseEstimate(Record):
         lower = torch.cat((torch.zeros_like(onto), turn), dim=-1)
         return torch.cat((upper, lower), dim=-2)
 
+    def tempered(self, temperature: Tensor) -> PoseEstimate:
+        """The same minimum of `PnPProblem.tempered`: cost and Hessian are divided by T (...) > 0,
+        or broadcastable.
+        """
+        divisor = temperature.to(self.cost).expand(self.cost.shape)
+        return replace(
+            self, cost=self.cost / divisor, hessian=self.hessian / divisor[..., None, None]
+        )
+
     def matrix(self) -> Tensor:
         """[[R, t], [0, 1]] (..., 4, 4), from the object frame to the camera frame."""
         upper = pose_space(self.pose).matrix(self.pose)

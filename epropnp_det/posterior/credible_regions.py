@@ -20,13 +20,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .density import (
-    distances,
-    knn_mass,
-    radius_containing_mass,
-    rotation_distances,
-    yaw_distances,
-)
+from .ranking import ranked_orientation, ranked_pose, ranked_position, ranked_yaw
 
 NOMINAL = (0.5, 0.68, 0.9, 0.95)
 
@@ -35,60 +29,28 @@ def yaw_hpd_level(yaw: np.ndarray, weight: np.ndarray, truth: float) -> float:
     """Level in [0, 1] of a true yaw [rad] in weighted samples (S,) of it; a whole turn changes
     nothing.
     """
-    return _level(yaw_distances(yaw, yaw), yaw_distances(np.array([truth]), yaw), weight)
+    return float(ranked_yaw(yaw, weight).levels(np.array([truth]))[0])
 
 
 def position_hpd_level(position: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:
     """Level in [0, 1] of a true position (D,) in weighted samples (S, D); independent of units and
     axes.
     """
-    samples, place = _whitened(position, weight, truth)
-    return _level(distances(samples, samples), distances(place, samples), weight)
+    return float(ranked_position(position, weight).levels(truth[None])[0])
 
 
 def orientation_hpd_level(quaternion: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:
     """Level in [0, 1] of a true orientation (4,) in weighted samples (S, 4). They are unit
     quaternions, whose signs change nothing.
     """
-    among = rotation_distances(quaternion, quaternion)
-    return _level(among, rotation_distances(truth[None], quaternion), weight)
+    return float(ranked_orientation(quaternion, weight).levels(truth[None])[0])
 
 
 def pose_hpd_level(pose: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:
-    """Level in [0, 1] of a true pose (7,) in weighted samples (S, 7): x, y, z, qw, qx, qy, qz.
-
-    The distance of two poses is that of their positions in standard deviations and that of their
-    orientations in root mean square angles of the samples, as the legs of a right triangle.
+    """Level in [0, 1] of a true pose (D,) in weighted samples (S, D), D = 4 or 7, see
+    `ranked_pose`.
     """
-    samples, place = _whitened(pose[:, :3], weight, truth[:3])
-    turns = rotation_distances(pose[:, 3:], pose[:, 3:])
-    share = weight / weight.sum()
-    unit = math.sqrt(max(share @ turns**2 @ share, np.finfo(float).tiny) / 3)
-    among = np.hypot(distances(samples, samples), turns / unit)
-    turned = rotation_distances(truth[None, 3:], pose[:, 3:])
-    return _level(among, np.hypot(distances(place, samples), turned / unit), weight)
-
-
-def _whitened(
-    position: np.ndarray, weight: np.ndarray, truth: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Samples (S, D) and true value (1, D) in standard deviations along the main axes: positions
-    along a viewing ray are far less certain than across.
-    """
-    weight = weight / weight.sum()
-    centred = position - weight @ position
-    scale, axes = np.linalg.eigh((weight * centred.T) @ centred)
-    whiten = axes / np.sqrt(np.clip(scale, np.finfo(float).tiny, None))
-    return centred @ whiten, (truth - weight @ position)[None] @ whiten
-
-
-def _level(among: np.ndarray, to_truth: np.ndarray, weight: np.ndarray) -> float:
-    """Share of the weight (S,) whose samples are in denser places than the true value; distances
-    (S, S) and (1, S).
-    """
-    share = knn_mass(weight)
-    radius = radius_containing_mass(among, weight * (1 - np.eye(len(weight))), share)
-    return float(weight @ (radius < radius_containing_mass(to_truth, weight, share)) / weight.sum())
+    return float(ranked_pose(pose, weight).levels(truth[None])[0])
 
 
 def coverage(levels: Sequence[float] | np.ndarray, nominal: float) -> float:

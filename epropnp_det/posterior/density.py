@@ -9,6 +9,7 @@ bandwidth for all would blur the peaks of a heading that may be turned round.
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from scipy.special import i0e
 
 # Kernel widths in radii that hold 1 / sqrt(effective samples) of the weight: no ripples at 512
@@ -40,7 +41,7 @@ def rotation_distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 def distances(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """(A, D), (B, D) -> (A, B) Euclidean."""
-    return np.linalg.norm(one[:, None] - other, axis=-1)
+    return cdist(one, other)
 
 
 def radius_containing_mass(distance: np.ndarray, weight: np.ndarray, share: float) -> np.ndarray:

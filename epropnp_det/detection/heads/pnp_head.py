@@ -4,7 +4,7 @@ EPro-PnP.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,6 +12,7 @@ from mmcv.runner import BaseModule
 from mmdet3d.models.builder import HEADS, build_head
 from torch import Tensor
 
+from epropnp_det.calibration.stored import Calibration
 from epropnp_det.pnp import Camera, EProPnP4DoF, PnPProblem, PoseEstimate, PoseSamples
 
 from ..data.class_set import class_set
@@ -113,6 +114,8 @@ class EProPnPHead(BaseModule):
         self.losses = build_losses(losses, auxiliary is not None)
         self.pose_training = PoseTraining.from_config(train_cfg["pnp"], losses, gradients or {})
         self.auxiliary = None if auxiliary is None else self._auxiliary_head(auxiliary)
+        # That of the checkpoint, which `init_model` sets.
+        self.calibration: Calibration | None = None
 
     def class_wise_keys(self) -> set[str]:
         """Names of the weights that have a part for each class, or for each attribute."""
@@ -282,24 +285,40 @@ class EProPnPHead(BaseModule):
             mc_samples: number of weighted samples of every pose in the detections, see `sampler`;
                 None for none.
         """
-        if mirrored is None:
-            queries, class_score, predictions = self.predict(feats, geometry)
-        else:
-            queries, class_score, predictions = self.predict_with_mirror(feats, mirrored, geometry)
         sampler = None if mc_samples is None else self.sampler(mc_samples)
         images = len(geometry.image_size)
         per_image: Sequence[torch.Generator | None] = generators or [None] * images
         detections = []
-        for image, generator in zip(range(images), per_image, strict=True):
-            mine = (queries.image == image).nonzero()[:, 0]
-            found, problem, estimate = self.detect_in_image(
-                queries[mine], class_score[mine], predictions[mine], geometry[image], generator
-            )
+        solved = self.solved_images(feats, geometry, per_image, mirrored)
+        for generator, (found, problem, estimate) in zip(per_image, solved):
+            if self.calibration is not None:
+                found = calibrated(self.calibration, found, problem, estimate, sampler, generator)
+            elif sampler is not None:
+                found = with_samples(found, sampler.sample(problem, estimate, generator))
             if sampler is not None:
-                samples = sampler.sample(problem, estimate, generator)
-                found = replace(with_samples(found, samples), points=problem.points)
+                found = replace(found, points=problem.points)
             detections.append(found)
         return detections
+
+    @torch.no_grad()
+    def solved_images(
+        self,
+        feats: list[Tensor],
+        geometry: ImageGeometry,
+        generators: Sequence[torch.Generator | None],
+        mirrored: list[Tensor] | None = None,
+    ) -> Iterator[tuple[Detections, PnPProblem, PoseEstimate]]:
+        """`detect_in_image` of each of B images, not calibrated; arguments as of `detect`."""
+        if mirrored is None:
+            queries, class_score, predictions = self.predict(feats, geometry)
+        else:
+            queries, class_score, predictions = self.predict_with_mirror(feats, mirrored, geometry)
+        images = len(geometry.image_size)
+        for image, generator in zip(range(images), generators, strict=True):
+            mine = (queries.image == image).nonzero()[:, 0]
+            yield self.detect_in_image(
+                queries[mine], class_score[mine], predictions[mine], geometry[image], generator
+            )
 
     def detect_in_image(
         self,
@@ -384,6 +403,28 @@ class EProPnPHead(BaseModule):
             return predicted
         samples = self.test_pnp.sample(problem, estimate, generator)
         return torch.lerp(predicted, expected_score(samples, estimate.pose).to(predicted), ratio)
+
+
+def calibrated(
+    calibration: Calibration,
+    found: Detections,
+    problem: PnPProblem,
+    estimate: PoseEstimate,
+    sampler: EProPnP4DoF | None,
+    generator: torch.Generator | None,
+) -> Detections:
+    """Detections with calibrated covariances and temperatures; with a sampler also samples and the
+    levels of conformal regions. Poses and scores stay as they are.
+    """
+    posterior = calibration.posterior(problem, estimate, found.label)
+    found = replace(
+        found, covariance=posterior.laplace.covariance, temperature=posterior.temperature
+    )
+    if sampler is None:
+        return found
+    found = with_samples(found, posterior.sample(sampler, generator))
+    levels = calibration.conformal_table().to(found.pose)
+    return replace(found, conformal_levels=levels.expand(len(found), *levels.shape))
 
 
 def with_samples(found: Detections, samples: PoseSamples) -> Detections:

@@ -1,0 +1,155 @@
+"""What `epropnp calibrate` does once it has the objects."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from epropnp_det.errors import UserError
+from epropnp_det.pnp import EProPnP4DoF, EProPnP6DoF
+from epropnp_det.posterior.credible_regions import NOMINAL
+
+from .fitting import Form, choose_form, fit, loss_table
+from .objects import CalibrationObjects
+from .reliability import Reliability, reliability, table
+from .sampling import Layer
+from .stored import KEY, Calibration
+from .temperature import Temperatures
+
+FIT_SAMPLES = 512
+
+
+def fit_calibration(
+    objects: CalibrationObjects, class_names: Sequence[str], form: Form | None, samples: int
+) -> Calibration:
+    """Temperatures and conformal levels of objects.
+
+    Args:
+        objects: of the calibration.
+        class_names: in the order of the labels.
+        form: of the temperatures; None chooses it by the loss on images left out.
+        samples: of each pose, for the levels.
+    """
+    losses = loss_table(objects, layer_of(objects, FIT_SAMPLES))
+    held_out: dict[str, float] = {}
+    if form is None:
+        form, held_out = choose_form(losses, objects, len(class_names))
+    temperatures = fit(losses, objects.label, objects.distance, form, len(class_names))
+    found = reliability(objects, layer_of(objects, samples), temperatures)
+    levels = {name: found.of(name) for name in found.levels}
+    about = dict(form=str(form), objects=len(objects), held_out_loss=held_out)
+    return Calibration(temperatures, levels, about)
+
+
+def layer_of(objects: CalibrationObjects, samples: int) -> Layer:
+    """The layer of the poses of these objects, with so many samples."""
+    kind = {4: EProPnP4DoF, 7: EProPnP6DoF}[objects.pose.shape[1]]
+    return kind(mc_samples=samples)
+
+
+def compare(
+    objects: CalibrationObjects,
+    calibration: Calibration,
+    class_names: Sequence[str],
+    samples: int,
+) -> tuple[dict[str, Any], dict[str, Reliability]]:
+    """Coverage and sharpness before and after a calibration, and of its conformal regions: numbers
+    by name, and the levels before and after.
+    """
+    layer = layer_of(objects, samples)
+    before = reliability(objects, layer, Temperatures())
+    after = reliability(objects, layer, calibration.temperatures)
+    numbers = dict(
+        before=table(before, class_names),
+        after=table(after, class_names),
+        conformal=table(after, class_names, calibration.levels),
+    )
+    return numbers, dict(before=before, after=after)
+
+
+def calibrate(
+    model: nn.Module,
+    objects: CalibrationObjects | None,
+    check: CalibrationObjects | None,
+    args: argparse.Namespace,
+) -> None:
+    """Fits a calibration and writes the checkpoint; with objects to check also OUT.json, OUT.png.
+
+    Args:
+        model: of the checkpoint.
+        objects: of the calibration.
+        check: others.
+        args: of `epropnp calibrate`.
+    """
+    from epropnp_det.engine.checkpoint import read_checkpoint, write_checkpoint
+
+    if objects is None:
+        raise UserError("no scenes to fit the calibration to")
+    names = class_names_of(model, objects)
+    form = None if args.form is None else form_of(args.form)
+    calibration = fit_calibration(objects, names, form, args.mc_samples)
+    calibration = Calibration(
+        calibration.temperatures,
+        calibration.levels,
+        dict(calibration.about, scenes=list(args.scenes)),
+    )
+    write_checkpoint(
+        dict(read_checkpoint(args.checkpoint), **{KEY: calibration.to_plain()}), args.out
+    )
+    print(f"{args.out}: {calibration.about['form']}, fitted to {len(objects)} objects")
+    print(calibration.temperatures)
+    if check is not None:
+        numbers, levels = compare(check, calibration, names, args.mc_samples)
+        about = dict(config=str(args.config), check=list(args.check), fit=dict(calibration.about))
+        path = args.out.with_suffix(".json")
+        path.write_text(json.dumps(about | numbers, indent=1) + "\n")
+        draw(levels, args.out.with_suffix(".png"))
+        print(text(numbers))
+        print(f"numbers and picture: {path}, {args.out.with_suffix('.png')}")
+
+
+def class_names_of(model: nn.Module, objects: CalibrationObjects) -> Sequence[str]:
+    """Names in the order of the labels; numbers where the model has no names."""
+    head = getattr(model, "bbox_head", None)
+    if head is not None:
+        return tuple(head.classes.class_names)
+    return tuple(f"object {index}" for index in range(int(objects.label.max()) + 1))
+
+
+def form_of(terms: Sequence[str]) -> Form:
+    """Of the terms class, distance and tail."""
+    return Form("class" in terms, "distance" in terms, "tail" in terms)
+
+
+def draw(levels: Mapping[str, Reliability], picture: Path) -> None:
+    """Coverage and histogram before and after, a row for each."""
+    import cv2
+
+    from epropnp_det.drawing import draw_reliability, stacked
+
+    rows = []
+    for title, result in levels.items():
+        known = np.isfinite(np.stack(list(result.levels.values()))).all(0)
+        columns = {name: each[known] for name, each in result.levels.items()}
+        rows.append(draw_reliability(columns, f"{title} the calibration: {known.sum()} objects"))
+    cv2.imwrite(str(picture), stacked(*rows))
+
+
+def text(numbers: Mapping[str, Any]) -> str:
+    """Coverage, log density and volumes as a table."""
+    lines = [f"{'':<24}" + "".join(f"{p:>8.0%}" for p in NOMINAL) + "  volume of 90 %"]
+    for stage in ("before", "after", "conformal"):
+        result = numbers[stage]
+        for name, shares in result["coverage"].items():
+            row = "".join(f"{shares[str(p)]:>8.1%}" for p in NOMINAL)
+            volume = "" if stage == "conformal" else f"{result['volume'][name]:>12.3g}"
+            lines.append(f"{stage + ' ' + name:<24}{row}{volume}")
+        if stage != "conformal":
+            lines.append(f"{stage} log density of the true pose {result['log_density']:.3f}")
+    return "\n".join(lines)
