@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -17,14 +17,18 @@ class TensorRecord(Record):
 
     @classmethod
     def cat(cls, records: Sequence[Self]) -> Self:
-        """Concatenates along the first dimension; a field is None in all records or in none."""
-        columns = {f.name: [getattr(r, f.name) for r in records] for f in fields(cls)}
-        return cls(
-            **{
-                name: None if values[0] is None else torch.cat(values)
-                for name, values in columns.items()
-            }
-        )
+        """Concatenates at least one along the first dimension; a field is None in all or in none."""
+        return _joined(records)
+
+
+def _joined(records: Sequence[Any]) -> Any:
+    """Records, tensors or Nones, joined along the first dimension."""
+    first = records[0]
+    if isinstance(first, Record):
+        names = [field.name for field in fields(first)]
+        columns = {name: [getattr(record, name) for record in records] for name in names}
+        return first.replace_unchecked(**{name: _joined(each) for name, each in columns.items()})
+    return None if first is None else torch.cat(list(records))
 
 
 def select_class(per_class: Tensor, label: Tensor) -> Tensor:
