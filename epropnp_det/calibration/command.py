@@ -31,10 +31,10 @@ def fit_calibration(
     """Temperatures and conformal levels of objects.
 
     Args:
-        objects: of the calibration.
+        objects: the objects of the calibration.
         class_names: in the order of the labels.
-        form: of the temperatures; None chooses it by the loss on images left out.
-        samples: of each pose, for the levels.
+        form: the form of the temperatures; None chooses it by the loss on images left out.
+        samples: number of samples of each pose, for the levels.
     """
     losses = loss_table(objects, layer_of(objects, FIT_SAMPLES))
     held_out: dict[str, float] = {}
@@ -82,10 +82,10 @@ def calibrate(
     """Fits a calibration and writes the checkpoint; with objects to check also OUT.json, OUT.png.
 
     Args:
-        model: of the checkpoint.
-        objects: of the calibration.
-        check: others.
-        args: of `epropnp calibrate`.
+        model: the model of the checkpoint.
+        objects: the objects of the calibration.
+        check: other objects.
+        args: the options of `epropnp calibrate`.
     """
     from epropnp_det.engine.checkpoint import read_checkpoint, write_checkpoint
 

@@ -58,9 +58,9 @@ def reliability(
     Args:
         objects: n objects.
         layer: draws the samples.
-        temperatures: of the distributions.
+        temperatures: the temperatures of the distributions.
         conformal: levels of a calibration by quantity; volumes are then those of conformal regions.
-        seed: of the samples.
+        seed: start of the random numbers.
     """
     log_density, drawn = log_density_and_samples(objects, layer, temperatures, seed)
     pose = drawn.pose.transpose(0, 1).double().numpy()
@@ -93,7 +93,7 @@ def table(
     """Shares of true values in the regions, over all objects and by class; sharpness.
 
     Args:
-        result: of at least one object.
+        result: the comparison of at least one object.
         class_names: in the order of the labels.
         conformal: levels of a calibration by quantity; the regions are then conformal ones.
     """

@@ -28,7 +28,7 @@ class Calibration:
     """What makes the distributions of a checkpoint believable.
 
     Args:
-        temperatures: of the distributions.
+        temperatures: the temperatures of the distributions.
         levels: by quantity (`posterior.quantities`), levels of the true values of the calibration
             in the tempered distributions, (n,): those of conformal regions.
         about: where it comes from, plain values by name.

@@ -23,11 +23,11 @@ class Temperatures:
     Args:
         base: log T of all objects.
         by_class: what each class adds; a class beyond its end, or -1, adds nothing.
-        slope: of log T over the logarithm of the distance.
+        slope: change of log T with the logarithm of the distance.
         reference: distance [m] at which the slope adds nothing.
         limits: least and greatest T.
         tail_share: share of the tail, in [0, 1).
-        tail_factor: of its temperature, at least 1.
+        tail_factor: factor of its temperature, at least 1.
 
     Raises:
         UserError: a number that is not finite or out of range.

@@ -54,7 +54,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--work-dir",
         type=Path,
         metavar="DIR",
-        help="predictions of the scenes; an interrupted run goes on from there (default: "
+        help="predictions of the scenes; an interrupted run resumes there (default: "
         "work_dirs/NAME_OF_CONFIG/calibration)",
     )
     parser.add_argument(

@@ -25,8 +25,8 @@ class Quantity:
 
     Args:
         shown: its name in words.
-        unit: of the volume of its regions.
-        columns: which numbers of a pose (..., D) it is.
+        unit: the unit of the volume of its regions.
+        columns: places of its numbers in a pose (..., D).
         rank: makes ranked samples of those numbers and their weights.
         oriented: whether it depends on the orientation of the object.
     """

@@ -51,7 +51,7 @@ class RankedSamples:
     Args:
         weight: (S,), sums to one.
         radius: (S,) of the samples.
-        share: of the weight.
+        share: a share of the weight.
         distances_to: from values (A, ...) to their distances (A, S) from the samples.
         ball: volume of the values within a radius.
         whole: volume of all values there are.

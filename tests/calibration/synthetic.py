@@ -19,7 +19,7 @@ def too_sharp(number: int, temperature: Tensor, seed: int, points: int = 32) -> 
     Args:
         number: n; every second object is of class 1.
         temperature: T (n,).
-        seed: of everything random.
+        seed: start of the random numbers.
     """
     generator = seeded(seed)
     size = torch.tensor([4.0, 1.6, 1.8], dtype=torch.float64)

@@ -1,5 +1,5 @@
 """Temperatures, tails and conformal levels: known factors are recovered, and regions then hold the
-truth at the promised rate.
+true values at the promised rate.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def of_factors(number: int, first: float, second: float, seed: int = 0) -> Calib
 
 
 def error_of_log(number: int) -> float:
-    """Standard deviation of a fitted log T: the cost of the truth is half a chi square of four
+    """Standard deviation of a fitted log T: the cost of the true pose is half a chi square of four
     degrees.
     """
     return math.sqrt(2 / (4 * number))

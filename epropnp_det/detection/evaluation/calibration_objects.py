@@ -31,8 +31,8 @@ def matched_objects(
     Args:
         model: in evaluation mode; its temperatures are not used.
         dataset: with annotations, in test mode.
-        indices: of the images.
-        settings: which detections are matched with which true boxes; as `predict_distributions`.
+        indices: numbers of the images.
+        settings: the rule of the matches, as of `predict_distributions`.
     """
     device = next(model.parameters()).device
     for index in indices:

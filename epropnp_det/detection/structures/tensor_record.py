@@ -17,7 +17,7 @@ class TensorRecord(Record):
 
     @classmethod
     def cat(cls, records: Sequence[Self]) -> Self:
-        """Concatenates at least one along the first dimension; a field is None in all or in none."""
+        """Joins at least one along the first dimension; a field is None in all or in none."""
         return _joined(records)
 
 

@@ -29,7 +29,7 @@ def known_objects(
     Args:
         model: in evaluation mode; its temperatures are not used.
         dataset: patches.
-        indices: of the patches.
+        indices: numbers of the patches.
     """
     device = next(model.parameters()).device
     for index in indices:
