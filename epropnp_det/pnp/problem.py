@@ -194,7 +194,11 @@ class PnPProblem(InputRecord):
         """
         factor = temperature.to(self.delta).sqrt().reciprocal().expand(self.shape)
         points = self.points.replace_unchecked(w2d=self.points.w2d * factor[..., None, None])
-        return self.replace_unchecked(points=points, delta=self.delta * factor)
+        prior = self.prior
+        if prior is not None:
+            precision = prior.precision * factor.square()[..., None, None]
+            prior = prior.replace_unchecked(precision=precision)
+        return self.replace_unchecked(points=points, delta=self.delta * factor, prior=prior)
 
     def crop(self, corner: Tensor) -> PnPProblem:
         """The same problem, costs and poses on images whose pixel (0, 0) was at `corner` (...,
