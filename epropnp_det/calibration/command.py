@@ -49,8 +49,8 @@ def fit_calibration(
 
 def layer_of(objects: CalibrationObjects, samples: int) -> Layer:
     """The layer of the poses of these objects, with so many samples."""
-    kind = {4: EProPnP4DoF, 7: EProPnP6DoF}[objects.pose.shape[1]]
-    return kind(mc_samples=samples)
+    is_rigid = objects.pose.shape[1] == 7
+    return EProPnP6DoF(mc_samples=samples) if is_rigid else EProPnP4DoF(mc_samples=samples)
 
 
 def compare(

@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     from epropnp_det.engine.model import init_model
 
     config, device = start(argparse.Namespace(**vars(args), launcher="none"))
-    model = init_model(config, args.checkpoint, device)
+    model: Any = init_model(config, args.checkpoint, device)
     model.read_calibration({})
     folder = args.work_dir or Path("work_dirs") / args.config.stem / "calibration"
 
