@@ -70,7 +70,7 @@ def model() -> EProPnPDet:
 
 def numbers(result: Boxes3D) -> dict[str, Tensor]:
     """The tensors of a result."""
-    return {name: value for name, value in vars(result).items() if value is not None}
+    return {name: value for name, value in vars(result).items() if isinstance(value, Tensor)}
 
 
 def listed(result: Boxes3D) -> dict[str, list]:

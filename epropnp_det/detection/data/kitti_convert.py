@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -163,8 +164,8 @@ def _image_names(root: Path, split: str, frames: Sequence[str] | None) -> list[s
     missing = [frame for frame in frames or () if frame not in found]
     if missing:
         raise UserError(
-            f"{root / split / 'image_2'} has no image {missing[0]} ({len(missing)} of "
-            f"{len(frames or ())} are missing)"
+            f"{root / split / 'image_2'} has no image {reprlib.repr(missing[0])} "
+            f"({len(missing)} of {len(frames or ())} are missing)"
         )
     if not found:
         raise UserError(f"{root / split / 'image_2'} has no image (.png or .jpg)")

@@ -130,8 +130,10 @@ def test_a_broken_label_is_one_line_with_its_place(kitti: Path, text: str, fault
 def test_missing_and_broken_files_are_named(kitti: Path, tmp_path: Path):
     with pytest.raises(UserError, match="no folder training/image_2"):
         write_kitti_file(tmp_path)
-    with pytest.raises(UserError, match=r"no image 000009 \(1 of 2 are missing\)"):
+    with pytest.raises(UserError, match=r"no image '000009' \(1 of 2 are missing\)"):
         write_kitti_file(kitti, frames=["000003", "000009"])
+    with pytest.raises(UserError, match=r"no image '0+\.\.\.0+' "):
+        write_kitti_file(kitti, frames=["0" * 5000])
     with pytest.raises(UserError, match="no box is of the types Truck"):
         write_kitti_file(kitti, classes=dict(Truck="truck"))
     calibration = kitti / "training" / "calib" / "000003.txt"
