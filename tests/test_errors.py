@@ -89,7 +89,10 @@ def test_help_shows_an_example(command: str) -> None:
             ["tools/train.py", "setup.py", "--cfg-options", "runner.max_epochs"],
             "--cfg-options takes KEY=VALUE",
         ),
-        (["tools/validate_submission.py", "missing.json"], "missing.json cannot be read"),
+        (
+            ["tools/validate_submission.py", "missing.json"],
+            "submission missing.json cannot be read",
+        ),
         (
             ["tools/make_report.py", "missing.py", "a.pth", "a.html"],
             "config missing.py does not exist",

@@ -186,9 +186,15 @@ MISTAKES = {
         "object 9 has no model; the models are [1, 2]",
     ),
     "box outside": (changed_boxes(bbox=[161, 0, 9, 9]), "box 0 (161, 0, 9, 9) shows nothing of"),
-    "box without area": (changed_boxes(bbox=[5, 5, 0, 9]), "is not finite or empty"),
-    "box without object": (changed_boxes(obj_id=None), "has no whole number 'category_id'"),
-    "box that is no box": (changed_boxes(bbox=[1, 2]), "'bbox' or 'score' is missing or no number"),
+    "box without area": (
+        changed_boxes(bbox=[5, 5, 0, 9]),
+        "4 finite numbers x, y, w, h with a positive size: [5, 5, 0, 9]",
+    ),
+    "box without object": (
+        changed_boxes(obj_id=None),
+        "category_id is a whole number from 0: None",
+    ),
+    "box that is no box": (changed_boxes(bbox=[1, 2]), "bbox is a list of 4 finite numbers"),
     "no box of the image": (of_another_image, "has no box of"),
     "boxes of several images": (several_images, "has boxes of 2 images, and"),
     "no boxes": (lambda root: dict(boxes=root / "none.json"), "none.json cannot be read"),

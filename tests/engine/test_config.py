@@ -153,7 +153,7 @@ def test_a_config_without_data_root_cannot_be_moved(tmp_path: Path) -> None:
 
 FOREIGN = [
     ("optimzer.lr", "did you mean optimizer?"),
-    ("nothing_like_it.lr", "choose from checkpoint_config, custom_hooks"),
+    ("nothing_like_it.lr", "choose from auto_scale_lr, checkpoint_config"),
     ("data.samples_per_gup", "did you mean samples_per_gpu?"),
     ("load_from", "use --load-from FILE"),
     ("resume_from", "use --resume-from FILE"),

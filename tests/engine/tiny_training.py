@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from mmcv.runner import BaseModule
+from mmcv.utils.logging import logger_initialized
 from mmdet.datasets import DATASETS
 from torch import Tensor, nn
 from torch.nn import functional
@@ -156,6 +157,7 @@ def _run(
     config: Path, environment: dict[str, str], options: dict[str, Any], settings: dict[str, Any]
 ) -> None:
     torch.set_num_threads(1)  # threads of the parent are not there after a fork
+    logger_initialized.clear()  # and the loggers of earlier trainings would write no file
     os.environ.update(environment)
     launcher = "none" if environment["WORLD_SIZE"] == "1" else "pytorch"
     device = init_distributed(launcher, "cpu")

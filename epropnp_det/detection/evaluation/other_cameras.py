@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv import Config
 from torch import Tensor, nn
 
 from epropnp_det.engine.confined_names import file_under
@@ -137,7 +136,8 @@ def without_canonical_camera(model: nn.Module) -> nn.Module:
     if not isinstance(model, EProPnPDet):
         raise UserError(f"a {type(model).__name__} has no covariances; use a config of EProPnPDet")
     plain = copy.copy(model)
-    plain.cfg = Config(dict(data=dict(test=dict(pipeline=_cropping(model.cfg.data.test.pipeline)))))
+    plain.cfg = copy.deepcopy(model.cfg)
+    plain.cfg.data.test.pipeline = _cropping(model.cfg.data.test.pipeline)
     return plain
 
 
