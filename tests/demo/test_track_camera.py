@@ -127,7 +127,6 @@ def test_flow_finds_a_shift(odometry: ModuleType) -> None:
 
 @pytest.mark.slow
 def test_command_writes_picture_and_numbers(tmp_path: Path) -> None:
-    pytest.importorskip("evo", reason="requirements/odometry.txt is not installed")
     out = tmp_path / "track.png"
     command = [sys.executable, str(DEMO / "track_camera.py"), "--frames", "4", "--points", "80"]
     command += ["--work-dir", str(tmp_path / "drive"), "--out", str(out)]

@@ -1,7 +1,8 @@
-"""IDF1: its limits, and agreement with motmetrics where that is installed."""
+"""IDF1: its limits, and agreement with motmetrics."""
 
 from __future__ import annotations
 
+import motmetrics
 import numpy as np
 import pytest
 
@@ -64,7 +65,6 @@ def test_nothing_found_scores_zero() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_agrees_with_motmetrics(seed: int) -> None:
-    motmetrics = pytest.importorskip("motmetrics")
     truth = [TrackedObjects(one.position, 0 * one.label, one.track) for one in drive(seed)]
     found = changed(truth, seed)
     accumulator = motmetrics.MOTAccumulator(auto_id=True)
