@@ -33,12 +33,12 @@ def reference_folder() -> Path:
 def call(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> Callable[..., tuple[int, str, str]]:
-    """Runs `main` of a file in tools/ with arguments; returns exit code, output and error
-    output.
+    """Runs `main` of a file in tools/, or in another folder, with arguments; returns exit code,
+    output and error output.
     """
 
-    def run(tool: str, *arguments: object) -> tuple[int, str, str]:
-        spec = importlib.util.spec_from_file_location(tool, TOOLS / f"{tool}.py")
+    def run(tool: str, *arguments: object, folder: Path = TOOLS) -> tuple[int, str, str]:
+        spec = importlib.util.spec_from_file_location(tool, folder / f"{tool}.py")
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, tool, module)  # dataclasses look there
         spec.loader.exec_module(module)

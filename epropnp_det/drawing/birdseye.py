@@ -87,7 +87,18 @@ def covariance_ellipse(covariance: np.ndarray, sigmas: float) -> tuple[float, fl
         covariance: (4, 4) of (x, y, z, yaw); only the x-z block counts.
         sigmas: half diameters in standard deviations.
     """
-    values, vectors = np.linalg.eigh(covariance[np.ix_([0, 2], [0, 2])])
+    return plane_ellipse(covariance[np.ix_([0, 2], [0, 2])], sigmas)
+
+
+def plane_ellipse(covariance: np.ndarray, sigmas: float) -> tuple[float, float, float]:
+    """Diameters along and across the main axis, and its angle from the first axis towards the
+    second [deg].
+
+    Args:
+        covariance: (2, 2).
+        sigmas: half diameters in standard deviations.
+    """
+    values, vectors = np.linalg.eigh(covariance)
     minor, major = 2 * sigmas * np.sqrt(np.clip(values, 0.0, None))
     return float(major), float(minor), float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
 

@@ -38,10 +38,14 @@ class RigidTransform:
         return cls.from_quaternion(image["cam2ego_rotation"], image["cam2ego_translation"])
 
     @classmethod
+    def ego_to_global(cls, image: dict) -> RigidTransform:
+        """From an image record of the annotation file."""
+        return cls.from_quaternion(image["ego2global_rotation"], image["ego2global_translation"])
+
+    @classmethod
     def camera_to_global(cls, image: dict) -> RigidTransform:
         """From an image record of the annotation file: first camera to ego, then ego to global."""
-        ego = cls.from_quaternion(image["ego2global_rotation"], image["ego2global_translation"])
-        return ego @ cls.camera_to_ego(image)
+        return cls.ego_to_global(image) @ cls.camera_to_ego(image)
 
     def __matmul__(self, other: RigidTransform) -> RigidTransform:
         """`(a @ b)(x) == a(b(x))`."""

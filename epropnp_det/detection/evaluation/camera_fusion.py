@@ -12,9 +12,16 @@ import torch
 from pyquaternion import Quaternion
 from torch import Tensor
 
-from ..boxes import Boxes3D
+from ..boxes import UNIT_CORNERS, Boxes3D
 from ..data.class_set import ClassSet
-from ..data.frames import RigidTransform, rotation_from_yaw, size_to_devkit, velocity_to_global
+from ..data.frames import (
+    BOX_AXES_IN_OBJECT_AXES,
+    RigidTransform,
+    rotation_from_yaw,
+    size_to_devkit,
+    size_to_object_axes,
+    velocity_to_global,
+)
 from ..nms import bev_nms
 
 # From the global frame (x east, y north, z up) to one with y down, as `bev_nms` takes it.
@@ -56,6 +63,12 @@ class GlobalBoxes3D:
 
     def __getitem__(self, index: np.ndarray) -> GlobalBoxes3D:
         return GlobalBoxes3D(**{name: value[index] for name, value in vars(self).items()})
+
+    def corners(self) -> np.ndarray:
+        """(n, 8, 3) in the global frame, m, in the order of `UNIT_CORNERS`."""
+        local = np.array(UNIT_CORNERS) * size_to_object_axes(self.wlh)[:, None]
+        rotation = self.rotation @ BOX_AXES_IN_OBJECT_AXES.T
+        return local @ rotation.transpose(0, 2, 1) + self.center[:, None]
 
     @staticmethod
     def concatenate(parts: Sequence[GlobalBoxes3D]) -> GlobalBoxes3D:

@@ -15,6 +15,7 @@ from shapely.geometry import Polygon
 
 from epropnp_det.detection.boxes import Boxes3D, in_camera_frame
 from epropnp_det.detection.data.class_set import NUSCENES
+from epropnp_det.detection.data.frames import RigidTransform
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.evaluation.camera_fusion import (
     FusionSettings,
@@ -23,6 +24,7 @@ from epropnp_det.detection.evaluation.camera_fusion import (
     to_global_frame,
 )
 from epropnp_det.detection.level_frame import rotation_of_tilt
+from epropnp_det.detection.reports.pictures import box_corners
 from tests.tolerances import EXACT
 
 ORIGIN = np.array([612.0, 1650.0, 0.0])
@@ -143,3 +145,27 @@ def test_boxes_of_a_tilted_camera_are_upright_in_the_global_frame():
 def test_no_box():
     empty = make_boxes(np.zeros((1, 2)), np.zeros(1), np.ones(3), np.ones(1))[np.zeros(0, int)]
     assert len(fuse(empty, ORIGIN, NUSCENES.ranges(), FusionSettings())) == 0
+
+
+@pytest.mark.parametrize("pitch", [0.0, 10.0])
+def test_corners_are_those_of_the_camera_frame(pitch: float) -> None:
+    level = rotation_of_tilt(pitch, 0.0)
+    pose = torch.tensor([[3.0, 1.0, 20.0, 0.4], [-5.0, 0.5, 12.0, -2.0]], dtype=torch.float64)
+    size = torch.tensor([[4.5, 1.6, 1.9], [0.7, 1.8, 0.8]], dtype=torch.float64)
+    boxes = Boxes3D(
+        pose,
+        size,
+        torch.zeros(2, dtype=torch.long),
+        velocity=torch.zeros(2, 2),
+        attribute=torch.zeros(2, dtype=torch.long),
+        score=torch.ones(2),
+    )
+    boxes = in_camera_frame(boxes, dict(level_rotation=level))
+    image = dict(
+        cam2ego_rotation=Quaternion(axis=(1, 2, -1), angle=1.9).elements.tolist(),
+        cam2ego_translation=[1.7, 0.1, 1.5],
+        ego2global_rotation=Quaternion(axis=(0, 0, 1), angle=0.8).elements.tolist(),
+        ego2global_translation=ORIGIN.tolist(),
+    )
+    expected = RigidTransform.camera_to_global(image)(box_corners(boxes))
+    np.testing.assert_allclose(to_global_frame(boxes, image).corners(), expected, atol=1000 * EXACT)
