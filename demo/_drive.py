@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.object_pose.rigid_pose import project
+from epropnp_det.synthetic.ground import Ground
 from epropnp_det.synthetic.lidar import sweep
 from epropnp_det.synthetic.motion import moved
 from epropnp_det.synthetic.photo import View, take
@@ -58,7 +61,10 @@ class _World:
     def __init__(self, name: str, seed: int):
         self.seed = seed
         self.scene: Scene = make_scene(name, KEYFRAMES, seed)
-        self.ground = functools.cache(lambda: paint_ground(self.scene))
+
+    @functools.cached_property
+    def ground(self) -> Ground:
+        return paint_ground(self.scene)
 
 
 def _frame(path: Path, world: _World, time: float) -> Frame:
@@ -77,16 +83,14 @@ def _render(path: Path, world: _World, time: float) -> None:
     ego = scene.ego.matrix(time)
     view = View(ego @ FRONT.matrix, FRONT.intrinsic)
     rng = np.random.default_rng((world.seed, round(1e3 * time)))
-    photo = take(view, stage, world.ground(), scene.weather, rng)
+    photo = take(view, stage, world.ground, scene.weather, rng)
     lidar = Lidar()
     seen = sweep(lidar, ego @ lidar.matrix, stage).points[:, :3].astype(float)
     points = moved(np.linalg.inv(FRONT.matrix) @ lidar.matrix, seen)
     points = points[points[:, 2] > NEAREST]
-    pixel = points @ FRONT.intrinsic.T
-    pixel = pixel[:, :2] / pixel[:, 2:]
+    pixel = project(points, FRONT.intrinsic)
     inside = ((pixel > 0) & (pixel < IMAGE_SIZE)).all(axis=1)
     grey = cv2.cvtColor(photo.image, cv2.COLOR_RGB2GRAY)
-    whole = path.with_suffix(".part.npz")
     image = cv2.imencode(".png", grey)[1]
-    np.savez(whole, image=image, points=points[inside].astype(np.float32), pose=view.matrix)
-    whole.rename(path)
+    with replacing(path, "wb") as file:
+        np.savez(file, image=image, points=points[inside].astype(np.float32), pose=view.matrix)

@@ -16,11 +16,13 @@ import torch
 from _drive import Frame
 from torch import Tensor
 
+from epropnp_det.object_pose.rigid_pose import RigidPose, project
 from epropnp_det.pnp import (
     Camera,
     Correspondences,
     EProPnP6DoF,
     PnPProblem,
+    PoseEstimate,
     PosePrior,
     SE3Pose,
 )
@@ -82,8 +84,7 @@ def corners(frame: Frame, matrix: np.ndarray, number: int) -> tuple[np.ndarray, 
     """LiDAR points (N, 3) at the strongest corners of the image (Shi and Tomasi) that lie on one
     surface, and their pixels (N, 2), float32.
     """
-    image = frame.points @ matrix.T
-    pixel = image[:, :2] / image[:, 2:]
+    pixel = project(frame.points, matrix)
     strength = cv2.cornerMinEigenVal(frame.image, 7)
     column, row = pixel.astype(int).T
     order = np.argsort(-strength[row, column], kind="stable")
@@ -212,28 +213,36 @@ class LayerTracker:
             self.keyframe = matches.keyframe
             self.last = SE3Pose.identity(predicted)
             self.covariance = torch.zeros(6, 6, dtype=torch.float64)
-        prior = self._prior(predicted) if self.use_prior else None
-        cooling = self.noise.temperature**-0.5
-        weight = np.full_like(matches.x2d, cooling / self.pixel)
+        problem = self._problem(matches)
+        estimate = self._solve(problem, predicted)
+        found = bool(estimate.valid)
+        self.last = estimate.pose if found else predicted
+        if found:
+            self.covariance = estimate.covariance_of("rotation_vector")
+        self.pixel = 0.5 * self.pixel + 0.5 * self._deviation(problem.points)
+        in_keyframe = estimate.inverse().covariance_of("rotation_vector")
+        seconds = time.process_time() - begin
+        return Step(self.last, in_keyframe, seconds, matches.keyframe, found)
+
+    def _problem(self, matches: Matches) -> PnPProblem:
+        weight = np.full_like(matches.x2d, 1 / self.pixel)
         points = Correspondences(
             torch.from_numpy(matches.x3d), torch.from_numpy(matches.x2d), torch.from_numpy(weight)
         )
-        problem = PnPProblem(points, self.camera, cooling * DELTA, "cauchy", prior)
+        problem = PnPProblem(points, self.camera, DELTA, "cauchy")
+        return problem.tempered(torch.tensor(self.noise.temperature))
+
+    def _solve(self, problem: PnPProblem, predicted: Tensor) -> PoseEstimate:
+        prior = self._prior(predicted) if self.use_prior else None
         # Far from the solution the Cauchy kernel is flat, the Huber kernel never is.
-        near = self.layer.solve(replace(problem, robust="huber", prior=None), predicted)
+        near = self.layer.solve(replace(problem, robust="huber"), predicted)
         start = near.pose if near.valid else predicted
-        estimate = self.layer.solve(problem, start)
-        found = bool(estimate.valid)
-        pose = estimate.pose if found else predicted
-        self.last = pose
-        if found:
-            self.covariance = estimate.covariance_of("rotation_vector")
-        errors = (self.camera.project(SE3Pose.transform(pose, points.x3d)) - points.x2d).abs()
-        quartile = float(errors.flatten().quantile(0.25)) / QUARTILE
-        self.pixel = 0.5 * self.pixel + 0.5 * quartile
-        in_keyframe = estimate.inverse().covariance_of("rotation_vector")
-        seconds = time.process_time() - begin
-        return Step(pose, in_keyframe, seconds, matches.keyframe, found)
+        return self.layer.solve(replace(problem, prior=prior), start)
+
+    def _deviation(self, points: Correspondences) -> float:
+        """Standard deviation [px] of the image points, from their errors at the last pose."""
+        image = self.camera.project(SE3Pose.transform(self.last, points.x3d))
+        return float((image - points.x2d).abs().flatten().quantile(0.25)) / QUARTILE
 
     def _prior(self, predicted: Tensor) -> PosePrior:
         """The last posterior, moved to the predicted pose, with what the motion model leaves
@@ -266,8 +275,14 @@ class RansacTracker:
 
     def __call__(self, matches: Matches, predicted: Tensor) -> Step:
         begin = time.process_time()
-        rotation = SE3Pose.rotation(predicted).numpy()
-        turn = cv2.Rodrigues(rotation)[0]
+        pose = self._pose(matches, predicted)
+        unknown = torch.full((6, 6), torch.nan, dtype=torch.float64)
+        seconds = time.process_time() - begin
+        found = pose is not None
+        return Step(pose if found else predicted, unknown, seconds, matches.keyframe, found)
+
+    def _pose(self, matches: Matches, predicted: Tensor) -> Tensor | None:
+        turn = cv2.Rodrigues(SE3Pose.rotation(predicted).numpy())[0]
         shift = predicted[:3, None].numpy().copy()
         found, turn, shift, inliers = cv2.solvePnPRansac(
             matches.x3d,
@@ -281,26 +296,18 @@ class RansacTracker:
             reprojectionError=self.threshold,
             flags=cv2.SOLVEPNP_ITERATIVE,
         )
-        if found and inliers is not None:
-            kept = inliers[:, 0]
-            turn, shift = cv2.solvePnPRefineLM(
-                matches.x3d[kept], matches.x2d[kept], self.matrix, None, turn, shift
-            )
-            pose = pose_of(cv2.Rodrigues(turn)[0], shift[:, 0])
-        else:
-            found = False
-            pose = predicted
-        unknown = torch.full((6, 6), torch.nan, dtype=torch.float64)
-        seconds = time.process_time() - begin
-        return Step(pose, unknown, seconds, matches.keyframe, found)
+        if not found or inliers is None:
+            return None
+        kept = inliers[:, 0]
+        turn, shift = cv2.solvePnPRefineLM(
+            matches.x3d[kept], matches.x2d[kept], self.matrix, None, turn, shift
+        )
+        return pose_of(cv2.Rodrigues(turn)[0], shift[:, 0])
 
 
 def pose_of(rotation: np.ndarray, translation: np.ndarray) -> Tensor:
     """Pose (7,) of a rotation matrix (3, 3) and a translation (3,)."""
-    half = torch.from_numpy(cv2.Rodrigues(rotation)[0][:, 0]) / 2
-    length = half.norm()
-    quaternion = torch.cat((length.cos()[None], half * torch.sinc(length / torch.pi)))
-    return torch.cat((torch.from_numpy(np.asarray(translation, float)), quaternion))
+    return torch.from_numpy(RigidPose(rotation, translation).to_vector())
 
 
 # --- the trajectory ---

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -185,8 +185,6 @@ class Drive:
 
 def noisy(frame: Frame, deviation: float, seed: int) -> Frame:
     """The frame with noise in the range of its LiDAR points, seen from the camera."""
-    from dataclasses import replace
-
     import numpy as np
 
     distance = np.linalg.norm(frame.points, axis=1, keepdims=True)
@@ -229,23 +227,22 @@ def evo_errors(run: Run) -> dict[str, float]:
     truth = PosePath3D(poses_se3=list(run.truth))
     found = PosePath3D(poses_se3=list(run.trajectory.poses))
     end = np.linalg.norm(run.truth[-1, :3, 3] - run.trajectory.poses[-1, :3, 3])
-    drift = 100 * end / truth.path_length
-    relations = {
-        "rpe_metres": metrics.PoseRelation.translation_part,
-        "rpe_degrees": metrics.PoseRelation.rotation_angle_deg,
+
+    def root_mean_square(metric: Any) -> float:
+        metric.process_data((truth, found))
+        return metric.get_statistic(metrics.StatisticsType.rmse)
+
+    metres = metrics.PoseRelation.translation_part
+    degrees = metrics.PoseRelation.rotation_angle_deg
+    relative = {
+        "rpe_metres": root_mean_square(metrics.RPE(metres, delta=1)),
+        "rpe_degrees": root_mean_square(metrics.RPE(degrees, delta=1)),
     }
-    errors = {}
-    for key, relation in relations.items():
-        rpe = metrics.RPE(relation, delta=1, delta_unit=metrics.Unit.frames)
-        rpe.process_data((truth, found))
-        errors[key] = rpe.get_statistic(metrics.StatisticsType.rmse)
     found.align(truth)
-    ate = metrics.APE(metrics.PoseRelation.translation_part)
-    ate.process_data((truth, found))
     return {
-        "ate_metres": ate.get_statistic(metrics.StatisticsType.rmse),
-        **errors,
-        "drift_percent": float(drift),
+        "ate_metres": root_mean_square(metrics.APE(metres)),
+        **relative,
+        "drift_percent": float(100 * end / truth.path_length),
     }
 
 
@@ -346,6 +343,9 @@ def draw_from_above(axes: Any, runs: list[Run]) -> None:
     """x right and z ahead of the first camera [m]; ellipses of 95 %, magnified."""
     import numpy as np
     from matplotlib.patches import Ellipse
+    from scipy.stats import chi2
+
+    from epropnp_det.drawing.birdseye import plane_ellipse
 
     truth = runs[0].truth
     axes.plot(truth[:, 0, 3], truth[:, 2, 3], color="black", lw=4, alpha=0.25, label="true")
@@ -353,13 +353,12 @@ def draw_from_above(axes: Any, runs: list[Run]) -> None:
         poses = run.trajectory.poses
         axes.plot(poses[:, 0, 3], poses[:, 2, 3], color=COLORS[run.solver], lw=1, label=run.solver)
     first = runs[0]
+    sigmas = MAGNIFIED * float(np.sqrt(chi2.ppf(0.95, 2)))
     step = max(len(truth) // 8, 1)
     for pose, covariance in list(zip(first.trajectory.poses, first.trajectory.covariance))[::step]:
-        values, vectors = np.linalg.eigh(covariance[np.ix_((0, 2), (0, 2))])
-        # The 95 % quantile of chi squared with two degrees of freedom is 5.991.
-        lengths = 2 * MAGNIFIED * np.sqrt(5.991 * np.maximum(values, 0))
-        angle = np.degrees(np.arctan2(vectors[1, 0], vectors[0, 0]))
-        ellipse = Ellipse(pose[[0, 2], 3], *lengths, angle=angle, fill=False, color="#0072B2")
+        along, across, angle = plane_ellipse(covariance[np.ix_((0, 2), (0, 2))], sigmas)
+        place = pose[[0, 2], 3]
+        ellipse = Ellipse(place, along, across, angle=angle, fill=False, color=COLORS[first.solver])
         axes.add_patch(ellipse)
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xlabel(f"x [m]; 95 % ellipses, {MAGNIFIED} times their size")
