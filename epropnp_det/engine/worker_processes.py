@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.pool import Pool
 from typing import Any
 
 from epropnp_det.errors import UserError
@@ -28,12 +27,22 @@ def available_processes() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def spawned_pool(processes: int) -> Pool:
-    """Processes that share no threads with this one, for rendering: Embree and OpenCV start
-    threads, which a forked process lacks. They end with this process.
+def spawned_results(
+    function: Callable[[Any], Any], jobs: Sequence[Any], processes: int
+) -> Iterator[Any]:
+    """Yields `function(job)` for every job, in the order of the jobs.
+
+    The processes share no threads with this one, for rendering: Embree and OpenCV start threads,
+    which a forked process lacks. They end with this process. With one process, or one job,
+    everything runs here.
     """
+    processes = min(processes, len(jobs))
+    if processes <= 1:
+        yield from map(function, jobs)
+        return
     context = multiprocessing.get_context("spawn")
-    return context.Pool(processes, initializer=_start_spawned, initargs=(os.getpid(),))
+    with context.Pool(processes, initializer=_start_spawned, initargs=(os.getpid(),)) as pool:
+        yield from pool.imap(function, jobs)
 
 
 def _start_spawned(parent: int) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from epropnp_det.engine.worker_processes import spawned_pool
+from epropnp_det.engine.worker_processes import available_processes, spawned_results
 from epropnp_det.errors import UserError
 
 from .labels import Seen
@@ -68,7 +67,7 @@ def write_database(
     with _finished_folder(out, overwrite) as root:
         for channel in (LIDAR, *(camera.channel for camera in CAMERAS)):
             (root / "samples" / channel).mkdir(parents=True)
-        sightings = _record_all(root, chosen, seed, processes or len(os.sched_getaffinity(0)))
+        sightings = _record_all(root, chosen, seed, processes or available_processes())
         chosen_scenes = [scene_of(chosen, seed, name) for name in chosen.scenes]
         tables = make_tables(chosen, chosen_scenes, sightings)
         _write_tables(root, tables)
@@ -86,31 +85,14 @@ def _record_all(root: Path, preset: Preset, seed: int, processes: int) -> dict[s
         for scene in preset.scenes
         for keyframe in range(preset.keyframes)
     ]
-    with _mapper(min(processes, len(jobs))) as run:
-        seen = list(
-            tqdm(
-                run(record, jobs),
-                total=len(jobs),
-                desc="keyframes",
-                unit="keyframe",
-                disable=None,
-            )
-        )
+    results = spawned_results(record, jobs, processes)
+    progress = tqdm(results, total=len(jobs), desc="keyframes", unit="keyframe", disable=None)
+    seen = list(progress)
     return {scene: _of_scene(scene, jobs, seen) for scene in preset.scenes}
 
 
 def _of_scene(scene: str, jobs: list[Job], seen: list[dict[int, Seen]]) -> Sightings:
     return [result for job, result in zip(jobs, seen) if job.scene == scene]
-
-
-@contextmanager
-def _mapper(processes: int) -> Iterator:
-    """A `map` that keeps the order."""
-    if processes == 1:
-        yield map
-        return
-    with spawned_pool(processes) as pool:
-        yield pool.imap
 
 
 def _write_tables(root: Path, tables: Tables) -> None:

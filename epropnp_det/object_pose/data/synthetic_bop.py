@@ -8,11 +8,9 @@ JSON files once all its images are there.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,7 +21,7 @@ import numpy as np
 from tqdm import tqdm
 
 from epropnp_det.engine.json_files import write_json
-from epropnp_det.engine.worker_processes import spawned_pool
+from epropnp_det.engine.worker_processes import available_processes, spawned_results
 from epropnp_det.errors import UserError
 
 from .bop_dataset import CAMERA_FILE, HALF_PIXEL, LEAST_VISIBLE, TARGETS_FILE
@@ -105,9 +103,9 @@ def create(out: str | Path, settings: DatasetSettings, processes: int | None = N
         for image in range(settings.images)
     ]
     missing = [job for job in jobs if not _record_file(job).is_file()]
-    with _mapper(min(processes or len(os.sched_getaffinity(0)), max(len(missing), 1))) as run:
-        for _ in tqdm(run(render_image, missing), total=len(missing), unit="image", disable=None):
-            pass
+    results = spawned_results(render_image, missing, processes or available_processes())
+    for _ in tqdm(results, total=len(missing), unit="image", disable=None):
+        pass
     for split, scene in scenes:
         _finish_scene(_scene_folder(root, split, scene), settings.images)
     _write_targets(root, settings)
@@ -271,13 +269,3 @@ def _record_file(job: ImageJob) -> Path:
 def _renderer(root: Path) -> Renderer:
     """The renderer of this process."""
     return Renderer(RayScenes(load_models(root / "models")))
-
-
-@contextmanager
-def _mapper(processes: int) -> Iterator:
-    """A `map` in any order."""
-    if processes == 1:
-        yield map
-        return
-    with spawned_pool(processes) as pool:
-        yield pool.imap_unordered
