@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,11 +11,8 @@ from epropnp_det.pnp import SE3Pose
 
 from .data.detection_file import Detection
 from .data.object_models import ObjectModel
-from .data.symmetries import closed_symmetries
 from .structures import ObjectPoses
 
-# Members of a continuous symmetry that poses are compared over.
-_TURNS = 64
 # A sample this near to the pose, in diameters, counts for it: the usual bound of ADD.
 NEAR = 0.1
 # Two poses of an object whose centres are this near, in diameters, are of one object.
@@ -54,9 +50,8 @@ def farthest_corner(poses: Tensor, target: Tensor, model: ObjectModel) -> Tensor
     """Largest distance (N,) [m] of a corner of the model's box between poses (N, 7) and the target
     (7,), the least over the symmetries of the model.
     """
-    units = np.stack(np.meshgrid(*[[0, 1]] * 3), axis=-1).reshape(-1, 3)
-    corners = poses.new_tensor(model.box_min + units * model.box_size)
-    members = poses.new_tensor(closed_symmetries(model.info, math.pi / _TURNS).to_vector())
+    corners = poses.new_tensor(model.box_corners)
+    members = poses.new_tensor(model.symmetry_group.to_vector())
     turned = SE3Pose.transform(members, corners)  # (S, 8, 3)
     place = SE3Pose.transform(target, corners)
     there = SE3Pose.transform(poses[:, None], turned)  # (N, S, 8, 3)

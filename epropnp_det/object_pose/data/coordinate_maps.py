@@ -116,8 +116,7 @@ def _projected_box(
     is not in front of the camera.
     """
     model = scenes.models[placed.object_id]
-    units = np.stack(np.meshgrid(*[[0, 1]] * 3), axis=-1).reshape(-1, 3)
-    corners = placed.pose.apply(model.box_min + units * model.box_size)
+    corners = placed.pose.apply(model.box_corners)
     if corners[:, 2].min() <= 0:
         return np.full(2, -np.inf), np.full(2, np.inf)
     image = project(corners, camera_matrix)

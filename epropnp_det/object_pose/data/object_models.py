@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from epropnp_det.errors import UserError
 from ..rigid_pose import RigidPose
 from .bop_forms import MODEL, by_number, read_bop_json
 from .mesh_measures import diameter_of
-from .symmetries import expand_symmetries
+from .symmetries import closed_symmetries, expand_symmetries
 
 INFO_FILE = "models_info.json"
 METRES = 1e-3
@@ -35,6 +36,8 @@ OPEN_EDGES = 0.01
 # of the distance from the origin to the lower side.
 LEAST_SIDE = 0.25
 GREY = 160
+# Members of a continuous symmetry that poses are compared over.
+_TURNS = 64
 _PLY_HEAD_BYTES = 2**16
 
 
@@ -101,6 +104,13 @@ class ObjectModel:
         """All S poses under which the model stays the same, identity first [m]."""
         return expand_symmetries(self.info)
 
+    @cached_property
+    def symmetry_group(self) -> RigidPose:
+        """Poses (G,) under which the model stays the same, identity first [m]: the discrete ones
+        completed to a group, and 64 turns of each axis. See `closed_symmetries`.
+        """
+        return closed_symmetries(self.info, math.pi / _TURNS)
+
     @property
     def is_symmetric(self) -> bool:
         return bool(self.info.get("symmetries_discrete") or self.info.get("symmetries_continuous"))
@@ -109,6 +119,12 @@ class ObjectModel:
     def half_extents(self) -> np.ndarray:
         """(3,) [m], |min x|, |min y|, |min z|: half the size of a model centred on its box."""
         return np.abs(self.box_min)
+
+    @property
+    def box_corners(self) -> np.ndarray:
+        """Corners (8, 3) [m] of the box around the model."""
+        units = np.stack(np.meshgrid(*[[0, 1]] * 3), axis=-1).reshape(-1, 3)
+        return self.box_min + units * self.box_size
 
     @property
     def triangles(self) -> np.ndarray:

@@ -27,10 +27,7 @@ from .object_models import ObjectModel, load_models
 from .ray_scenes import RayScenes
 from .rendering import Renderer, Scene, Sensor, develop, draw_texture
 from .scene_layout import draw_sensor
-from .symmetries import closed_symmetries
 
-# Members of a continuous symmetry that a training compares with.
-TURNS = 64
 # Textures of grounds and backgrounds; another set for another seed.
 TEXTURES = 48
 # Smallest share of the silhouette that a training patch shows.
@@ -222,8 +219,7 @@ def class_names(objects: Sequence[int]) -> tuple[str, ...]:
 
 def symmetry_table(models: Sequence[ObjectModel]) -> Tensor:
     """Symmetries (O, S, 7) of models as motions, identity first; objects with fewer repeat it."""
-    step = math.pi / TURNS
-    members = [closed_symmetries(model.info, step).to_vector() for model in models]
+    members = [model.symmetry_group.to_vector() for model in models]
     most = max(map(len, members))
     padded = [
         np.concatenate([each, np.repeat(each[:1], most - len(each), axis=0)]) for each in members
