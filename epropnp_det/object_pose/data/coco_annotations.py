@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from pycocotools import mask as rle
 from tqdm import tqdm
@@ -98,7 +99,9 @@ def _annotation(
             f"{instance.object_id}, and the models are {list(objects)}: add its model"
         )
     mask = read_mask(image, instance.index, visible=True)
-    box = instance.box if instance.box is not None else _box_of(mask)
+    box = instance.box
+    if box is None:
+        box = np.array(cv2.boundingRect(mask.astype(np.uint8)))  # zeros for an empty mask
     low = np.clip(box[:2], 0, image.size)
     side = np.clip(box[:2] + box[2:], 0, image.size) - low
     if side.min() <= 0 or not mask.any():
@@ -112,12 +115,3 @@ def _annotation(
         segmentation=dict(size=list(mask.shape), counts=encoded["counts"].decode("ascii")),
         iscrowd=int(visible < LEAST_VISIBLE),
     )
-
-
-def _box_of(mask: np.ndarray) -> np.ndarray:
-    """x, y, w, h [px] of a mask (H, W); zeros for an empty one."""
-    rows, columns = np.nonzero(mask)
-    if not len(rows):
-        return np.zeros(4)
-    low = np.array([columns.min(), rows.min()])
-    return np.concatenate([low, np.array([columns.max(), rows.max()]) + 1 - low]).astype(float)
