@@ -18,6 +18,7 @@ from epropnp_det.engine.model import init_model
 from epropnp_det.engine.prediction import predict
 from epropnp_det.errors import UserError
 
+from .data.coco_objects import boxes_and_masks
 from .data.detection_file import Detection
 
 _ONE_IMAGE = partial(collate, samples_per_gpu=1)
@@ -52,7 +53,7 @@ class ObjectDetector:
         scene and image have the number 0.
         """
         result = predict(self.model, _ONE_IMAGE([self.pipeline(dict(img=image))]), seed=0)
-        boxes = result[0] if isinstance(result, tuple) else result
+        boxes, _ = boxes_and_masks(result)
         found = [
             Detection(0, 0, object_id, np.array([x, y, right - x, low - y]), float(score))
             for object_id, own in zip(self.objects, boxes, strict=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,10 @@ from mmdet.datasets.builder import DATASETS
 from pycocotools import mask as rle
 
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.outside_files import read_json
 from epropnp_det.errors import UserError
 
-from .detection_file import UNKNOWN_TIME
+from .detection_file import Detection, as_entry
 
 METRICS = ("bbox", "segm")
 DETECTIONS_FILE = "detections.json"
@@ -68,19 +68,13 @@ class CocoObjects(CocoDataset):
         some: uncompressed run lengths, column by column.
         """
         for info, result in zip(self.data_infos, results, strict=True):
-            boxes, masks = result if isinstance(result, tuple) else (result, None)
+            numbers = (info.get("scene_id", 0), info.get("im_id", info["id"]))
+            boxes, masks = boxes_and_masks(result)
             for label, found in enumerate(boxes):
                 for index, (*corners, score) in enumerate(np.asarray(found, dtype=np.float64)):
                     low = np.array(corners[:2])
-                    side = np.array(corners[2:]) - low
-                    entry = dict(
-                        scene_id=info.get("scene_id", 0),
-                        image_id=info.get("im_id", info["id"]),
-                        category_id=self.cat_ids[label],
-                        bbox=[*low, *side],
-                        score=score,
-                        time=UNKNOWN_TIME,
-                    )
+                    box = np.concatenate([low, np.array(corners[2:]) - low])
+                    entry = as_entry(Detection(*numbers, self.cat_ids[label], box, score))
                     if masks is not None:
                         entry["segmentation"] = plain_run_lengths(masks[label][index])
                     yield entry
@@ -97,7 +91,7 @@ class CocoObjects(CocoDataset):
         `jsonfile_prefix`.
         """
         names = self.check_evaluation(metric)
-        if not any(len(found) for result in results for found in _boxes_of(result)):
+        if not any(len(found) for result in results for found in boxes_and_masks(result)[0]):
             return {f"{name}_mAP{suffix}": 0.0 for name in names for suffix in ("", "_50", "_75")}
         numbers = super().evaluate(list(results), metric=names, logger=logger, **settings)
         if jsonfile_prefix is not None:
@@ -112,12 +106,10 @@ def category_names(ann_file: str) -> tuple[str, ...]:
         UserError: the file is missing or has another form.
     """
     remedy = "write it with: python tools/create_data.py bop DIR --coco"
+    content = read_json(ann_file, "annotation file", remedy)
     try:
-        content = json.loads(Path(ann_file).read_text(encoding="utf-8"))
         return tuple(each["name"] for each in content["categories"])
-    except OSError as error:
-        raise UserError(f"{ann_file} cannot be read ({error.strerror}); {remedy}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError) as error:
         raise UserError(f"{ann_file} has no categories ({error!r}); {remedy}") from error
 
 
@@ -131,5 +123,8 @@ def plain_run_lengths(encoded: Mapping[str, Any]) -> dict[str, Any]:
     return dict(size=[int(value) for value in encoded["size"]], counts=counts)
 
 
-def _boxes_of(result: Any) -> Sequence[np.ndarray]:
-    return result[0] if isinstance(result, tuple) else result
+def boxes_and_masks(result: Any) -> tuple[Sequence[np.ndarray], Sequence[Any] | None]:
+    """What a detector of mmdet returns of one image: for each class boxes (n, 5) x, y of two
+    corners [px] and score, and n masks; None for a detector without masks.
+    """
+    return result if isinstance(result, tuple) else (result, None)

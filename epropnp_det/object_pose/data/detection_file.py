@@ -106,18 +106,19 @@ def _completed(entry: Any) -> Any:
 
 def write_detections(detections: Iterable[Detection], path: str | Path) -> None:
     """Writes a file of detections."""
-    entries = [
-        dict(
-            scene_id=each.scene_id,
-            image_id=each.image_id,
-            category_id=each.object_id,
-            bbox=[float(value) for value in each.box],
-            score=float(each.score),
-            time=float(each.time),
-        )
-        for each in detections
-    ]
-    write_json(Path(path), entries)
+    write_json(Path(path), [as_entry(each) for each in detections])
+
+
+def as_entry(detection: Detection) -> dict[str, Any]:
+    """The entry of a detection in a file."""
+    return dict(
+        scene_id=detection.scene_id,
+        image_id=detection.image_id,
+        category_id=detection.object_id,
+        bbox=[float(value) for value in detection.box],
+        score=float(detection.score),
+        time=float(detection.time),
+    )
 
 
 def find_detection_faults(

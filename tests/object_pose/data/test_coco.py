@@ -130,5 +130,5 @@ def test_mistakes_are_one_line(root: Path, call: Callable) -> None:
     with pytest.raises(UserError, match="--eval bop: the metrics of detections are"):
         dataset_of(root).check_evaluation(["bop"])
     settings = ConfigDict(type="CocoObjects", ann_file="none.json", pipeline=PIPELINE)
-    with pytest.raises(UserError, match=r"none\.json cannot be read .* --coco"):
+    with pytest.raises(UserError, match=r"none\.json cannot be read: .* --coco"):
         build_dataset(settings, test_mode=True, config=ConfigDict(filename="config.py"))
