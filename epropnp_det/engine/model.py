@@ -20,11 +20,12 @@ from .config import build_model, load_config
 def init_model(
     config: str | Path | Config,
     checkpoint: str | Path | None = None,
-    device: str | torch.device = "cpu",
+    device: str | torch.device | None = "cpu",
 ) -> nn.Module:
     """A model in evaluation mode, ready for `detect`; without a checkpoint its weights are random.
     Weights of losses and of other parts that serve training alone do not have to fit. The model has
-    the calibration of the checkpoint.
+    the calibration of the checkpoint. The device None is the first GPU, or the CPU where there is
+    none.
 
     Raises:
         UserError: the config or the checkpoint is missing, wrong, or of another architecture; torch

@@ -64,7 +64,7 @@ class ObjectDetector:
 
 
 def init_detector(
-    config: str | Path, checkpoint: str | Path, device: str | torch.device = "cpu"
+    config: str | Path, checkpoint: str | Path, device: str | torch.device | None = "cpu"
 ) -> ObjectDetector:
     """A detector with the weights of a training on `tools/create_data.py bop DIR --coco`.
 

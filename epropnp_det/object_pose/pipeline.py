@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from epropnp_det.engine.model import find_device, init_model
+from epropnp_det.engine.model import init_model
 from epropnp_det.errors import UserError
 
-from .data.detection_file import Detection
-from .data.object_models import ObjectModel, load_models
-from .data.procedural_models import load_procedural_models
+from .data.detection_file import Detection, box_outside
+from .data.object_models import ObjectModel
+from .data.procedural_models import load_models_or_procedural
 from .estimator import ObjectPoseEstimator
 from .inference import ObjectsInImage, PoseEvidence, estimate_with_evidence
 from .localization import distinct_poses, localization_scores
@@ -85,8 +85,7 @@ def init_pose_network(
         UserError: a config of another model, a checkpoint that does not fit, or missing or broken
             models.
     """
-    known = load_procedural_models() if models is None else load_models(models)
-    return pose_network(config, checkpoint, known, device)
+    return pose_network(config, checkpoint, load_models_or_procedural(models), device)
 
 
 def pose_network(
@@ -96,7 +95,7 @@ def pose_network(
     device: str | torch.device | None = "cpu",
 ) -> PoseNetwork:
     """`init_pose_network` of models that are loaded already."""
-    model = init_model(config, checkpoint, find_device(device))
+    model = init_model(config, checkpoint, device)
     if not isinstance(model, ObjectPoseEstimator):
         raise UserError(f"config {config} has no ObjectPoseEstimator; give another config")
     return PoseNetwork(model, models, object_columns(model, Path(checkpoint), models))
@@ -118,8 +117,10 @@ def estimate_poses(
     Raises:
         UserError: the detector finds objects that the network does not know.
     """
-    known = unknown_refused(detector, network)
-    detections = [each for each in known.detect(image, settings.threshold) if _inside(each, image)]
+    check_detector(detector, network)
+    size = (image.shape[1], image.shape[0])
+    found = detector.detect(image, settings.threshold)
+    detections = [each for each in found if not box_outside(each.box, size)]
     if not detections:
         return FoundPoses([], None)
     evidence = poses_of_detections(network, image, camera_matrix, detections, settings)
@@ -169,11 +170,9 @@ def column_of(network: PoseNetwork, detection: Detection) -> int:
     return network.columns[detection.object_id]
 
 
-def unknown_refused(detector: ObjectDetector, network: PoseNetwork) -> ObjectDetector:
-    """The detector, if the network was trained on all of its objects and they have models.
-
-    Raises:
-        UserError: it does not.
+def check_detector(detector: ObjectDetector, network: PoseNetwork) -> None:
+    """Raises a UserError where the detector finds objects that the network was not trained on or
+    that have no model.
     """
     missing = sorted(set(detector.objects) - (set(network.columns) & set(network.models)))
     if missing:
@@ -181,9 +180,3 @@ def unknown_refused(detector: ObjectDetector, network: PoseNetwork) -> ObjectDet
             f"the detector finds objects {missing}, which the network of the poses has not; "
             f"its objects are {sorted(network.columns)}: train both on the same objects"
         )
-    return detector
-
-
-def _inside(detection: Detection, image: np.ndarray) -> bool:
-    x, y, w, h = detection.box
-    return bool(x < image.shape[1] and y < image.shape[0] and x + w > 0 and y + h > 0)

@@ -19,13 +19,12 @@ from epropnp_det.engine.images import read_image
 from epropnp_det.engine.intrinsics import camera_faults, read_intrinsics
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.lens import Lens
-from epropnp_det.engine.model import find_device
 from epropnp_det.errors import CameraWarning, ImageError, UserError, one_line
 
 from .data.bop_dataset import CAMERA_FILE, CAMERAS_FILE, read_camera, read_matrix
 from .data.detection_file import Detection, numbers_of_image, read_boxes
-from .data.object_models import ObjectModel, load_models
-from .data.procedural_models import load_procedural_models
+from .data.object_models import ObjectModel
+from .data.procedural_models import load_models_or_procedural
 from .data.ray_scenes import RayScenes
 from .data.undistortion import undistorted_boxes, undistorted_image
 from .inference import check_boxes, check_samples
@@ -103,8 +102,7 @@ class PoseCommand:
 
     @cached_property
     def models(self) -> Mapping[int, ObjectModel]:
-        folder = self.request.models
-        return load_procedural_models() if folder is None else load_models(folder)
+        return load_models_or_procedural(self.request.models)
 
     @cached_property
     def scenes(self) -> RayScenes:
@@ -113,8 +111,7 @@ class PoseCommand:
     @cached_property
     def network(self) -> PoseNetwork:
         request = self.request
-        device = find_device(request.device)
-        network = pose_network(request.config, request.checkpoint, self.models, device)
+        network = pose_network(request.config, request.checkpoint, self.models, request.device)
         if request.samples is not None:
             check_samples(network.model, request.samples)
         return network
@@ -122,8 +119,7 @@ class PoseCommand:
     @cached_property
     def detector(self) -> ObjectDetector:
         request = self.request
-        device = find_device(request.device)
-        return init_detector(request.detector, request.detector_checkpoint, device)
+        return init_detector(request.detector, request.detector_checkpoint, request.device)
 
     def read(self, file: Path) -> PoseInputs:
         """An image file, its camera and its boxes.

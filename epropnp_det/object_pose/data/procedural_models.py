@@ -138,6 +138,11 @@ def load_procedural_models() -> dict[int, ObjectModel]:
         return load_models(Path(folder) / "models")
 
 
+def load_models_or_procedural(folder: str | Path | None) -> dict[int, ObjectModel]:
+    """`load_models` of a folder; without one, the five objects."""
+    return load_procedural_models() if folder is None else load_models(folder)
+
+
 def write_ply(mesh: trimesh.Trimesh, path: Path) -> None:
     """Writes a PLY file; a texture goes next to it, as BOP's models have it."""
     visual: Any = mesh.visual
