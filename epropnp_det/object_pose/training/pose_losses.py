@@ -16,9 +16,8 @@ from epropnp_det.pnp import (
     laplace_pose_loss,
     linear_covariance_loss,
 )
-from epropnp_det.pnp.losses.baselines import implicit_solution
 from epropnp_det.pnp.losses.pose_distance import smooth_l1_norm
-from epropnp_det.pnp.losses.projection import vertex_displacement
+from epropnp_det.pnp.losses.projection import solution_displacement
 
 from ..structures import GroundTruth
 
@@ -118,10 +117,7 @@ class ProjectionLoss(LatePoseLoss):
             raise ValueError("ProjectionLoss needs vertices; set data.train.vertices, e.g. to 64")
         if not self.begun():
             return dict(loss_pose=estimate.cost.new_zeros(()))
-        pose, strict = implicit_solution(problem, estimate)
-        # Replaced before the projection: a pose behind the camera would make the gradient NaN.
-        pose = torch.where(strict[:, None], pose, gt.pose)
-        moved = vertex_displacement(problem.camera, gt.vertices, pose, gt.pose)
+        moved, strict = solution_displacement(problem, estimate, gt.vertices, gt.pose)
         size = gt.vertices.amax(1) - gt.vertices.amin(1)
         focal = problem.camera.matrix[:, 0, 0]
         error = projection_error(moved, gt.pose[:, 2], size, focal, self.relative)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from .._records import full_precision
-from ..camera import Camera
 from ..ops.robust import ROBUST
 from ..problem import PnPProblem
 from ..results import PoseEstimate
@@ -50,22 +49,35 @@ def projection_loss(
         raise ValueError(
             f"projection_loss: unknown robust kernel {robust!r}; use one of {[*ROBUST]}"
         )
-    pose, strict = implicit_solution(problem, estimate)
-    # Replaced before the projection: one behind the camera would turn a zero gradient into NaN.
-    pose = torch.where(strict[..., None], pose, target)
-    squared = vertex_displacement(problem.camera, vertices, pose, target).square().sum(-1)
+    moved, strict = solution_displacement(problem, estimate, vertices, target)
+    squared = moved.square().sum(-1)
     threshold = torch.full_like(squared[..., :1], delta)
     return 2 * ROBUST[robust].cost(squared, threshold).sum(-1).masked_fill(~strict, 0)
 
 
-def vertex_displacement(camera: Camera, vertices: Tensor, pose: Tensor, target: Tensor) -> Tensor:
-    """Where poses (..., D) project vertices (..., V, 3) [m], less where the target poses do:
-    (..., V, 2) [px]. The limits of the camera do not count: a clamped pixel has no gradient.
+@full_precision
+def solution_displacement(
+    problem: PnPProblem, estimate: PoseEstimate, vertices: Tensor, target: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Where the solution projects vertices, less where the true pose does, differentiated through
+    the solution as in `implicit_pose`. The limits of the camera do not count: a clamped pixel has
+    no gradient.
+
+    Args:
+        problem, estimate, vertices, target: as of `projection_loss`.
+
+    Returns:
+        (..., V, 2) [px], and (...) True where the estimate is valid and a strict minimum of the
+        cost; elsewhere the displacement is zero, without gradient.
     """
+    pose, strict = implicit_solution(problem, estimate)
+    # Replaced before the projection: one behind the camera would turn a zero gradient into NaN.
+    pose = torch.where(strict[..., None], pose, target)
+    camera = problem.camera
     free = camera.replace_unchecked(
         clip_min=torch.full_like(camera.clip_min, -torch.inf),
         clip_max=torch.full_like(camera.clip_max, torch.inf),
     ).each_point()
     space = pose_space(pose)
     seen = free.project(space.transform(pose, vertices))
-    return seen - free.project(space.transform(target, vertices))
+    return seen - free.project(space.transform(target, vertices)), strict
