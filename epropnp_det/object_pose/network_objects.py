@@ -9,6 +9,7 @@ from epropnp_det.engine.checkpoint import read_checkpoint
 from epropnp_det.errors import UserError
 
 from .data.object_models import ObjectModel
+from .data.rendered_crops import objects_of_class_names
 from .estimator import ObjectPoseEstimator
 
 
@@ -21,15 +22,20 @@ def object_columns(
     the config, or all models in the order of their numbers.
 
     Raises:
-        UserError: the number of objects is not that of the output channels.
+        UserError: the checkpoint lists classes that are no objects of BOP, or the number of
+            objects is not that of the output channels.
     """
     if model.head.objects is None:
         return dict.fromkeys(models, 0)
     names = read_checkpoint(checkpoint).get("meta", {}).get("CLASSES")
     listed = model.cfg.get("data", {}).get("train", {}).get("objects")
-    if names:
-        objects = [int(name.removeprefix("obj_")) for name in names]
-    else:
+    objects = objects_of_class_names(names or ())
+    if objects is None:
+        raise UserError(
+            f"the classes of {checkpoint} are {list(names)}, not obj_000001 and so on; give the "
+            "checkpoint of a training on models of BOP"
+        )
+    if not objects:
         objects = sorted(models) if listed is None else list(listed)
     if len(objects) != model.head.objects:
         raise UserError(

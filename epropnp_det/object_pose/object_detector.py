@@ -20,6 +20,7 @@ from epropnp_det.errors import UserError
 
 from .data.coco_objects import boxes_and_masks
 from .data.detection_file import Detection
+from .data.rendered_crops import objects_of_class_names
 
 _ONE_IMAGE = partial(collate, samples_per_gpu=1)
 
@@ -74,10 +75,10 @@ def init_detector(
     """
     model = init_model(config, checkpoint, device)
     names = read_checkpoint(Path(checkpoint)).get("meta", {}).get("CLASSES") or ()
-    numbers = [str(name).removeprefix("obj_") for name in names]
-    if not numbers or not all(number.isdigit() for number in numbers):
+    objects = objects_of_class_names(names)
+    if not objects:
         raise UserError(
             f"the classes of {checkpoint} are {list(names)}, not obj_000001 and so on; train the "
             "detector on the files of create_data.py bop --coco, or give its boxes by --boxes"
         )
-    return ObjectDetector(model, [int(number) for number in numbers])
+    return ObjectDetector(model, objects)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from epropnp_det.errors import UserError
 from ..patches import PatchSettings
 from ..rigid_pose import project
 from .bop_dataset import BopCamera, read_camera
+from .bop_forms import is_number
 from .coordinate_maps import ObjectMaps, object_maps, pixel_centers
 from .crop_layout import CropLayout, draw_crop_scene
 from .crops import CropSettings, CropWindow, crop_image, crop_window
@@ -215,6 +216,12 @@ def known_objects(
 def class_names(objects: Sequence[int]) -> tuple[str, ...]:
     """Names of objects, as BOP names their models."""
     return tuple(f"obj_{object_id:06d}" for object_id in objects)
+
+
+def objects_of_class_names(names: Iterable[object]) -> list[int] | None:
+    """BOP's numbers of the objects that `class_names` names; None where a name has another form."""
+    numbers = [str(name).removeprefix("obj_") for name in names]
+    return [int(number) for number in numbers] if all(map(is_number, numbers)) else None
 
 
 def symmetry_table(models: Sequence[ObjectModel]) -> Tensor:
