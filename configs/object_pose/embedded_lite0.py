@@ -2,8 +2,8 @@
 from ImageNet weights, trained on patches that are rendered as they are needed.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/embedded_lite0.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   tools/dist_train.sh configs/object_pose/embedded_lite0.py 2 --seed 0
+HARDWARE  2 CPU cores, two processes that train and render 8 patches each
 RESULT    not trained yet
 """
 
@@ -14,6 +14,7 @@ _base_ = [
     "./_base_/default_runtime.py",
 ]
 data = dict(
+    samples_per_gpu=8,
     train=dict(patch={{_base_.patch}}),
     val=dict(patch={{_base_.patch}}),
     test=dict(patch={{_base_.patch}}),
