@@ -43,7 +43,7 @@ import yaml
 
 from epropnp_det.errors import UserError
 from epropnp_det.late_imports import late_import
-from epropnp_det.weight_files import load_plain_pickle, load_tensors
+from epropnp_det.weight_files import load_plain_pickle, load_tensor_file, load_tensors
 
 # The newest mmcv that mmdet3d 1.0.0rc6 accepts.
 MMCV_VERSION_FOR_MMDET3D = "1.7.0"
@@ -143,10 +143,7 @@ def _load_local_checkpoint(filename: str, map_location: Any = None) -> dict:
     filename = os.path.expanduser(filename)
     if not os.path.isfile(filename):
         raise FileNotFoundError(f"{filename} can not be found.")
-    return load_tensors(
-        f"checkpoint {filename}",
-        lambda: torch.load(filename, map_location=map_location, weights_only=True),
-    )
+    return load_tensor_file(filename, map_location)
 
 
 def _load_without_code(loader: Callable[..., Any]) -> Callable[..., dict]:

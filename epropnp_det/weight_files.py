@@ -8,8 +8,10 @@ from __future__ import annotations
 import pickle
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any
 
+import torch
 from torch import Tensor
 
 from epropnp_det.errors import UserError
@@ -29,6 +31,22 @@ _PLAIN_TYPES = frozenset(
         ("numpy._core.multiarray", "scalar"),
     }
 )
+
+
+def load_tensor_file(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """The checkpoint in a local file: tensors and plain values.
+
+    Args:
+        path: the file, which exists.
+        map_location: torch's: where the tensors go.
+
+    Raises:
+        UserError: the file has code, is truncated, or holds no weights by name.
+    """
+    return load_tensors(
+        f"checkpoint {path}",
+        lambda: torch.load(path, map_location=map_location, weights_only=True),
+    )
 
 
 def load_tensors(where: str, load: Callable[[], Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from epropnp_det.errors import UserError
-from epropnp_det.weight_files import load_tensors
+from epropnp_det.weight_files import load_tensor_file
 
 from .atomic_files import replacing
 
@@ -118,9 +118,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
         raise UserError(f"checkpoint {path} is a pipe or a device; give a .pth file")
     if _is_damaged(path):
         raise UserError(f"checkpoint {path} is damaged: its bytes are not those that were written")
-    return load_tensors(
-        f"checkpoint {path}", lambda: torch.load(path, map_location="cpu", weights_only=True)
-    )
+    return load_tensor_file(path)
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: str | Path) -> None:

