@@ -104,8 +104,9 @@ class CheckpointFolder:
         return None
 
     def begin(self, resumed: Path | None) -> None:
-        """Prepares the folder for a training: its list ends with the checkpoint that is resumed, if
-        any, and so does `latest.pth`. Files that a killed process left half are removed.
+        """Makes and prepares the folder for a training: its list ends with the checkpoint that is
+        resumed, if any, and so does `latest.pth`. Files that a killed process left half are
+        removed.
 
         Raises:
             UserError: the folder cannot be written.
@@ -115,6 +116,7 @@ class CheckpointFolder:
         if resumed is not None and resumed.name in names and self._holds(resumed):
             mine = names[: names.index(resumed.name) + 1]
         with _writing(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
             self._write(mine, self.best() if mine else None)
             for path in self.path.iterdir():
                 if _ASIDE.fullmatch(path.name):

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from mmcv.runner import BaseRunner, IterBasedRunner
+from mmcv.runner import BaseRunner, EpochBasedRunner, IterBasedRunner
 
 from epropnp_det.errors import UserError
 
@@ -87,8 +87,10 @@ def resume(runner: BaseRunner, path: Path, plan: DataPlan) -> tuple[int, int]:
     runner.meta.setdefault("hook_msgs", {}).update(meta.get("hook_msgs", {}))
     if "fp16" in meta:  # the scale of the loss
         runner.meta["fp16"] = meta["fp16"]
+    place = _place(runner, path, meta.get("progress"), plan)
+    runner._epoch = place[0]
     runner.logger.info("resumed %s at epoch %d, iteration %d", path, runner.epoch, runner.iter)
-    return _place(runner, path, meta.get("progress"), plan)
+    return place
 
 
 def _place(runner: BaseRunner, path: Path, progress: Any, plan: DataPlan) -> tuple[int, int]:
@@ -98,7 +100,10 @@ def _place(runner: BaseRunner, path: Path, progress: Any, plan: DataPlan) -> tup
             "number of steps. The random numbers are others than before.",
             path,
         )
-        return plan.place_after(runner.iter)
+        place = plan.place_after(runner.iter)
+        # The steps may be those of another number of processes; an epoch is one in any case.
+        counts_epochs = isinstance(runner, EpochBasedRunner)
+        return (runner.epoch, 0) if counts_epochs and place[0] != runner.epoch else place
     epoch, position = progress["epoch"], progress["position"]
     changes = plan.differences(progress)
     if changes:

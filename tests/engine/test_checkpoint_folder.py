@@ -34,13 +34,14 @@ def test_a_new_training_takes_no_checkpoint_of_an_earlier_one(tmp_path: Path) ->
 
 
 def test_the_last_checkpoints_are_kept(tmp_path: Path) -> None:
-    folder = CheckpointFolder(tmp_path)
+    path = tmp_path / "out_dir" / "run"  # is not there yet
+    folder = CheckpointFolder(path)
     folder.begin(None)
     for step in range(1, 6):
-        write(tmp_path, f"iter_{step}.pth")
+        write(path, f"iter_{step}.pth")
         folder.add(f"iter_{step}.pth", keep=2)
     assert folder.names() == ["iter_4.pth", "iter_5.pth"]
-    assert {path.name for path in tmp_path.glob("iter_*")} == set(folder.names())
+    assert {file.name for file in path.glob("iter_*")} == set(folder.names())
 
 
 @pytest.mark.parametrize("fault", ["cut", "bit"])

@@ -108,6 +108,22 @@ def test_the_place_of_an_old_checkpoint_follows_from_its_steps(
     assert DataPlan(images=11, processes=2, samples_per_gpu=2, seed=0).place_after(steps) == place
 
 
+def test_the_epochs_of_an_old_checkpoint_stay_with_another_number_of_processes(
+    runs: dict, tmp_path: Path
+) -> None:
+    whole, _ = runs["epochs", 2]
+    old = torch.load(whole / "epoch_1.pth", weights_only=True)
+    del old["meta"]["progress"]
+    torch.save(old, tmp_path / "old.pth")
+    config = write_config(tmp_path, "epochs")
+    work_dir = tmp_path / "one"
+    assert wait(start(config, work_dir=work_dir, resume_from=tmp_path / "old.pth")) == [0]
+    for epoch in (2, 3):
+        meta = read_checkpoint(work_dir / f"epoch_{epoch}.pth")["meta"]
+        assert meta["epoch"] == epoch
+        assert meta["progress"]["position"] == 0
+
+
 def test_the_log_names_what_is_not_exact(runs: dict, tmp_path: Path) -> None:
     whole, _ = runs["iterations", 2]
     checkpoint = whole / "iter_8.pth"
