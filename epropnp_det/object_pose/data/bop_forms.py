@@ -24,7 +24,7 @@ _Nine = Annotated[tuple[_Millimetres, ...], Field(min_length=9, max_length=9)]
 _Sixteen = Annotated[tuple[_Millimetres, ...], Field(min_length=16, max_length=16)]
 _Box = tuple[Coordinate, Coordinate, Coordinate, Coordinate]
 _Side = Annotated[Coordinate, Field(gt=0)]
-_Pixels = Annotated[int | float, Field(gt=0, le=100_000)]
+_Pixels = Annotated[Number, Field(gt=0, le=100_000)]
 _Focal = Annotated[Number, Field(gt=0, le=1e6)]
 
 
