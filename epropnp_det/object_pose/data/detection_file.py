@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,24 +61,22 @@ def read_boxes(path: str | Path, image: Path) -> list[Detection]:
             path of the image has no numbers, or has none of this image.
     """
     entries = read_list(path)
-    for index, entry in enumerate(entries):
-        DETECTION.require(_completed(entry), f"{path}: entry {index}", _REMEDY)
-    listed = {_numbers_in(entry) for entry in entries} - {None}
+    found = [
+        _detection(_completed(entry), f"{path}: entry {index}")
+        for index, entry in enumerate(entries)
+    ]
+    numbers = [_numbers_in(entry) for entry in entries]
+    listed = set(numbers) - {None}
     own = numbers_of_image(image)
     if len(listed) > 1 and own is None:
         raise UserError(
             f"{path} has boxes of {len(listed)} images, and {image} is not in a BOP scene "
             "(SCENE/rgb/NUMBER.png); give a file with the boxes of this image alone"
         )
-    chosen = [
-        (index, entry)
-        for index, entry in enumerate(entries)
-        if own is None or _numbers_in(entry) in (own, None)
-    ]
+    chosen = [each for each, place in zip(found, numbers) if own is None or place in (own, None)]
     if not chosen:
         raise UserError(f"{path} has no box of {image}; add one")
-    found = [_detection(_completed(entry), f"{path}: entry {index}") for index, entry in chosen]
-    return _not_crowded(found, path)
+    return _not_crowded(chosen, path)
 
 
 def numbers_of_image(image: Path) -> tuple[int, int] | None:
@@ -89,9 +87,9 @@ def numbers_of_image(image: Path) -> tuple[int, int] | None:
     return None
 
 
-def _numbers_in(entry: Any) -> tuple[int, int] | None:
+def _numbers_in(entry: Mapping[str, Any]) -> tuple[int, int] | None:
     """Scene and image of an entry; None where it has none."""
-    if not isinstance(entry, dict) or not {"scene_id", "image_id"} <= entry.keys():
+    if not {"scene_id", "image_id"} <= entry.keys():
         return None
     return entry["scene_id"], entry["image_id"]
 
