@@ -14,7 +14,7 @@ from pycocotools import mask as rle
 from epropnp_det.engine.config import build_dataset
 from epropnp_det.errors import UserError
 from epropnp_det.object_pose.data.bop_dataset import read_mask, read_split
-from epropnp_det.object_pose.data.coco_objects import CocoObjects, plain_run_lengths
+from epropnp_det.object_pose.data.coco_objects import CocoObjects, category_names, plain_run_lengths
 from epropnp_det.object_pose.data.detection_file import read_detections
 from tests.object_pose import bop_factory
 
@@ -132,3 +132,10 @@ def test_mistakes_are_one_line(root: Path, call: Callable) -> None:
     settings = ConfigDict(type="CocoObjects", ann_file="none.json", pipeline=PIPELINE)
     with pytest.raises(UserError, match=r"none\.json cannot be read: .* --coco"):
         build_dataset(settings, test_mode=True, config=ConfigDict(filename="config.py"))
+
+
+def test_a_file_that_is_nested_deeply_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "coco_test.json"
+    file.write_text("[" * 100_000)
+    with pytest.raises(UserError, match=r"coco_test\.json is nested too deeply: .* --coco"):
+        category_names(str(file))
