@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, Strict, TypeAdapter, ValidationError
 from epropnp_det.errors import UserError
 
 from .file_checks import Fault
+from .intrinsics.value import camera_matrix
 from .outside_files import MAX_DEPTH, is_nested_deeply
 
 _UNIT_NORM = 1e-3
@@ -35,6 +36,11 @@ def _unit(quaternion: tuple[float, ...]) -> tuple[float, ...]:
     return quaternion
 
 
+def _camera(numbers: tuple) -> tuple:
+    camera_matrix(numbers)
+    return numbers
+
+
 # Types of values. JSON's true and false are no numbers, and texts with digits are none either.
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Count = Annotated[int, Strict(), Field(ge=0)]
@@ -45,6 +51,7 @@ Id = Annotated[int, Strict(), Field(ge=-(2**63), lt=2**63)] | Text
 Coordinate = Annotated[Number, Field(ge=-1e8, le=1e8)]
 Triple = tuple[Coordinate, Coordinate, Coordinate]
 Quaternion = Annotated[tuple[Number, Number, Number, Number], AfterValidator(_unit)]
+IS_CAMERA = AfterValidator(_camera)  # of 9 numbers, or of 3 rows
 
 
 def described(text: str) -> Any:

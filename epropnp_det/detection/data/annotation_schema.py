@@ -16,8 +16,8 @@ from typing_extensions import TypedDict
 
 from epropnp_det.engine.confined_names import check_inside_root
 from epropnp_det.engine.file_checks import Fault
-from epropnp_det.engine.intrinsics.value import camera_matrix
 from epropnp_det.engine.record_checks import (
+    IS_CAMERA,
     Coordinate,
     Count,
     Flag,
@@ -37,11 +37,6 @@ MAX_SPEED = 150.0  # m/s
 _ROTATION_ROUNDING = 1e-3
 
 
-def _camera_matrix(rows: tuple) -> tuple:
-    camera_matrix(rows)
-    return rows
-
-
 def _rotation(rows: tuple) -> tuple:
     matrix = np.array(rows)
     is_orthogonal = np.allclose(matrix @ matrix.T, np.eye(3), atol=_ROTATION_ROUNDING)
@@ -59,7 +54,7 @@ FileName = Annotated[
     ),
 ]
 Side = Annotated[int, Strict(), Field(gt=0, le=100_000)]
-CameraMatrix = Annotated[tuple[Triple, Triple, Triple], AfterValidator(_camera_matrix)]
+CameraMatrix = Annotated[tuple[Triple, Triple, Triple], IS_CAMERA]
 Distance = Annotated[
     Number,
     Field(ge=-MAX_DISTANCE, le=MAX_DISTANCE),

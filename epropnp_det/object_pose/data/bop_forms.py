@@ -9,9 +9,15 @@ import numpy as np
 from pydantic import AfterValidator, Field, Strict
 from typing_extensions import TypedDict
 
-from epropnp_det.engine.intrinsics.value import camera_matrix
 from epropnp_det.engine.outside_files import is_nested_deeply, read_json
-from epropnp_det.engine.record_checks import Coordinate, Number, RecordForm, Triple, described
+from epropnp_det.engine.record_checks import (
+    IS_CAMERA,
+    Coordinate,
+    Number,
+    RecordForm,
+    Triple,
+    described,
+)
 from epropnp_det.errors import UserError
 
 MAX_MM = 1e6
@@ -28,11 +34,6 @@ _Pixels = Annotated[Number, Field(gt=0, le=100_000)]
 _Focal = Annotated[Number, Field(gt=0, le=1e6)]
 
 
-def _camera(numbers: tuple) -> tuple:
-    camera_matrix(numbers)
-    return numbers
-
-
 def _axis(numbers: tuple) -> tuple:
     if not np.linalg.norm(numbers) > 0:
         raise ValueError("no axis")
@@ -42,7 +43,7 @@ def _axis(numbers: tuple) -> tuple:
 class _Camera(TypedDict):
     cam_K: Annotated[
         Annotated[tuple[Number, ...], Field(min_length=9, max_length=9)],
-        AfterValidator(_camera),
+        IS_CAMERA,
         described(
             "cam_K is a list of 9 finite numbers, with positive focal lengths and a last row 0 0 1"
         ),
