@@ -13,7 +13,7 @@ from typing import Any
 
 from epropnp_det.errors import UserError
 
-from .outside_files import is_nested_deeply, parse_json, read_text
+from .outside_files import check_depth, parse_json, read_text
 from .plain_yaml import parse_yaml
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -61,8 +61,7 @@ def _read(path: Path) -> Any:
         settings = parse_json(text, f"config {path}", _REMEDY)
     else:
         settings = parse_yaml(text, f"config {path}", _REMEDY)
-    if is_nested_deeply(settings):
-        raise UserError(f"config {path} is nested too deeply; {_REMEDY}")
+    check_depth(settings, f"config {path}", _REMEDY)
     return settings
 
 

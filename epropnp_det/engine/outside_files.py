@@ -150,6 +150,12 @@ def deepest_place(text: str) -> str:
     return "its lists and dicts are in each other"
 
 
+def check_depth(value: Any, where: str, remedy: str) -> None:
+    """Raises `UserError` where lists and dicts are nested deeply; `where` names the file."""
+    if is_nested_deeply(value):
+        raise UserError(f"{where} is nested too deeply; {remedy}")
+
+
 def is_nested_deeply(value: Any, limit: int = MAX_DEPTH) -> bool:
     """Whether lists and dicts are in each other more than `limit` times. Copying and writing such
     a value would end in a `RecursionError`."""

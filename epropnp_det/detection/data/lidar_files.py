@@ -109,7 +109,7 @@ def write_points_of_sample(
     Raises:
         UserError: the sweep is missing or truncated, or the folder cannot be written.
     """
-    missing = [image for image in images if not (point_file(folder, image["id"])).exists()]
+    missing = [image for image in images if not point_file(folder, image["id"]).exists()]
     if not missing:
         return 0
     try:

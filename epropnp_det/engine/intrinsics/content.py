@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from epropnp_det.errors import UserError
-
 from .. import outside_files, plain_yaml
 from .value import EXPECTED
 
@@ -39,6 +37,6 @@ def parse(text: str, where: str, is_json: bool) -> Any:
     content = read(text, where, EXPECTED)
     # An annotation file is large and has a check of its own.
     is_annotation_file = isinstance(content, dict) and "images" in content
-    if not is_annotation_file and outside_files.is_nested_deeply(content):
-        raise UserError(f"{where} is nested too deeply; {EXPECTED}")
+    if not is_annotation_file:
+        outside_files.check_depth(content, where, EXPECTED)
     return content

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, Strict
 from typing_extensions import TypedDict
 
-from epropnp_det.engine.outside_files import is_nested_deeply, read_json
+from epropnp_det.engine.outside_files import check_depth, read_json
 from epropnp_det.engine.record_checks import (
     IS_CAMERA,
     Coordinate,
@@ -146,8 +146,7 @@ def read_bop_json(path: Path, remedy: str) -> Any:
         UserError: the file cannot be read, is not JSON, or is nested too deeply.
     """
     content = read_json(path, "BOP file", remedy)
-    if is_nested_deeply(content):
-        raise UserError(f"BOP file {path} is nested too deeply; {remedy}")
+    check_depth(content, f"BOP file {path}", remedy)
     return content
 
 

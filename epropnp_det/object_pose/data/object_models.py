@@ -218,7 +218,8 @@ def _check_texture(path: Path) -> None:
     Raises:
         UserError: it is outside the folder of the mesh, cannot be read, or is too large.
     """
-    head = path.open("rb").read(_PLY_HEAD_BYTES).split(b"end_header")[0]
+    with path.open("rb") as file:
+        head = file.read(_PLY_HEAD_BYTES).split(b"end_header")[0]
     for name in re.findall(rb"^comment TextureFile ([^\r\n]*)", head, re.MULTILINE):
         text = name.decode("utf-8", "replace").strip()
         try:
