@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from epropnp_det.engine.file_checks import summarize
 from epropnp_det.engine.images import image_size
 from epropnp_det.engine.intrinsics.kitti import projection_matrices
 from epropnp_det.engine.outside_files import read_text
+from epropnp_det.engine.record_checks import shown
 from epropnp_det.errors import UserError
 
 from . import annotation_file
@@ -164,7 +164,7 @@ def _image_names(root: Path, split: str, frames: Sequence[str] | None) -> list[s
     missing = [frame for frame in frames or () if frame not in found]
     if missing:
         raise UserError(
-            f"{root / split / 'image_2'} has no image {reprlib.repr(missing[0])} "
+            f"{root / split / 'image_2'} has no image {shown(missing[0])} "
             f"({len(missing)} of {len(frames or ())} are missing)"
         )
     if not found:
