@@ -11,6 +11,7 @@ from mmdet.datasets import CocoDataset
 from mmdet.datasets.builder import DATASETS
 from pycocotools import mask as rle
 
+from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.outside_files import read_json
 from epropnp_det.errors import UserError
@@ -32,12 +33,27 @@ class CocoObjects(CocoDataset):
         settings: arguments of mmdet's `CocoDataset`.
 
     Raises:
-        UserError: the file is missing or has another form.
+        UserError: the file is missing or has another form, or a file name in it leaves the folder
+            of the images.
     """
 
     def __init__(self, ann_file: str, pipeline: Sequence[dict], **settings: Any):
         names = category_names(ann_file)
         super().__init__(ann_file, pipeline, classes=names, **settings)
+
+    def load_annotations(self, ann_file: str) -> list[dict[str, Any]]:
+        """mmdet's records of the images.
+
+        Raises:
+            UserError: a file name leaves the folder of the images.
+        """
+        records = super().load_annotations(ann_file)
+        for record in records:
+            try:
+                file_under(self.img_prefix or "", record["filename"])
+            except UserError as error:
+                raise UserError(f"annotation file {ann_file}: {error}") from error
+        return records
 
     def check_evaluation(self, metric: str | Sequence[str] | None = None) -> list[str]:
         """The metrics to compute; None are all.

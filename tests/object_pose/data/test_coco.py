@@ -139,3 +139,17 @@ def test_a_file_that_is_nested_deeply_is_one_line(tmp_path: Path) -> None:
     file.write_text("[" * 100_000)
     with pytest.raises(UserError, match=r"coco_test\.json is nested too deeply: .* --coco"):
         category_names(str(file))
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../a.png", "link.png"])
+def test_file_names_stay_below_the_folder_of_the_images(
+    root: Path, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    (root / "link.png").symlink_to(tmp_path / "a.png")
+    file = root / "coco_test.json"
+    content = json.loads(file.read_text())
+    content["images"][0]["file_name"] = name
+    file.write_text(json.dumps(content))
+    with pytest.raises(UserError, match=r"coco_test\.json: file name .* leaves the data root"):
+        dataset_of(root)
