@@ -30,13 +30,14 @@ from unittest.mock import patch
 
 import torch
 from mmcv.parallel import collate
+from mmcv.runner import HOOKS
 from torch import nn
 
 from epropnp_det.detection.heads import pnp_head
 from epropnp_det.detection.training.object_losses import pose_losses
 from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
-from epropnp_det.engine.hooks.bfloat16 import run_convolutions_in_bfloat16
+from epropnp_det.engine.hooks.mixed_precision import MixedPrecisionHook, run_convolutions_in
 from epropnp_det.engine.model import find_device
 from epropnp_det.engine.seeding import seed_everything
 from epropnp_det.engine.training import init_weights
@@ -133,9 +134,10 @@ def build_seeded_model(config: Any, device: torch.device) -> nn.Module:
     seed_everything(0)
     model = build_model(config)
     init_weights(model)
-    for hook in config.get("custom_hooks", []):
-        if hook.type == "Bfloat16Hook":
-            run_convolutions_in_bfloat16(model, hook.get("channels_last", False))
+    for settings in config.get("custom_hooks", []):
+        hook = HOOKS.build(settings)
+        if isinstance(hook, MixedPrecisionHook):
+            run_convolutions_in(hook.dtype, model, hook.channels_last)
     return model.to(device)
 
 

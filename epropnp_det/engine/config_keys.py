@@ -66,7 +66,7 @@ PART_KEYS: dict[tuple[str, ...], frozenset[str]] = {
 FOREIGN_KEYS = {
     "auto_resume": "use --resume",
     "default_hooks": "use custom_hooks",
-    "fp16": "add dict(type='Bfloat16Hook') to custom_hooks",
+    "fp16": "add dict(type='MixedPrecisionHook', dtype='float16') to custom_hooks",
     "load_from": "use --load-from FILE",
     "optim_wrapper": "use optimizer and optimizer_config",
     "param_scheduler": "use lr_config",

@@ -27,7 +27,6 @@ from mmcv.runner import (
     BaseModule,
     BaseRunner,
     EpochBasedRunner,
-    OptimizerHook,
     build_optimizer,
     build_runner,
     get_dist_info,
@@ -51,10 +50,10 @@ from .config import (
 )
 from .config_keys import check_training_numbers
 from .data_order import DataOrder, SeededSamples
-from .hooks.bfloat16 import Bfloat16Hook  # noqa: F401  registers it
 from .hooks.checkpoints import SafeCheckpointHook, folder_of
 from .hooks.evaluation import ChecksEvaluation, EvaluationHook
-from .hooks.finite_optimizer import FiniteOptimizerHook  # noqa: F401  registers it
+from .hooks.finite_optimizer import finite_hook_type
+from .hooks.mixed_precision import MixedPrecisionHook  # noqa: F401  registers it
 from .hooks.progress import ProgressHook
 from .hooks.table_log import hide_hook_list
 from .learning_rate import scaled_optimizer
@@ -330,8 +329,7 @@ def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: An
     if checkpoints and checkpoints.get("type", "CheckpointHook") == "CheckpointHook":
         checkpoints.type = SafeCheckpointHook.__name__
     optimizer_config: Any = settings.optimizer_config
-    if "type" not in optimizer_config:
-        optimizer_config = OptimizerHook(**optimizer_config)
+    optimizer_config.type = finite_hook_type(optimizer_config.get("type", "OptimizerHook"))
     runner.register_training_hooks(
         settings.lr_config,
         optimizer_config,

@@ -157,7 +157,7 @@ FOREIGN = [
     ("data.samples_per_gup", "did you mean samples_per_gpu?"),
     ("load_from", "use --load-from FILE"),
     ("resume_from", "use --resume-from FILE"),
-    ("fp16.loss_scale", "Bfloat16Hook"),
+    ("fp16.loss_scale", "MixedPrecisionHook"),
     ("seed", "use --seed N"),
     ("work_dir", "use --work-dir DIR"),
     ("train_dataloader.batch_size", "use data.train"),

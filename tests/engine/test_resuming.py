@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -13,23 +12,12 @@ from epropnp_det.engine.checkpoint import read_checkpoint
 from epropnp_det.engine.data_order import DataOrder, SeededSamples
 from epropnp_det.engine.resuming import DataPlan
 
-from .tiny_training import SCHEDULES, TinyImages, start, wait, write_config
+from .tiny_training import SCHEDULES, TinyImages, assert_same, start, wait, write_config
 
 LAST = dict(iterations="iter_11.pth", epochs="epoch_3.pth")
 # In the middle of an epoch, after the checkpoint of an earlier step.
 KILL_AT = {("iterations", 1): 9, ("iterations", 2): 10, ("epochs", 1): 8, ("epochs", 2): 5}
 RUNS = [(schedule, processes) for schedule in SCHEDULES for processes in (1, 2)]
-
-
-def assert_same(first: Any, second: Any, where: str = "") -> None:
-    if isinstance(first, torch.Tensor):
-        assert torch.equal(first, second), where
-    elif isinstance(first, dict):
-        assert first.keys() == second.keys(), where
-        for key, value in first.items():
-            assert_same(value, second[key], f"{where}.{key}")
-    else:
-        assert first == second, where
 
 
 @pytest.fixture(scope="module")

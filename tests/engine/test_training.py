@@ -112,3 +112,51 @@ def test_the_first_step_alone_fails_in_one_line(tmp_path: Path, step: int) -> No
     assert file.exists() == (step == 1)
     if step == 1:
         assert "in train_step" in file.read_text()
+
+
+class ModelOfNaN(nn.Module):
+    """Its loss is NaN."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def train_step(self, data: dict, optimizer: object) -> dict:
+        return dict(loss=(self.weight * torch.nan).sum(), log_vars={}, num_samples=1)
+
+
+@pytest.mark.parametrize(
+    "optimizer_config",
+    [
+        dict(),
+        dict(type="OptimizerHook", grad_clip=dict(max_norm=5), detect_anomalous_params=True),
+        dict(type="GradientCumulativeOptimizerHook", cumulative_iters=2),
+        dict(type="FiniteOptimizerHook", grad_clip=None),
+    ],
+    ids=lambda settings: settings.get("type"),
+)
+def test_whatever_the_optimizer_hook_steps_that_are_not_finite_end_the_training(
+    tmp_path: Path, optimizer_config: dict
+) -> None:
+    config = load_config(DEBUG, {"runner.max_iters": 10})
+    config.optimizer_config = dict(optimizer_config, max_skipped=3)
+    model = ModelOfNaN()
+    wrapped = training.wrap_model(model, CPU, False)
+    options = training.TrainingOptions(tmp_path, CPU)
+    runner = training._build_runner(wrapped, config, options, logging.getLogger("test"), "now")
+    training._register_hooks(runner, config, None)
+    batches = [dict(x=torch.zeros(1), img_metas=dict(filename="street.jpg"))] * 10
+    loader = DataLoader(batches, collate_fn=lambda items: items[0])
+    with pytest.raises(UserError, match=r"3 steps in a row are not finite.*with street\.jpg;"):
+        runner.run([loader], [("train", 1)])
+    assert torch.equal(model.weight, torch.ones(1))
+
+
+def test_the_hooks_of_mmcv_for_half_precision_have_another_way(tmp_path: Path) -> None:
+    config = load_config(DEBUG)
+    config.optimizer_config = dict(type="Fp16OptimizerHook", loss_scale="dynamic")
+    wrapped = training.wrap_model(ModelOfNaN(), CPU, False)
+    options = training.TrainingOptions(tmp_path, CPU)
+    runner = training._build_runner(wrapped, config, options, logging.getLogger("test"), "now")
+    with pytest.raises(UserError, match=r"Fp16OptimizerHook.*MixedPrecisionHook"):
+        training._register_hooks(runner, config, None)

@@ -89,7 +89,7 @@ class TinyModel(BaseModule):
     def __init__(self, kill_at: int | None = None, ballast: int = 0, **_: Any):
         super().__init__()
         self.register_buffer("ballast", torch.zeros(ballast))
-        self.layers = nn.Sequential(
+        self.backbone = nn.Sequential(
             nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.3), nn.Conv2d(4, 1, 3)
         )
         self.scale = RunningScale(0.1)
@@ -97,7 +97,7 @@ class TinyModel(BaseModule):
         self.steps = 0
 
     def forward(self, img: Tensor, generator: torch.Generator) -> Tensor:
-        out = self.layers(img / 10).mean((1, 2, 3))
+        out = self.backbone(img / 10).mean((1, 2, 3))
         target = torch.rand(len(img), generator=generator) + random.random() + np.random.rand()
         self.scale.update_scale(out.detach().abs().mean())
         return functional.mse_loss(out, target) / self.scale.scale
@@ -144,6 +144,18 @@ def start(
         started.append(context.Process(target=_run, args=arguments))
         started[-1].start()
     return started
+
+
+def assert_same(first: Any, second: Any, where: str = "") -> None:
+    """Checks that two nested values are equal, bit for bit."""
+    if isinstance(first, Tensor):
+        assert torch.equal(first, second), where
+    elif isinstance(first, dict):
+        assert first.keys() == second.keys(), where
+        for key, value in first.items():
+            assert_same(value, second[key], f"{where}.{key}")
+    else:
+        assert first == second, where
 
 
 def wait(started: Sequence[BaseProcess]) -> list[int | None]:

@@ -5,4 +5,4 @@ runner = dict(max_iters=7000)
 lr_config = dict(warmup_iters=300)
 checkpoint_config = dict(interval=500)
 evaluation = dict(interval=None)
-custom_hooks = [dict(type="Bfloat16Hook")]
+custom_hooks = [dict(type="MixedPrecisionHook")]

@@ -18,4 +18,4 @@ optimizer = dict(lr=1e-3)
 lr_config = dict(warmup_iters=100)
 runner = dict(max_iters=1500)
 checkpoint_config = dict(interval=200)
-custom_hooks = [dict(type="Bfloat16Hook", channels_last=True)]
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]

@@ -31,4 +31,4 @@ data = dict(
 optimizer = dict(_delete_=True, type="AdamW", lr=2e-3, weight_decay=0.02)
 runner = dict(max_iters=10000)
 checkpoint_config = dict(interval=500)
-custom_hooks = [dict(type="Bfloat16Hook")]
+custom_hooks = [dict(type="MixedPrecisionHook")]

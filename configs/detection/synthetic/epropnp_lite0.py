@@ -39,5 +39,5 @@ data = dict(
 model = dict(
     backbone={{_base_.lite0_trained_on_crops}}, neck=dict(in_channels={{_base_.lite0_channels}})
 )
-custom_hooks = [dict(type="Bfloat16Hook", channels_last=True)]
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]
 runner = dict(max_iters=12000)

@@ -8,9 +8,13 @@ from typing import Any
 
 from mmcv.parallel import DataContainer
 from mmcv.runner import HOOKS, BaseRunner, EpochBasedRunner, OptimizerHook
+from torch.amp import GradScaler
 
 from epropnp_det.errors import UserError
 
+# Hooks of mmcv that step whatever the gradient is, and those for which there is another way.
+REPLACED_HOOKS = ("OptimizerHook", "GradientCumulativeOptimizerHook")
+HALF_PRECISION_HOOKS = ("Fp16OptimizerHook", "GradientCumulativeFp16OptimizerHook")
 _SHOWN = 6  # images named in a message
 
 
@@ -20,27 +24,45 @@ class FiniteOptimizerHook(OptimizerHook):
 
     A single NaN in the weights would end the training. The log counts skipped steps:
     `skipped_steps` is their share since the last record. All processes hold the same averaged
-    gradient, so they skip the same steps.
+    gradient, so they skip the same steps. `MixedPrecisionHook` can scale the loss: a scale that is
+    too large makes such a gradient, and the next scale is half of it.
 
     Args:
-        grad_clip: `max_norm` and `norm_type` of the clipping.
+        grad_clip: `max_norm` and `norm_type` of the clipping; None clips nothing.
         cumulative_iters: steps whose mean gradient makes one step of the optimizer, as in a batch
             that is so many times as large. The last group of an epoch, or of a run of counted
             steps, may be smaller.
         max_skipped: skipped steps in a row that end the training.
+        detect_anomalous_params: as of mmcv's hook.
 
     Raises:
         ValueError: a number below 1.
     """
 
-    def __init__(self, grad_clip: dict, cumulative_iters: int = 1, max_skipped: int = 100):
-        super().__init__(grad_clip=grad_clip)
+    def __init__(
+        self,
+        grad_clip: dict | None = None,
+        cumulative_iters: int = 1,
+        max_skipped: int = 100,
+        detect_anomalous_params: bool = False,
+    ):
+        # An infinite limit measures the gradient and leaves it as it is.
+        super().__init__(grad_clip or dict(max_norm=math.inf), detect_anomalous_params)
         if min(cumulative_iters, max_skipped) < 1:
             raise ValueError("cumulative_iters and max_skipped are whole numbers from 1")
         self.cumulative_iters = cumulative_iters
         self.max_skipped = max_skipped
         self.added = 0  # steps in the gradient
         self.skipped = 0  # in a row
+        self.scaler = GradScaler(enabled=False)
+
+    def scale_loss(self, runner: BaseRunner, scale: float) -> None:
+        """Scales the loss from now on, beginning with `scale`, or where the checkpoint that is
+        resumed ended.
+        """
+        self.scaler = GradScaler(next(runner.model.parameters()).device.type, init_scale=scale)
+        if "fp16" in runner.meta:
+            self.scaler.load_state_dict(runner.meta["fp16"]["loss_scaler"])
 
     def after_train_iter(self, runner: BaseRunner) -> None:
         """Adds the gradient of a step; at the end of a group the optimizer steps.
@@ -50,31 +72,56 @@ class FiniteOptimizerHook(OptimizerHook):
         """
         if self.added == 0:
             runner.optimizer.zero_grad()
-        runner.outputs["loss"].backward()
+        loss = runner.outputs["loss"]
+        if self.detect_anomalous_params:
+            self.detect_anomalous_parameters(loss, runner)
+        self.scaler.scale(loss).backward()
         self.added += 1
-        if self.added < self.cumulative_iters and not _is_last_of_group(runner):
-            return
+        if self.added == self.cumulative_iters or _is_last_of_group(runner):
+            self._step(runner)
+
+    def _step(self, runner: BaseRunner) -> None:
         if self.added > 1:
             for parameter in runner.model.parameters():
                 if parameter.grad is not None:
                     parameter.grad.div_(self.added)
         self.added = 0
+        self.scaler.unscale_(runner.optimizer)
         norm = self.clip_grads(runner.model.parameters())
         finite = norm is not None and math.isfinite(norm)
         runner.log_buffer.update(
             dict(skipped_steps=float(not finite), **(dict(grad_norm=float(norm)) if finite else {}))
         )
         if finite:
-            self.skipped = 0
-            runner.optimizer.step()
-            return
-        self.skipped += 1
+            self.scaler.step(runner.optimizer)
+        if norm is not None and self.scaler.is_enabled():
+            self.scaler.update()
+            runner.log_buffer.update(dict(loss_scale=self.scaler.get_scale()))
+            runner.meta["fp16"] = dict(loss_scaler=self.scaler.state_dict())
+        self._count(finite, runner)
+
+    def _count(self, finite: bool, runner: BaseRunner) -> None:
+        self.skipped = 0 if finite else self.skipped + 1
         if self.skipped >= self.max_skipped:
             raise UserError(
                 f"the gradients of {self.skipped} steps in a row are not finite, the last one with "
                 f"{_images(runner.data_batch)}; lower the learning rate, or check these images and "
                 "their boxes"
             )
+
+
+def finite_hook_type(name: str) -> str:
+    """The type of the optimizer hook to use in place of one of mmcv's.
+
+    Raises:
+        UserError: one of mmcv's for half precision.
+    """
+    if name in HALF_PRECISION_HOOKS:
+        raise UserError(
+            f"{name} has no effect on these models; use FiniteOptimizerHook, and "
+            "dict(type='MixedPrecisionHook', dtype='float16') in custom_hooks"
+        )
+    return FiniteOptimizerHook.__name__ if name in REPLACED_HOOKS else name
 
 
 def _is_last_of_group(runner: BaseRunner) -> bool:
