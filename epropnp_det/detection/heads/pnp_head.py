@@ -15,12 +15,13 @@ from torch import Tensor
 from epropnp_det.calibration.stored import Calibration
 from epropnp_det.pnp import Camera, EProPnP4DoF, PnPProblem, PoseEstimate, PoseSamples
 
+from ..boxes import Boxes3D
 from ..data.class_set import class_set
 from ..image_geometry import ImageGeometry
 from ..structures.dense import DenseOutputs, DensePoints
 from ..structures.ground_truth import GroundTruth
 from ..structures.lidar import LidarPoints
-from ..structures.predictions import Detections, ObjectPredictions
+from ..structures.predictions import ObjectPredictions
 from ..structures.queries import Queries, gather_queries
 from ..training.auxiliary_losses import auxiliary_losses
 from ..training.dense_losses import dense_losses
@@ -272,7 +273,7 @@ class EProPnPHead(BaseModule):
         generators: Sequence[torch.Generator] | None = None,
         mirrored: list[Tensor] | None = None,
         mc_samples: int | None = None,
-    ) -> list[Detections]:
+    ) -> list[Boxes3D]:
         """Detections of each of B images.
 
         Args:
@@ -307,7 +308,7 @@ class EProPnPHead(BaseModule):
         geometry: ImageGeometry,
         generators: Sequence[torch.Generator | None],
         mirrored: list[Tensor] | None = None,
-    ) -> Iterator[tuple[Detections, PnPProblem, PoseEstimate]]:
+    ) -> Iterator[tuple[Boxes3D, PnPProblem, PoseEstimate]]:
         """`detect_in_image` of each of B images, not calibrated; arguments as of `detect`."""
         if mirrored is None:
             queries, class_score, predictions = self.predict(feats, geometry)
@@ -327,7 +328,7 @@ class EProPnPHead(BaseModule):
         predictions: ObjectPredictions,
         geometry: ImageGeometry,
         generator: torch.Generator | None,
-    ) -> tuple[Detections, PnPProblem, PoseEstimate]:
+    ) -> tuple[Boxes3D, PnPProblem, PoseEstimate]:
         """Poses, scores and duplicate removal of the objects of one image.
 
         Args:
@@ -407,12 +408,12 @@ class EProPnPHead(BaseModule):
 
 def calibrated(
     calibration: Calibration,
-    found: Detections,
+    found: Boxes3D,
     problem: PnPProblem,
     estimate: PoseEstimate,
     sampler: EProPnP4DoF | None,
     generator: torch.Generator | None,
-) -> Detections:
+) -> Boxes3D:
     """Detections with calibrated covariances and temperatures; with a sampler also samples and the
     levels of conformal regions. Poses and scores stay as they are.
     """
@@ -427,7 +428,7 @@ def calibrated(
     return replace(found, conformal_levels=levels.expand(len(found), *levels.shape))
 
 
-def with_samples(found: Detections, samples: PoseSamples) -> Detections:
+def with_samples(found: Boxes3D, samples: PoseSamples) -> Boxes3D:
     """Detections with the samples of their poses."""
     weight = samples.weights.where(samples.valid, torch.nan)
     return replace(found, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)

@@ -10,11 +10,11 @@ from torchvision.ops import batched_nms
 
 from epropnp_det.pnp import PoseEstimate
 
-from ..boxes import projected_boxes
+from ..boxes import Boxes3D, projected_boxes
 from ..image_geometry import ImageGeometry
 from ..nms import bev_nms
 from ..structures.dense import DensePoints
-from ..structures.predictions import Detections, ObjectPredictions
+from ..structures.predictions import ObjectPredictions
 from ..structures.queries import Queries, gather_queries
 
 
@@ -89,7 +89,7 @@ def candidates(
     score: Tensor,
     label: Tensor,
     admitted: Tensor,
-) -> Detections:
+) -> Boxes3D:
     """M queries as detections; not sorted, duplicates and poses without a solution included.
 
     Args:
@@ -97,7 +97,7 @@ def candidates(
         score, label: (M,).
         admitted: (classes, attributes) bool.
     """
-    return Detections(
+    return Boxes3D(
         pose=estimate.pose,
         size=predicted.size,
         velocity=predicted.velocity,
@@ -109,7 +109,7 @@ def candidates(
 
 
 def best_of(
-    found: Detections, valid: Tensor, geometry: ImageGeometry, settings: PostprocessSettings
+    found: Boxes3D, valid: Tensor, geometry: ImageGeometry, settings: PostprocessSettings
 ) -> Tensor:
     """Indices (n,) of the detections of an image that remain: the valid ones, without duplicates,
     best first.

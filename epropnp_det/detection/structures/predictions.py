@@ -1,6 +1,4 @@
-"""Predicted and detected objects. Shapes are written at the field; M queries, P points per object,
-n detections.
-"""
+"""Predicted objects. Shapes are written at the field; M queries, P points per object."""
 
 from __future__ import annotations
 
@@ -10,7 +8,6 @@ from torch import Tensor
 
 from epropnp_det.pnp import Correspondences
 
-from ..boxes import Boxes3D
 from .tensor_record import TensorRecord
 
 
@@ -37,7 +34,3 @@ class ObjectPredictions(TensorRecord):
         size = self.size.detach() if constant_scales else self.size
         scale = self.w2d_scale.detach() if constant_scales else self.w2d_scale
         return Correspondences(self.noc * size[:, None], self.x2d, self.w2d_share * scale[:, None])
-
-
-# Detections of one image, best first, in the camera frame of the original image.
-Detections = Boxes3D

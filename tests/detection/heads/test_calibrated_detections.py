@@ -11,9 +11,9 @@ import torch
 
 from epropnp_det.calibration.stored import Calibration
 from epropnp_det.calibration.temperature import Temperatures
+from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.evaluation.calibration_objects import nearest_truth
 from epropnp_det.detection.image_geometry import ImageGeometry
-from epropnp_det.detection.structures.predictions import Detections
 from epropnp_det.pnp import Camera
 from epropnp_det.posterior.quantities import YAW_POSE
 
@@ -22,7 +22,7 @@ from ..small import CAMERA, build
 SAMPLES = 64
 KEPT = ("pose", "size", "velocity", "score", "label", "attribute")
 LEVELS = dict.fromkeys(YAW_POSE, np.linspace(0, 1, 200))
-Detect = Callable[[Calibration | None], Detections]
+Detect = Callable[[Calibration | None], Boxes3D]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def detect(recorded_step) -> Iterator[Detect]:
     size = torch.tensor([[224.0, 128.0]]).expand(2, 2)
     geometry = ImageGeometry(Camera.stack([CAMERA] * 2), size)
 
-    def run(calibration: Calibration | None) -> Detections:
+    def run(calibration: Calibration | None) -> Boxes3D:
         head.eval().calibration = calibration
         generators = [torch.Generator().manual_seed(0) for _ in range(2)]
         return head.detect(recorded_step["feats"], geometry, generators, mc_samples=SAMPLES)[0]

@@ -12,12 +12,13 @@ import torch
 from mmcv import Config
 from mmdet3d.models import build_model
 
+from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.detector import image_geometry_of
 from epropnp_det.detection.heads import flip_tta
 from epropnp_det.detection.heads.pnp_head import build_problem
 from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.dense import DenseOutputs
-from epropnp_det.detection.structures.predictions import Detections, ObjectPredictions
+from epropnp_det.detection.structures.predictions import ObjectPredictions
 from epropnp_det.pnp import Camera, YawPose
 from tests.tolerances import EXACT, MIRRORED
 
@@ -154,7 +155,7 @@ def model():
 
 
 @torch.no_grad()
-def detect(model, img: torch.Tensor, camera: Camera) -> Detections:
+def detect(model, img: torch.Tensor, camera: Camera) -> Boxes3D:
     geometry = ImageGeometry(
         camera[None].to(torch.float64), torch.tensor([SIZE], dtype=torch.float64)
     )

@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 import torch
 
+from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.image_geometry import ImageGeometry
-from epropnp_det.detection.structures.predictions import Detections
 from epropnp_det.pnp import Camera
 
 from ..small import CAMERA, build
@@ -25,7 +25,7 @@ def detect(recorded_step):
         Camera.stack([CAMERA] * 2), torch.tensor([[224.0, 128.0]]).expand(2, 2)
     )
 
-    def run(mc_samples: int | None) -> list[Detections]:
+    def run(mc_samples: int | None) -> list[Boxes3D]:
         return head.eval().detect(
             recorded_step["feats"],
             geometry,
@@ -65,7 +65,7 @@ def test_samples_lie_around_the_pose_of_their_object(detect):
 
 def test_detections_with_samples_are_indexed_and_joined(detect):
     first, second = detect(SAMPLES)
-    both = Detections.cat([first, second])
+    both = Boxes3D.cat([first, second])
     assert len(both) == len(both.sample_pose) == len(first) + len(second)
     torch.testing.assert_close(
         both[torch.tensor([len(first)])].sample_pose[0], second.sample_pose[0]

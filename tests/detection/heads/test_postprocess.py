@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.data.class_set import ClassSet, class_set
 from epropnp_det.detection.heads.postprocess import (
     PostprocessSettings,
@@ -14,7 +15,7 @@ from epropnp_det.detection.heads.postprocess import (
 )
 from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.dense import DensePoints
-from epropnp_det.detection.structures.predictions import Detections, ObjectPredictions
+from epropnp_det.detection.structures.predictions import ObjectPredictions
 from epropnp_det.pnp import PoseEstimate
 
 from ..small import CAMERA, scene
@@ -104,7 +105,7 @@ def solved(truth, copies=1, valid=None):
     return predicted, estimate, truth
 
 
-def finish(predicted, estimate, class_score, label) -> Detections:
+def finish(predicted, estimate, class_score, label) -> Boxes3D:
     """What an image of these queries gives."""
     found = candidates(predicted, estimate, class_score, label, ADMITTED)
     return found[best_of(found, estimate.valid, GEOMETRY, PostprocessSettings())]
