@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,6 +45,7 @@ class Calibration:
         """The distributions of n objects with labels (n,)."""
         return CalibratedPosterior.of(problem, estimate, label, self.temperatures)
 
+    @functools.cached_property
     def conformal_table(self) -> Tensor:
         """(Q, 99) levels of the conformal regions of `PROBABILITIES`, in the order of `levels`."""
         rows = [[conformal_level(each, p) for p in PROBABILITIES] for each in self.levels.values()]

@@ -256,7 +256,7 @@ class ObjectPoseEstimator(BaseDetector):
         poses = replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
         if self.calibration is None:
             return poses
-        levels = self.calibration.conformal_table().to(estimate.pose)
+        levels = self.calibration.conformal_table.to(estimate.pose)
         return replace(poses, conformal_levels=levels.expand(*problem.shape, *levels.shape))
 
     def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:

@@ -185,7 +185,7 @@ def test_conformal_regions_of_detections() -> None:
     weight = torch.full((2, 256), 1 / 256)
     weight[1] = torch.nan
     levels = dict.fromkeys(("yaw", "position", "depth", "pose"), np.linspace(0, 0.5, 999))
-    stored = Calibration(Temperatures(), levels).conformal_table()
+    stored = Calibration(Temperatures(), levels).conformal_table
     carried = stored.expand(2, *stored.shape)
     conformal, none = regions(pose, weight, carried, 0.9, "depth")
     credible = regions(pose, weight, carried, 0.9, "depth", "credible")[0]

@@ -424,7 +424,7 @@ def calibrated(
     if sampler is None:
         return found
     found = with_samples(found, posterior.sample(sampler, generator))
-    levels = calibration.conformal_table().to(found.pose)
+    levels = calibration.conformal_table.to(found.pose)
     return replace(found, conformal_levels=levels.expand(len(found), *levels.shape))
 
 
