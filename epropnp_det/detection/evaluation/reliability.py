@@ -16,11 +16,12 @@ from epropnp_det.posterior.credible_regions import (
     yaw_hpd_level,
 )
 from epropnp_det.posterior.density import effective_sample_size
+from epropnp_det.posterior.quantities import YAW_POSE
 
 from .pose_distributions import ImageResult
 
 # Quantities that are compared with the ground truth, and their names in a picture.
-QUANTITIES = dict(yaw="yaw", position="position on the ground (x, z)", depth="depth (z)")
+QUANTITIES = {name: YAW_POSE[name].shown for name in ("yaw", "position", "depth")}
 
 
 @dataclass(frozen=True)
