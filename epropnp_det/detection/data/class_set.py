@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -101,6 +102,11 @@ class ClassSet:
     def ranges(self) -> np.ndarray:
         """(classes,) detection range of each class, m; infinite where there is no limit."""
         return np.array([self.detection_range.get(name, np.inf) for name in self.class_names])
+
+    def heading_period(self, name: str) -> float:
+        """Angle [rad] modulo which headings of a class are compared: pi where a half turn changes
+        nothing, else a whole turn."""
+        return math.pi if self.symmetry.get(name) == "half_turn" else 2 * math.pi
 
     def attribute_name(self, index: int) -> str:
         """Name of an attribute, '' for an unknown one, and for the last one as in a nuScenes

@@ -124,7 +124,7 @@ def _evaluate_class(
 ) -> dict[str, Any]:
     name = classes.class_names[label]
     no_attribute = len(classes.attributes) - 1
-    period = np.pi if classes.symmetry.get(name) == "half_turn" else 2 * np.pi
+    period = classes.heading_period(name)
     mine = of_class(truth, label)
     matches = match_class(
         of_class(found, label),

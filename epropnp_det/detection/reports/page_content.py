@@ -113,10 +113,10 @@ def _shown_detection(result: ImageResult, index: int, classes: ClassSet) -> Show
 def _errors(found: Boxes3D, truth: Boxes3D, classes: ClassSet) -> dict[str, float]:
     """Errors of one detection by the keys of `html_page.ERRORS`; m and degrees."""
     name = classes.class_names[int(found.label[0])]
-    symmetry = classes.symmetry.get(name)
-    period = math.pi if symmetry == "half_turn" else 2 * math.pi
+    period = classes.heading_period(name)
     errors = box_errors(make_table([found]), make_table([truth]), period, 0)
-    heading = math.nan if symmetry == "round" else math.degrees(float(errors["orient_err"][0]))
+    is_round = classes.symmetry.get(name) == "round"
+    heading = math.nan if is_round else math.degrees(float(errors["orient_err"][0]))
     return dict(
         position=float(errors["trans_err"][0]),
         depth=float(found.pose[0, 2] - truth.pose[0, 2]),
