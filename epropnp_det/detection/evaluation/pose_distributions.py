@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,13 @@ class ImageResult:
     detections: Boxes3D
     truth: Boxes3D
     match: Tensor  # (n,) index of the true box of each detection, -1 where it has none
+
+    @property
+    def title(self) -> str:
+        """Camera and scene, from the folder and the name of the file."""
+        path = Path(self.name)
+        scene, _, _ = path.stem.partition("__")
+        return f"{path.parent.name.replace('_', ' ').lower()}, {scene}"
 
     def above(self, score: float) -> ImageResult:
         """The result with the detections of at least this score."""

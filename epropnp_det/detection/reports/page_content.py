@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -70,10 +69,9 @@ class ImageSettings:
 def shown_image(result: ImageResult, classes: ClassSet, settings: ImageSettings) -> ShownImage:
     """An image with its boxes, their errors, distributions and points."""
     keep = (result.detections.require("score") >= settings.least_score).nonzero()[:, 0]
-    scene, _, _ = Path(result.name).stem.partition("__")
     height, width = result.pixels.shape[:2]
     return ShownImage(
-        title=f"{Path(result.name).parent.name.replace('_', ' ').lower()}, {scene}",
+        title=result.title,
         picture=encode_picture(result.pixels, settings.max_bytes),
         width=width,
         height=height,

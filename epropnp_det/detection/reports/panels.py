@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -61,9 +60,8 @@ def image_panel(result: ImageResult, class_names: Sequence[str]) -> ImagePanel:
         width=result.pixels.shape[1],
         height=round(_WIDTH * 0.62),
     )
-    scene, _, _ = Path(result.name).stem.partition("__")
     return ImagePanel(
-        title=f"{Path(result.name).parent.name.replace('_', ' ').lower()}, {scene}",
+        title=result.title,
         picture=_with_width(drawn, _WIDTH),
         birdseye=above,
         objects=tuple(object_panel(result, index, class_names) for index in _best_objects(found)),
