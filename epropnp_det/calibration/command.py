@@ -64,7 +64,7 @@ def compare(
     """
     layer = layer_of(objects, samples)
     before = reliability(objects, layer, Temperatures())
-    after = reliability(objects, layer, calibration.temperatures)
+    after = reliability(objects, layer, calibration.temperatures, calibration.levels)
     numbers = dict(
         before=table(before, class_names),
         after=table(after, class_names),
@@ -148,8 +148,9 @@ def text(numbers: Mapping[str, Any]) -> str:
         result = numbers[stage]
         for name, shares in result["coverage"].items():
             row = "".join(f"{shares[str(p)]:>8.1%}" for p in NOMINAL)
-            volume = "" if stage == "conformal" else f"{result['volume'][name]:>12.3g}"
-            lines.append(f"{stage + ' ' + name:<24}{row}{volume}")
+            volume = result["volume"][name]
+            shown = "infinite" if volume is None else f"{volume:.3g}"
+            lines.append(f"{stage + ' ' + name:<24}{row}{shown:>12}")
         if stage != "conformal":
             lines.append(f"{stage} log density of the true pose {result['log_density']:.3f}")
     return "\n".join(lines)

@@ -29,13 +29,16 @@ class Reliability:
     Args:
         levels: by quantity, (n,) of the true values; NaN for objects without a distribution, and
             for orientations that mean nothing.
-        volumes: by quantity, (n,) of the regions of probability `SHARP`.
+        volumes: by quantity, (n,) of the credible regions of probability `SHARP`, in the units of
+            `posterior.quantities`.
+        conformal_volumes: the same of the conformal regions; empty without a calibration's levels.
         log_density: (n,) of the true poses.
         label: (n,).
     """
 
     levels: Mapping[str, np.ndarray]
     volumes: Mapping[str, np.ndarray]
+    conformal_volumes: Mapping[str, np.ndarray]
     log_density: np.ndarray
     label: np.ndarray
 
@@ -59,7 +62,7 @@ def reliability(
         objects: n objects.
         layer: draws the samples.
         temperatures: the temperatures of the distributions.
-        conformal: levels of a calibration by quantity; volumes are then those of conformal regions.
+        conformal: levels of a calibration by quantity, for the volumes of its conformal regions.
         seed: start of the random numbers.
     """
     log_density, drawn = log_density_and_samples(objects, layer, temperatures, seed)
@@ -69,20 +72,22 @@ def reliability(
     oriented = objects.oriented.numpy()
     usable = np.isfinite(weight).all(1) & np.isfinite(pose).all((1, 2)) & drawn.valid.numpy()
     quantities = quantities_of(pose.shape[-1])
-    limits = {
-        name: SHARP if conformal is None else conformal_level(conformal[name], SHARP)
-        for name in quantities
-    }
+    limits = {name: conformal_level(each, SHARP) for name, each in (conformal or {}).items()}
     levels = {name: np.full(len(objects), np.nan) for name in quantities}
     volumes = {name: np.full(len(objects), np.nan) for name in quantities}
+    conformal_volumes = {name: np.full(len(objects), np.nan) for name in limits}
     for index in tqdm(np.flatnonzero(usable), desc="levels", unit="object", disable=None):
         for name, quantity in quantities.items():
             if quantity.oriented and not oriented[index]:
                 continue
             ranked = quantity.ranked(pose[index], weight[index])
             levels[name][index] = quantity.levels(ranked, truth[None, index])[0]
-            volumes[name][index] = ranked.region(limits[name]).volume
-    return Reliability(levels, volumes, log_density.double().numpy(), objects.label.numpy())
+            volumes[name][index] = ranked.region(SHARP).volume
+            if name in limits:
+                conformal_volumes[name][index] = ranked.region(limits[name]).volume
+    return Reliability(
+        levels, volumes, conformal_volumes, log_density.double().numpy(), objects.label.numpy()
+    )
 
 
 def table(
@@ -95,8 +100,10 @@ def table(
     Args:
         result: the comparison of at least one object.
         class_names: in the order of the labels.
-        conformal: levels of a calibration by quantity; the regions are then conformal ones.
+        conformal: levels of a calibration by quantity; the regions are then conformal ones. The
+            result is that of `reliability` with the same levels.
     """
+    volumes = result.volumes if conformal is None else result.conformal_volumes
     known = np.isfinite(result.log_density)
     classes = {
         name: dict(
@@ -116,7 +123,7 @@ def table(
             name: float(np.median(values[np.isfinite(values)], overwrite_input=False))
             if np.isfinite(values).any()
             else None
-            for name, values in result.volumes.items()
+            for name, values in volumes.items()
         },
         classes=classes,
     )

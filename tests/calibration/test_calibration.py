@@ -78,13 +78,27 @@ def test_a_calibration_chosen_by_itself_holds_on_other_objects() -> None:
     calibration = fit_calibration(too_sharp(600, mixed, 2), NAMES, None, 128)
     assert calibration.temperatures.tail_share > 0
     other = torch.where(torch.rand(300, generator=seeded(6)) < 0.2, 12.0, 1.5)
-    after = reliability(too_sharp(300, other, 3), LAYER, calibration.temperatures)
+    objects = too_sharp(300, other, 3)
+    after = reliability(objects, LAYER, calibration.temperatures, calibration.levels)
     for shares in (table(after, NAMES), table(after, NAMES, calibration.levels)):
         for name, each in shares["coverage"].items():
             for p in NOMINAL:
                 # Calibration and test both are samples.
                 error = math.hypot(binomial_error(p, 300), binomial_error(p, 600))
                 assert abs(each[str(p)] - p) < SIGMAS * error, (name, p)
+
+
+def test_volumes_of_conformal_regions_are_their_own() -> None:
+    objects = of_factors(20, 1.0, 1.0)
+    names = ("yaw", "position", "depth", "pose")
+    modest = dict.fromkeys(names, np.linspace(0, 0.5, 999))
+    few = dict.fromkeys(names, np.linspace(0, 1, 3))
+    found = reliability(objects, LAYER, Temperatures(), modest)
+    credible = table(found, NAMES)["volume"]
+    conformal = table(found, NAMES, modest)["volume"]
+    assert all(conformal[name] < credible[name] for name in names)
+    everything = table(reliability(objects, LAYER, Temperatures(), few), NAMES, few)["volume"]
+    assert everything["yaw"] == pytest.approx(2 * math.pi) and everything["position"] is None
 
 
 @pytest.mark.parametrize("p", [0.5, 0.9, 0.95])
