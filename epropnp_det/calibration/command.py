@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
+from epropnp_det.engine.checkpoint import read_checkpoint, write_checkpoint
+from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import EProPnP4DoF, EProPnP6DoF
 from epropnp_det.posterior.credible_regions import NOMINAL
@@ -74,7 +75,7 @@ def compare(
 
 
 def calibrate(
-    model: nn.Module,
+    class_names: Sequence[str] | None,
     objects: CalibrationObjects | None,
     check: CalibrationObjects | None,
     args: argparse.Namespace,
@@ -82,44 +83,32 @@ def calibrate(
     """Fits a calibration and writes the checkpoint; with objects to check also OUT.json, OUT.png.
 
     Args:
-        model: the model of the checkpoint.
+        class_names: in the order of the labels; None: "object 0", "object 1" and so on.
         objects: the objects of the calibration.
         check: other objects.
         args: the options of `epropnp calibrate`.
     """
-    from epropnp_det.engine.checkpoint import read_checkpoint, write_checkpoint
-
     if objects is None:
         raise UserError("no scenes to fit the calibration to")
-    names = class_names_of(model, objects)
+    labels = range(int(objects.label.max()) + 1)
+    names = class_names or [f"object {label}" for label in labels]
     form = None if args.form is None else form_of(args.form)
     calibration = fit_calibration(objects, names, form, args.mc_samples)
-    calibration = Calibration(
-        calibration.temperatures,
-        calibration.levels,
-        dict(calibration.about, scenes=list(args.scenes)),
-    )
+    about = dict(calibration.about, scenes=list(args.scenes))
+    calibration = replace(calibration, about=about)
     write_checkpoint(
         dict(read_checkpoint(args.checkpoint), **{KEY: calibration.to_plain()}), args.out
     )
-    print(f"{args.out}: {calibration.about['form']}, fitted to {len(objects)} objects")
+    print(f"{args.out}: {about['form']}, fitted to {len(objects)} objects")
     print(calibration.temperatures)
     if check is not None:
         numbers, levels = compare(check, calibration, names, args.mc_samples)
-        about = dict(config=str(args.config), check=list(args.check), fit=dict(calibration.about))
+        what = dict(config=str(args.config), check=list(args.check), fit=about)
         path = args.out.with_suffix(".json")
-        path.write_text(json.dumps(about | numbers, indent=1) + "\n")
+        write_json(path, what | numbers, indent=1)
         draw(levels, args.out.with_suffix(".png"))
         print(text(numbers))
         print(f"numbers and picture: {path}, {args.out.with_suffix('.png')}")
-
-
-def class_names_of(model: nn.Module, objects: CalibrationObjects) -> Sequence[str]:
-    """Names in the order of the labels; numbers where the model has no names."""
-    head = getattr(model, "bbox_head", None)
-    if head is not None:
-        return tuple(head.classes.class_names)
-    return tuple(f"object {index}" for index in range(int(objects.label.max()) + 1))
 
 
 def form_of(terms: Sequence[str]) -> Form:

@@ -89,11 +89,15 @@ def run(args: argparse.Namespace) -> None:
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.calibration.command import calibrate
     from epropnp_det.calibration.objects import CalibrationObjects
+    from epropnp_det.detection.detector import EProPnPDet
+    from epropnp_det.engine.checkpoint import HasCalibration
     from epropnp_det.engine.command_line import start
     from epropnp_det.engine.model import init_model
 
     config, device = start(argparse.Namespace(**vars(args), launcher="none"))
-    model: Any = init_model(config, args.checkpoint, device)
+    model = init_model(config, args.checkpoint, device)
+    if not isinstance(model, HasCalibration):
+        raise UserError(f"a {type(model).__name__} predicts no pose distribution to calibrate")
     model.read_calibration({})
     folder = args.work_dir or Path("work_dirs") / args.config.stem / "calibration"
 
@@ -101,7 +105,8 @@ def run(args: argparse.Namespace) -> None:
         parts = [collected(model, config, each, folder, args) for each in scenes]
         return CalibrationObjects.cat(parts) if parts else None
 
-    calibrate(model, objects(args.scenes), objects(args.check), args)
+    names = model.bbox_head.classes.class_names if isinstance(model, EProPnPDet) else None
+    calibrate(names, objects(args.scenes), objects(args.check), args)
 
 
 def collected(model: Any, config: Any, scenes: str, folder: Path, args: argparse.Namespace) -> Any:
@@ -125,13 +130,10 @@ def annotated(
     """What predicts the detections of an annotation file, or of a data set of the config, and the
     number of images.
     """
-    from epropnp_det.detection.detector import EProPnPDet
     from epropnp_det.detection.evaluation.calibration_objects import matched_objects
     from epropnp_det.detection.evaluation.pose_distributions import DistributionSettings
     from epropnp_det.engine.config import build_dataset
 
-    if not isinstance(model, EProPnPDet):
-        raise UserError(f"a {type(model).__name__} predicts no pose distribution to calibrate")
     if scenes in PARTS:
         settings = dict(config.data[scenes], pipeline=config.data.test.pipeline)
     else:
