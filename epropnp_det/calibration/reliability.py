@@ -4,6 +4,7 @@ log densities.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,14 +120,16 @@ def table(
         chance={str(p): binomial_error(p, len(result.label)) for p in NOMINAL},
         coverage=_coverage(result, conformal),
         log_density=float(result.log_density[known].mean()) if known.any() else None,
-        volume={
-            name: float(np.median(values[np.isfinite(values)], overwrite_input=False))
-            if np.isfinite(values).any()
-            else None
-            for name, values in volumes.items()
-        },
+        volume={name: _median(values) for name, values in volumes.items()},
         classes=classes,
     )
+
+
+def _median(volumes: np.ndarray) -> float | None:
+    """Median of the volumes (n,) that are known; None where it is infinite or none is known."""
+    known = volumes[~np.isnan(volumes)]
+    median = float(np.median(known)) if len(known) else math.inf
+    return median if math.isfinite(median) else None
 
 
 def _coverage(
