@@ -8,8 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from epropnp_det.engine.checkpoint import read_checkpoint, write_checkpoint
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.errors import UserError
@@ -117,16 +115,18 @@ def form_of(terms: Sequence[str]) -> Form:
 
 
 def draw(levels: Mapping[str, Reliability], picture: Path) -> None:
-    """Coverage and histogram before and after, a row for each."""
+    """Coverage and histogram before and after, a row for each; of a quantity, the objects that it
+    is known of.
+    """
     import cv2
 
     from epropnp_det.drawing import draw_reliability, stacked
 
     rows = []
     for title, result in levels.items():
-        known = np.isfinite(np.stack(list(result.levels.values()))).all(0)
-        columns = {name: each[known] for name, each in result.levels.items()}
-        rows.append(draw_reliability(columns, f"{title} the calibration: {known.sum()} objects"))
+        columns = {name: result.of(name) for name in result.levels}
+        shown = {f"{name}, {len(each)} objects": each for name, each in columns.items()}
+        rows.append(draw_reliability(shown, f"{title} the calibration"))
     cv2.imwrite(str(picture), stacked(*rows))
 
 
