@@ -154,6 +154,11 @@ class ObjectPoseEstimator(BaseDetector):
         maps = self.maps(self.augmented(img, gt, generator), geometry)
         return self.losses(maps, geometry, gt, generator)
 
+    @property
+    def cuts_patches(self) -> bool:
+        """Whether `correspond` cuts patches of its own from the whole images."""
+        return False
+
     def augmented(
         self, img: Tensor, gt: GroundTruth, generator: torch.Generator | None = None
     ) -> Tensor:

@@ -128,8 +128,10 @@ def pose_problems(
         settings,
     )
     device = next(model.parameters()).device
-    source = ImageSource.of(objects.image, settings)
-    source = source.map(lambda value: value.expand(len(img), *value.shape[1:]))
+    source = None
+    if model.cuts_patches:
+        one = ImageSource.of(objects.image, settings)
+        source = one.map(lambda value: value.expand(len(img), *value.shape[1:]))
     generators = seeded(model, objects, seed)
     return model.correspond(img.to(device), geometry.to(device), source, generators)
 

@@ -44,6 +44,10 @@ class Pix2PoseEstimator(ObjectPoseEstimator):
         self.imitated = float(train_cfg.get("imitate_second_pass", 0.5))
         self.two_pass = TwoPassSettings(**test_cfg.get("two_pass", {}))
 
+    @property
+    def cuts_patches(self) -> bool:
+        return self.two_pass.outer is not None
+
     def augmented(
         self, img: Tensor, gt: GroundTruth, generator: torch.Generator | None = None
     ) -> Tensor:
