@@ -12,10 +12,11 @@ from mmdet.models.builder import build_backbone, build_head, build_neck
 from mmdet.models.detectors.base import BaseDetector
 from torch import Tensor, nn
 
+from epropnp_det.calibration.sampling import CalibratedPosterior
 from epropnp_det.calibration.stored import Calibration
 from epropnp_det.engine.registry import MODELS
 from epropnp_det.errors import UserError
-from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, gauss_newton
+from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, PoseSamples, gauss_newton
 
 from .patches import ImageSource
 from .problem import PointSettings, problem_of_all_cells
@@ -208,15 +209,14 @@ class ObjectPoseEstimator(BaseDetector):
         object_index: Tensor | None = None,
     ) -> ObjectPoses:
         """`posterior` of the problem (B,), with a generator for each object or torch's own."""
-        if object_index is None:
-            object_index = torch.full(problem.shape, -1, device=problem.device)
         if generators is None:
             return self.posterior(problem, None, mc_samples, object_index)
-        each = [slice(index, index + 1) for index in range(len(generators))]
+        number = len(generators)
+        labels = [None] * number if object_index is None else object_index.split(1)
         return ObjectPoses.cat(
             [
-                self.posterior(problem[one], generator, mc_samples, object_index[one])
-                for one, generator in zip(each, generators)
+                self.posterior(problem[index : index + 1], generator, mc_samples, label)
+                for index, generator, label in zip(range(number), generators, labels)
             ]
         )
 
@@ -237,32 +237,19 @@ class ObjectPoseEstimator(BaseDetector):
                 object.
         """
         estimate = self.solve(problem, generator)
-        if self.calibration is None:
-            posterior = None
-            laplace = estimate
-        else:
-            unknown = torch.full(problem.shape, -1, device=problem.device)
-            label = unknown if object_index is None else object_index
-            posterior = self.calibration.posterior(problem, estimate, label)
-            laplace = posterior.laplace
-        poses = ObjectPoses(
-            estimate.pose, laplace.covariance_of("rotation_vector"), estimate.cost, estimate.valid
-        )
-        if posterior is not None:
-            poses = replace(poses, temperature=posterior.temperature)
-        if mc_samples is None:
+        covariance = estimate.covariance_of("rotation_vector")
+        poses = ObjectPoses(estimate.pose, covariance, estimate.cost, estimate.valid)
+        layer = None
+        if mc_samples is not None:
+            layer = EProPnP6DoF(**dict(vars(self.layer.settings), mc_samples=mc_samples))
+        if self.calibration is not None:
+            if object_index is None:
+                object_index = torch.full(problem.shape, -1, device=problem.device)
+            posterior = self.calibration.posterior(problem, estimate, object_index)
+            return calibrated(self.calibration, poses, posterior, layer, generator)
+        if layer is None:
             return poses
-        layer = EProPnP6DoF(**dict(vars(self.layer.settings), mc_samples=mc_samples))
-        if posterior is None:
-            samples = layer.sample(problem, estimate, generator)
-        else:
-            samples = posterior.sample(layer, generator)
-        weight = samples.weights.where(samples.valid, torch.nan)
-        poses = replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
-        if self.calibration is None:
-            return poses
-        levels = self.calibration.conformal_table.to(estimate.pose)
-        return replace(poses, conformal_levels=levels.expand(*problem.shape, *levels.shape))
+        return add_samples(poses, layer.sample(problem, estimate, generator))
 
     def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:
         """The poses of lowest cost, Eq. (11), of the problem (B,), from the start of the
@@ -305,3 +292,31 @@ class ObjectPoseEstimator(BaseDetector):
         raise NotImplementedError(
             "test one patch of each object: test-time augmentation is not supported"
         )
+
+
+def calibrated(
+    calibration: Calibration,
+    poses: ObjectPoses,
+    posterior: CalibratedPosterior,
+    sampler: EProPnP6DoF | None,
+    generator: torch.Generator | None,
+) -> ObjectPoses:
+    """Poses (B,) with the covariances and temperatures of calibrated posteriors (B,); with a
+    sampler also samples and the levels of conformal regions.
+    """
+    poses = replace(
+        poses,
+        covariance=posterior.laplace.covariance_of("rotation_vector"),
+        temperature=posterior.temperature,
+    )
+    if sampler is None:
+        return poses
+    poses = add_samples(poses, posterior.sample(sampler, generator))
+    levels = calibration.conformal_table.to(poses.pose)
+    return replace(poses, conformal_levels=levels.expand(len(poses.pose), *levels.shape))
+
+
+def add_samples(poses: ObjectPoses, samples: PoseSamples) -> ObjectPoses:
+    """Poses (B,) with their samples (S, B)."""
+    weight = samples.weights.where(samples.valid, torch.nan)
+    return replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
