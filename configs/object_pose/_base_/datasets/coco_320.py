@@ -1,23 +1,5 @@
 # Whole images at 320 x 240 px, for CPUs.
-_base_ = ["./coco_steps.py"]
-image_scale = (320, 240)
-train_pipeline = [
-    {{_base_.load_image}},
-    {{_base_.load_annotations}},
-    dict(type="Resize", img_scale=image_scale, keep_ratio=True),
-    {{_base_.keep_side}},
-    {{_base_.distort_colors}},
-    {{_base_.normalize}},
-    {{_base_.pad}},
-    {{_base_.format_annotations}},
-    {{_base_.collect_training}},
-]
-test_pipeline = [
-    {{_base_.load_image}},
-    dict(
-        type="MultiScaleFlipAug",
-        img_scale=image_scale,
-        flip=False,
-        transforms={{_base_.test_transforms}},
-    ),
-]
+from epropnp_det.object_pose.data.coco_pipelines import coco_test_pipeline, coco_train_pipeline
+
+train_pipeline = coco_train_pipeline((320, 240))
+test_pipeline = coco_test_pipeline((320, 240))
