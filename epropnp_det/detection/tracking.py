@@ -1,8 +1,7 @@
 """Tracks of detections on the ground: constant velocity, and one assignment per frame.
 
-Positions are in a frame that does not turn with the camera: the global frame where ego poses are
-known, else the level frame of a camera. Each detection counts as much as its predicted covariance
-allows, both in the assignment and in the track.
+Positions are in a frame that does not move with the vehicle, the global frame. Each detection
+counts as much as its predicted covariance allows, both in the assignment and in the track.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 if TYPE_CHECKING:
-    from .boxes import Boxes3D
     from .evaluation.camera_fusion import GlobalBoxes3D
 
 # Stands for an impossible pair: more than any sum of possible costs.
@@ -40,31 +38,17 @@ class GroundDetections:
     label: np.ndarray
 
     @classmethod
-    def of_camera(cls, boxes: Boxes3D) -> GroundDetections:
-        """Detections of a camera, x and z in its level frame."""
-        level = boxes.in_level_frame()
-        covariance = level.require("covariance").double().numpy()
-        return cls(
-            level.pose[:, [0, 2]].double().numpy(),
-            _known(covariance[:, [0, 2]][:, :, [0, 2]]),
-            level.require("velocity").double().numpy(),
-            level.label.numpy(),
-        )
-
-    @classmethod
     def of_global(cls, boxes: GlobalBoxes3D) -> GroundDetections:
-        """Detections of all cameras of a sample, x and y in the global frame."""
-        covariance = _known(boxes.covariance[:, :2, :2])
-        return cls(boxes.center[:, :2], covariance, boxes.velocity, boxes.label)
+        """Detections of all cameras of a sample, x and y in the global frame; the covariance is one
+        of `UNKNOWN` where it is not finite.
+        """
+        covariance = boxes.covariance[:, :2, :2]
+        finite = np.isfinite(covariance).all(axis=(1, 2), keepdims=True)
+        known = np.where(finite, covariance, UNKNOWN**2 * np.eye(2))
+        return cls(boxes.center[:, :2], known, boxes.velocity, boxes.label)
 
     def __len__(self) -> int:
         return len(self.label)
-
-
-def _known(covariance: np.ndarray) -> np.ndarray:
-    """Covariances (n, 2, 2) with one of UNKNOWN where they are not finite."""
-    finite = np.isfinite(covariance).all(axis=(1, 2), keepdims=True)
-    return np.where(finite, covariance, UNKNOWN**2 * np.eye(2))
 
 
 @dataclass(frozen=True)
@@ -134,14 +118,14 @@ def update(
     """
     predicted = predict(tracks, time, settings)
     track, detection = assign(predicted, detections, settings)
-    corrected = _corrected(predicted, detections, track, detection, settings)
+    mean, covariance = _measured(detections, settings)
+    corrected = _corrected(predicted, track, mean[detection], covariance[detection])
     corrected.seen[track] = time
     alive = time - corrected.seen <= settings.max_gap
     new = np.setdiff1d(np.arange(len(detections)), detection)
     identity = np.empty(len(detections), int)
     identity[detection] = corrected.identity[track]
     identity[new] = tracks.next_identity + np.arange(len(new))
-    mean, covariance = _measured(detections, settings)
     return Tracks(
         np.concatenate((corrected.mean[alive], mean[new])),
         np.concatenate((corrected.covariance[alive], covariance[new])),
@@ -202,19 +186,16 @@ def _measured(
 
 
 def _corrected(
-    tracks: Tracks,
-    detections: GroundDetections,
-    track: np.ndarray,
-    detection: np.ndarray,
-    settings: TrackerSettings,
+    tracks: Tracks, track: np.ndarray, measured: np.ndarray, noise: np.ndarray
 ) -> Tracks:
-    """The tracks after Kalman's correction by the detections assigned to them."""
-    measured, noise = _measured(detections, settings)
+    """The tracks after Kalman's correction of k of them, of index `track` (k,), by measured states
+    (k, 4) with covariances (k, 4, 4).
+    """
     before = tracks.covariance[track]
-    gain = before @ np.linalg.inv(before + noise[detection])
+    gain = before @ np.linalg.inv(before + noise)
     mean = tracks.mean.copy()
     covariance = tracks.covariance.copy()
-    innovation = measured[detection] - mean[track]
+    innovation = measured - mean[track]
     mean[track] += (gain @ innovation[..., None])[..., 0]
     covariance[track] = before - gain @ before
     return replace(tracks, mean=mean, covariance=covariance, seen=tracks.seen.copy())
