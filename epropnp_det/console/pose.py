@@ -14,9 +14,10 @@ from pathlib import Path
 from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.errors import UserError
 
-from .detect import output_names
+from .detect import output_names, show
 
 EXAMPLES = """examples:
+  epropnp pose --demo
   epropnp pose table.jpg --intrinsics 572.4,573.6,325.8,242.5
   epropnp pose table.jpg --intrinsics 572.4,573.6,325.8,242.5 --boxes boxes.json
   epropnp pose table.mp4 'tables/*.jpg' --intrinsics camera.yaml --detector my_detector.py \\
@@ -28,19 +29,24 @@ EXAMPLES = """examples:
 _CONFIGS = Path(__file__).parents[2] / "configs" / "object_pose"
 CONFIG = _CONFIGS / "embedded_lite0.py"
 DETECTOR = _CONFIGS / "detectors" / "mask_rcnn_lite0.py"
+DEMO_IMAGE = Path(__file__).with_name("table.jpg")
+DEMO_BOXES = DEMO_IMAGE.with_suffix(".json")
+DEMO_INTRINSICS = "572.4114,573.57043,325.7611,242.54899"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that `run` reads."""
     parser.add_argument(
         "images",
-        nargs="+",
+        nargs="*",
         metavar="IMAGE",
         help="a file, a folder, a pattern in quotes, or a video",
     )
     parser.add_argument(
+        "--demo", action="store_true", help="estimate poses in a synthetic image, in given boxes"
+    )
+    parser.add_argument(
         "--intrinsics",
-        required=True,
         metavar="FX,FY,CX,CY|FILE",
         help="in pixels, the centre of the first pixel at 0.5; or a file: a matrix, a calibration "
         "file, or camera.json or scene_camera.json of a BOP data set (first pixel at 0)",
@@ -102,6 +108,10 @@ def run(options: argparse.Namespace) -> int:
     Raises:
         UserError: a wrong argument or file.
     """
+    if options.demo:
+        use_demo(options)
+    if not options.images or options.intrinsics is None:
+        raise UserError("give IMAGE and --intrinsics, or --demo")
     checkpoint = options.checkpoint or options.config.with_suffix(".pth")
     _check_files("", options.config, checkpoint)
     detector_checkpoint = options.detector_checkpoint or options.detector.with_suffix(".pth")
@@ -129,7 +139,22 @@ def run(options: argparse.Namespace) -> int:
             options.device,
         )
     )
+    if options.demo:
+        show(options.out / f"{DEMO_IMAGE.stem}.png")
     return 0
+
+
+def use_demo(options: argparse.Namespace) -> None:
+    """Sets the image, the intrinsics and the boxes of --demo.
+
+    Raises:
+        UserError: images, intrinsics or boxes as well.
+    """
+    if options.images or options.intrinsics is not None or options.boxes is not None:
+        raise UserError("--demo has an image, intrinsics and boxes of its own; leave out yours")
+    options.images = [str(DEMO_IMAGE)]
+    options.intrinsics = DEMO_INTRINSICS
+    options.boxes = DEMO_BOXES
 
 
 def _check_files(kind: str, config: Path, checkpoint: Path) -> None:
