@@ -84,6 +84,10 @@ with quiet_imports():
     from mmcv.parallel import _functions as copy_functions
     from mmcv.runner import CheckpointLoader
 
+# A second for the mixtures of a head that nothing here uses.
+with quiet_imports(), late_import("sklearn.mixture"):
+    import mmdet.models  # noqa: F401
+
 
 @contextlib.contextmanager
 def _mmcv_version_shown(version: str) -> Iterator[None]:
@@ -96,9 +100,14 @@ def _mmcv_version_shown(version: str) -> Iterator[None]:
 
 
 def import_mmdet3d() -> None:
-    """Imports mmdet3d while mmcv reports a version that mmdet3d accepts."""
+    """Imports mmdet3d while mmcv reports a version that mmdet3d accepts.
+
+    Its datasets import pandas and sklearn, a second, for files that nothing here reads.
+    """
     with quiet_imports(), _mmcv_version_shown(MMCV_VERSION_FOR_MMDET3D):
         importlib.import_module("mmdet3d")
+        with late_import("pandas"), late_import("sklearn.metrics"):
+            importlib.import_module("mmdet3d.datasets")
 
 
 def _run_ddp_forward(self: MMDistributedDataParallel, *inputs: Any, **kwargs: Any) -> Any:
