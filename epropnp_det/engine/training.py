@@ -51,11 +51,14 @@ from .config import (
 from .config_keys import check_training_numbers
 from .data_order import DataOrder, SeededSamples
 from .hooks.checkpoints import SafeCheckpointHook, folder_of
+from .hooks.divergence import DivergenceHook
 from .hooks.evaluation import ChecksEvaluation, EvaluationHook
 from .hooks.finite_optimizer import finite_hook_type
+from .hooks.memory import MemoryHook
 from .hooks.mixed_precision import MixedPrecisionHook  # noqa: F401  registers it
 from .hooks.progress import ProgressHook
 from .hooks.table_log import hide_hook_list
+from .hooks.tensorboard_log import TensorBoardHook  # noqa: F401  registers it
 from .learning_rate import scaled_optimizer
 from .resuming import DataPlan, resume
 from .seeding import seed_everything
@@ -338,6 +341,9 @@ def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: An
         settings.get("momentum_config"),
         custom_hooks_config=settings.get("custom_hooks"),
     )
+    for default in (MemoryHook, DivergenceHook):
+        if not any(isinstance(hook, default) for hook in runner.hooks):
+            runner.register_hook(default())
     if validation is not None:
         settings.evaluation.setdefault("by_epoch", isinstance(runner, EpochBasedRunner))
         hook = EvaluationHook(validation, config.data.workers_per_gpu, **settings.evaluation)

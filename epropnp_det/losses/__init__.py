@@ -1,7 +1,13 @@
 """Losses shared by both families; torch alone."""
 
 from .mixture import MixtureNLLLoss, MixtureSmoothL1Loss
-from .pose_losses import MonteCarloPoseLoss, ReprojectionLoss, derivative_losses, estimate_from_gt
+from .pose_losses import (
+    MonteCarloPoseLoss,
+    ReprojectionLoss,
+    derivative_losses,
+    estimate_from_gt,
+    pose_figures,
+)
 from .projection import projection_error
 from .running_scale import RunningScale
 
@@ -13,5 +19,6 @@ __all__ = [
     "RunningScale",
     "derivative_losses",
     "estimate_from_gt",
+    "pose_figures",
     "projection_error",
 ]

@@ -18,6 +18,7 @@ from epropnp_det.pnp import (
 )
 from epropnp_det.pnp.losses.pose_distance import orientation_distance, position_distance
 
+from .over_processes import mean_over_processes
 from .running_scale import RunningScale
 
 
@@ -120,3 +121,29 @@ def estimate_from_gt(
     better = ~estimate.valid | (problem.detach().cost(gt_pose) < estimate.cost)
     start = torch.where(better[..., None], gt_pose, estimate.pose)
     return local_solver.solve(problem, start, generator)
+
+
+def pose_figures(valid: Tensor, samples: PoseSamples | None = None) -> dict[str, Tensor]:
+    """Figures of a training's poses for its log, each (), without gradient: the number of invalid
+    objects of this process; over all processes, the share of valid objects and, with samples, the
+    mean effective sample size.
+
+    Every process of a distributed training has to call it.
+
+    Args:
+        valid: (M,) bool, objects whose poses are valid.
+        samples: weighted poses of the M objects; the mean is over valid ones, 0 without any.
+    """
+    sampled = torch.zeros_like(valid) if samples is None else valid & samples.valid
+    size = torch.zeros(valid.shape, device=valid.device)
+    if samples is not None:
+        size = torch.where(sampled, samples.effective_sample_size.float(), size)
+    sums = torch.stack((valid.sum(), (~valid).sum(), sampled.sum(), size.sum()))
+    good, broken, count, total = mean_over_processes(sums)
+    figures = dict(
+        invalid_objects=(~valid).sum().float(),
+        valid_objects=torch.where(good + broken > 0, good / (good + broken), 1.0),
+    )
+    if samples is not None:
+        figures["effective_sample_size"] = torch.where(count > 0, total / count, 0.0)
+    return figures

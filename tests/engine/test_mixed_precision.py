@@ -201,7 +201,7 @@ def test_a_scale_that_is_too_large_is_halved_until_the_gradient_is_finite() -> N
     # 2^16 is the least power of two above the greatest number of float16.
     assert weights == [0, 0, 0, -1]
     log = runner.log_buffer.val_history
-    assert log["loss_scale"] == [2.0**17, 2.0**16, 2.0**15, 2.0**15]
+    assert log["grad_scale"] == [2.0**17, 2.0**16, 2.0**15, 2.0**15]
     assert log["skipped_steps"] == [1, 1, 1, 0]
     assert runner.meta["fp16"]["loss_scaler"]["scale"] == 2.0**15
 

@@ -1,4 +1,4 @@
-"""The log of a training is a table, and the JSON file next to it is that of mmcv."""
+"""The log of a training is a table; the JSON file next to it and TensorBoard have its numbers."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
 from .tiny_training import IMAGES, start, wait, write_config
 
 RECORDS = IMAGES  # one for each iteration
+ROUNDING = 1e-3  # the JSON file has five digits after the point, the file of events float32
 
 
 def test_a_record_is_one_line_of_a_table(tmp_path: Path) -> None:
-    hooks = [dict(type="TableLoggerHook", interval=1)]
+    hooks = [dict(type=name, interval=1) for name in ("TableLoggerHook", "TensorBoardHook")]
     options = {"log_config.hooks": hooks, "log_level": "INFO"}
     config = write_config(tmp_path, "iterations")
     assert wait(start(config, options=options, work_dir=tmp_path / "out")) == [0]
@@ -32,3 +36,12 @@ def test_a_record_is_one_line_of_a_table(tmp_path: Path) -> None:
         cells = dict(zip(titles, line.split(), strict=True))
         assert int(cells["iter"]) == record["iter"]
         assert abs(float(cells["loss"]) - record["loss"]) <= 1e-3 * abs(record["loss"])
+        assert float(cells["grad_norm"]) == pytest.approx(record["grad_norm"], rel=1e-3)
+        stages = sum(record[f"{stage}_time"] for stage in ("data", "forward", "backward", "step"))
+        assert 0 < stages <= record["time"] + ROUNDING
+        assert {"data", "forward", "backward", "step", "MB"} <= cells.keys()
+        assert 50 < record["resident_memory"] < 20_000
+    events = EventAccumulator(str(tmp_path / "out" / "tf_logs")).Reload()
+    for name in ("loss", "grad_norm", "data_time", "forward_time", "resident_memory"):
+        written = [event.value for event in events.Scalars(f"train/{name}")]
+        assert written == pytest.approx([record[name] for record in records], abs=ROUNDING)

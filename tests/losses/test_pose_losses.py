@@ -14,6 +14,7 @@ from epropnp_det.losses.pose_losses import (
     ReprojectionLoss,
     derivative_losses,
     estimate_from_gt,
+    pose_figures,
 )
 from epropnp_det.pnp import (
     PnPProblem,
@@ -207,3 +208,16 @@ def upright(pose: Tensor) -> Tensor:
     half = pose[:, 3] / 2
     zero = torch.zeros_like(half)
     return torch.cat((pose[:, :3], torch.stack((half.cos(), zero, half.sin(), zero), -1)), -1)
+
+
+def test_figures_of_a_batch_leave_broken_objects_out_of_the_mean():
+    """Equal weights have the size of the number of samples, a single weight has 1."""
+    equal = torch.zeros(8)
+    single = torch.full((8,), -torch.inf).index_fill(0, torch.tensor([3]), 0.0)
+    broken = torch.full((8,), torch.nan)
+    samples = samples_of(
+        torch.stack((equal, single, broken, equal), 1), torch.tensor([True, True, False, True])
+    )
+    found = pose_figures(torch.tensor([True, True, True, False]), samples)
+    assert found == dict(invalid_objects=1, valid_objects=0.75, effective_sample_size=4.5)
+    assert pose_figures(torch.ones(0, dtype=torch.bool)) == dict(invalid_objects=0, valid_objects=1)

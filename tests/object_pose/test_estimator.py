@@ -52,6 +52,10 @@ def test_train_step_reports_sum_and_number():
     out = model.train_step(batch(3), optimizer=None, generator=seeded(0))
     parts = [value for name, value in out["log_vars"].items() if name.startswith("loss_")]
     assert out["num_samples"] == 3
+    valid = 1 - out["log_vars"]["invalid_objects"] / 3
+    assert out["log_vars"]["valid_objects"] == pytest.approx(valid)
+    assert 1 <= out["log_vars"]["effective_sample_size"] <= 64
+    assert out["log_vars"]["w2d_scale"] > 0
     assert out["loss"].item() == pytest.approx(sum(parts), rel=1e-5)
 
 

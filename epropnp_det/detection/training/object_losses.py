@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from epropnp_det.losses.over_processes import shared_count
-from epropnp_det.losses.pose_losses import derivative_losses, estimate_from_gt
+from epropnp_det.losses.pose_losses import derivative_losses, estimate_from_gt, pose_figures
 from epropnp_det.pnp import EProPnP4DoF, PnPProblem, PoseEstimate
 
 from ..heads.scoring import score_target
@@ -136,13 +136,13 @@ def pose_losses(
         stepped = with_constant_scales(problem, predicted)
     position, orientation = derivative_losses(stepped, estimate, gt_pose)
     good = targets.weight * estimate.valid
-    return dict(
+    losses = dict(
         loss_pose=divergence(samples, cost, scale, targets.weight, targets.count),
         loss_position=training.position_weight * (position * good).sum() / targets.count,
         loss_orientation=training.orientation_weight * (orientation * good).sum() / targets.count,
-        invalid_objects=(~estimate.valid | ~samples.valid).sum().float(),
         w2d_scale=predicted.w2d_scale.detach().sum() / (2 * targets.count),
     )
+    return losses | pose_figures(estimate.valid & samples.valid, samples)
 
 
 def property_losses(

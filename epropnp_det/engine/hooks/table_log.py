@@ -12,7 +12,11 @@ from mmcv.runner import HOOKS, BaseRunner, TextLoggerHook
 HEADER_EVERY = 25  # lines
 LEAST_WIDTH = 8
 HOOK_LIST = "Hooks will be executed"  # how mmcv's message of the list of hooks begins
-_LEFT_OUT = ("mode", "epoch", "iter", "lr", "time", "data_time", "memory", "loss")
+# Columns of their own before the losses: seconds of the stages of a step, and memory [MB].
+_STAGES = ("data", "forward", "backward", "step")
+_MEMORY = dict(resident_memory="MB", gpu_memory="GPU_MB")
+_LEFT_OUT = {"mode", "epoch", "iter", "lr", "time", "memory", "loss"}
+_LEFT_OUT |= {f"{stage}_time" for stage in _STAGES} | _MEMORY.keys()
 
 
 @HOOKS.register_module()
@@ -52,8 +56,12 @@ class TableLoggerHook(TextLoggerHook):
                 "s/iter": f"{log_dict['time']:.2f}",
                 "left": str(left).replace(" days, ", "d"),
             }
-        if "memory" in log_dict:
-            cells["MB"] = str(log_dict["memory"])
+        for stage in _STAGES:
+            if f"{stage}_time" in log_dict:
+                cells[stage] = f"{log_dict[f'{stage}_time']:.3f}"
+        for name, title in _MEMORY.items():
+            if name in log_dict:
+                cells[title] = f"{log_dict[name]:.0f}"
         if "loss" in log_dict:
             cells["loss"] = _number(log_dict["loss"])
         others = {name: value for name, value in log_dict.items() if name not in _LEFT_OUT}

@@ -10,6 +10,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from epropnp_det.losses import pose_figures
 from epropnp_det.pnp import EProPnP6DoF
 
 from ..structures import GroundTruth, PatchGeometry, PixelMaps
@@ -118,7 +119,7 @@ class Pix2PoseLosses(nn.Module):
         estimate = self.layer.solve(problem, generator=generator)
         scale = problem.points.w2d.mean()
         found = self.pose(problem, estimate, gt, scale)
-        return losses | found | dict(invalid_objects=(~estimate.valid).sum().float())
+        return losses | found | pose_figures(estimate.valid)
 
     def map_losses(self, maps: PixelMaps, gt: GroundTruth) -> dict[str, Tensor]:
         """The weighted losses of coordinates, errors and masks, means over B patches."""

@@ -8,7 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from epropnp_det.losses import MonteCarloPoseLoss, derivative_losses, estimate_from_gt
+from epropnp_det.losses import (
+    MonteCarloPoseLoss,
+    derivative_losses,
+    estimate_from_gt,
+    pose_figures,
+)
 from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, PoseSamples
 
 from ..problem import PointSettings, draw_cells, problem_of_drawn_cells
@@ -71,7 +76,7 @@ class ObjectPoseLosses(nn.Module):
         gt: GroundTruth,
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
-        """Losses (), by name, of B patches, and two numbers for the log."""
+        """Losses (), by name, of B patches, and figures for the log."""
         if self.symmetric:
             gt = nearest_symmetric_gt(maps.noc, gt, geometry.half_extent)
         losses = self.map_losses(maps, gt)
@@ -88,7 +93,7 @@ class ObjectPoseLosses(nn.Module):
             losses
             | self.pose_losses(problem, gt, estimate, samples, maps.scale.mean())
             | self.regularization(problem, gt.pose, estimate)
-            | dict(invalid_objects=(~estimate.valid).sum().float())
+            | pose_figures(estimate.valid, samples)
         )
 
     def draw_samples(

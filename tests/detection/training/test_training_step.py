@@ -67,6 +67,8 @@ def step(head, feats, gts) -> dict[str, torch.Tensor]:
 def test_ordinary_batch_reaches_every_parameter(head, feats):
     losses = step(head, feats, [scene(4), scene(3, seed=1)])
     assert losses["invalid_objects"] == 0
+    assert losses["valid_objects"] == 1
+    assert 1 <= losses["effective_sample_size"] <= PNP["mc_samples"]
     assert not [name for name, p in head.named_parameters() if p.grad is None]
 
 
@@ -210,6 +212,7 @@ def test_broken_objects_are_counted_and_give_no_pose_loss(head, feats):
     head.objects.points.out_bias.data.fill_(torch.nan)
     losses = head.loss(feats, geometry(), [scene(4), NOTHING], torch.Generator().manual_seed(0))
     assert losses["invalid_objects"] == 96
+    assert losses["valid_objects"] == losses["effective_sample_size"] == 0
     assert all(
         losses[name] == 0
         for name in ("loss_pose", "loss_position", "loss_orientation", "loss_score")
@@ -259,8 +262,8 @@ def test_the_generator_is_the_only_source_of_randomness(head, feats):
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(first[name], second[name]) for name in first)
     differ = {name for name in first if not torch.equal(first[name], other[name])}
-    dense = {"loss_cls", "loss_reference", "loss_centerness", "loss_bbox", "invalid_objects"}
-    assert differ == first.keys() - dense
+    dense = {"loss_cls", "loss_reference", "loss_centerness", "loss_bbox"}
+    assert differ == first.keys() - dense - {"invalid_objects", "valid_objects"}
 
 
 def test_no_argument_is_changed(head, feats):
