@@ -5,10 +5,10 @@ close-ups with their headings.
 The picture of the README is made with the second command, after `make quickstart`.
 
 Example:
-    python tools/draw_example.py configs/detection/debug/one_frame.py work_dirs/one_frame/latest.pth
-    example.jpg --index 3 python tools/draw_example.py
-    configs/detection/synthetic/epropnp_r18_varied.py
-    configs/detection/synthetic/epropnp_r18_varied.pth \\
+    python tools/draw_example.py configs/detection/debug/one_frame.py \\
+        work_dirs/one_frame/latest.pth example.jpg --index 3
+    python tools/draw_example.py configs/detection/synthetic/epropnp_lite0.py \\
+        configs/detection/synthetic/epropnp_lite0.pth \\
         docs/images/example.jpg --data-root work_dirs/quickstart/data --index 6
 """
 

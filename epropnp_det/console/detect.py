@@ -33,7 +33,7 @@ EXAMPLES = """examples:
       --config CONFIG --checkpoint CHECKPOINT
 """
 CONFIGS = Path(__file__).parents[2] / "configs" / "detection"
-SHIPPED = CONFIGS / "synthetic" / "epropnp_r18_varied.py"
+SHIPPED = CONFIGS / "synthetic" / "epropnp_lite0.py"
 CONFIG = CONFIGS / "nuscenes" / "epropnp_v2_r101_12e_nuscenes.py"
 DEMO_IMAGE = Path(__file__).with_name("street.jpg")
 DEMO_INTRINSICS = "1266.4,1266.4,816.3,491.5"

