@@ -14,7 +14,7 @@ from epropnp_det.detection.data.class_set import NUSCENES
 from epropnp_det.detection.evaluation.box_table import make_table
 from epropnp_det.detection.evaluation.distance_metrics import DistanceSettings
 from epropnp_det.detection.evaluation.pose_distributions import ImageResult
-from epropnp_det.detection.evaluation.reliability import hpd_levels
+from epropnp_det.detection.evaluation.reliability import image_reliability
 from epropnp_det.detection.reports.page_content import (
     ImageSettings,
     class_results,
@@ -83,7 +83,7 @@ def example_page(objects: int) -> Page:
     match[-1:] = -1
     result = replace(result, match=match)
     tables = make_table([result.detections]), make_table([result.truth])
-    levels = list(hpd_levels(result))
+    compared = image_reliability(result, NUSCENES)
     return Page(
         title="Objects",
         lead="An example.",
@@ -93,6 +93,6 @@ def example_page(objects: int) -> Page:
         least_score=0.1,
         numbers=(Number("NDS", "0.412", "1 is perfect"),),
         classes=class_results(*tables, NUSCENES, DistanceSettings()),
-        coverage=(region_coverage("all objects", levels),) if levels else (),
+        coverage=(region_coverage("all objects", compared),) if len(compared) else (),
         commands=("python a.py <x>",),
     )

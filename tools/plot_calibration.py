@@ -4,7 +4,8 @@ and the numbers as JSON next to it.
 
 For every match the smallest regions that hold 50, 68, 90 and 95 % of the predicted weight are taken
 from weighted samples (they may have several parts, as for a heading with two modes). The command
-reports how often the true yaw, position (x, z) and depth lie inside.
+reports how often the true yaw, position (x, z), depth and pose lie inside. Headings of classes that
+half a turn does not change count modulo half a turn. Yaws and poses of round classes are left out.
 
 Matches: detections above --score-thr, best score first, each with the true box of its class that
 overlaps most in the image, at least by --min-iou, and has no match yet. True boxes are those of
@@ -61,27 +62,30 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
+    from epropnp_det.calibration.command import draw
+    from epropnp_det.calibration.reliability import Reliability, table
     from epropnp_det.detection.evaluation.pose_distributions import (
         DistributionSettings,
         predict_distributions,
     )
-    from epropnp_det.detection.evaluation.reliability import hpd_levels, reliability_table
+    from epropnp_det.detection.evaluation.reliability import image_reliability
     from epropnp_det.engine.command_line import model_and_dataset
     from epropnp_det.engine.json_files import write_json
 
     model, dataset = model_and_dataset(args)
     settings = DistributionSettings(args.mc_samples, args.score_thr, args.min_iou)
     truths = 0
-    levels = []
+    compared = []
     for result in predict_distributions(model, dataset, settings):
         truths += len(result.truth)
-        levels += hpd_levels(result)
-    if not levels:
+        compared.append(image_reliability(result, dataset.class_set))
+    found = Reliability.cat(compared)
+    if not any(len(found.of(name)) for name in found.levels):
         raise UserError(
             f"none of the {truths} true boxes has a detection of score {args.score_thr} or "
             "more; is the model trained?"
         )
-    numbers = reliability_table(levels, dataset.CLASSES)
+    numbers = table(found, dataset.CLASSES)
     args.picture.parent.mkdir(parents=True, exist_ok=True)
     what = dict(
         config=str(args.config),
@@ -91,36 +95,21 @@ def main() -> None:
         settings=vars(settings),
     )
     write_json(args.picture.with_suffix(".json"), what | numbers, indent=1)
-    draw(levels, args.picture, f"{len(levels)} of {truths} true boxes in {len(dataset)} images")
+    title = f"{len(found)} of {truths} true boxes in {len(dataset)} images"
+    draw({title: found}, args.picture)
     print(text(numbers))
     print(f"picture and numbers: {args.picture}, {args.picture.with_suffix('.json')}")
 
 
-def draw(levels: list, picture: Path, title: str) -> None:
-    import cv2
-    import numpy as np
-
-    from epropnp_det.detection.evaluation.reliability import QUANTITIES
-    from epropnp_det.drawing.reliability import draw_reliability
-
-    columns = {
-        shown: np.array([getattr(each, name) for each in levels])
-        for name, shown in QUANTITIES.items()
-    }
-    cv2.imwrite(str(picture), draw_reliability(columns, title))
-
-
 def text(numbers: dict) -> str:
     """The shares over all objects, a line for each quantity."""
-    nominal = list(numbers["binomial_error"])
+    nominal = list(numbers["chance"])
     head = f"{'share inside':<14}" + "".join(f"{float(p):>8.0%}" for p in nominal)
     rows = [
         f"{name:<14}" + "".join(f"{shares[p]:>8.1%}" for p in nominal)
         for name, shares in numbers["coverage"].items()
     ]
-    chance = f"{'chance, 1 sd':<14}" + "".join(
-        f"{numbers['binomial_error'][p]:>8.1%}" for p in nominal
-    )
+    chance = f"{'chance, 1 sd':<14}" + "".join(f"{numbers['chance'][p]:>8.1%}" for p in nominal)
     return "\n".join([head, *rows, chance])
 
 

@@ -104,7 +104,8 @@ def calibrate(
         what = dict(config=str(args.config), check=list(args.check), fit=about)
         path = args.out.with_suffix(".json")
         write_json(path, what | numbers, indent=1)
-        draw(levels, args.out.with_suffix(".png"))
+        rows = {f"{when} the calibration": each for when, each in levels.items()}
+        draw(rows, args.out.with_suffix(".png"))
         print(text(numbers))
         print(f"numbers and picture: {path}, {args.out.with_suffix('.png')}")
 
@@ -114,20 +115,22 @@ def form_of(terms: Sequence[str]) -> Form:
     return Form("class" in terms, "distance" in terms, "tail" in terms)
 
 
-def draw(levels: Mapping[str, Reliability], picture: Path) -> None:
-    """Coverage and histogram before and after, a row for each; of a quantity, the objects that it
-    is known of.
+def draw(rows: Mapping[str, Reliability], picture: Path) -> None:
+    """Coverage and histogram, a row for each title; of a quantity, the objects that it is known
+    of.
     """
     import cv2
 
     from epropnp_det.drawing import draw_reliability, stacked
 
-    rows = []
-    for title, result in levels.items():
+    pictures = []
+    for title, result in rows.items():
         columns = {name: result.of(name) for name in result.levels}
-        shown = {f"{name}, {len(each)} objects": each for name, each in columns.items()}
-        rows.append(draw_reliability(shown, f"{title} the calibration"))
-    cv2.imwrite(str(picture), stacked(*rows))
+        shown = {
+            f"{name}, {len(each)} objects": each for name, each in columns.items() if len(each)
+        }
+        pictures.append(draw_reliability(shown, title))
+    cv2.imwrite(str(picture), stacked(*pictures))
 
 
 def text(numbers: Mapping[str, Any]) -> str:

@@ -6,14 +6,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
+import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from epropnp_det.posterior.conformal import conformal_level
 from epropnp_det.posterior.credible_regions import NOMINAL, binomial_error, coverage
+from epropnp_det.posterior.density import effective_sample_size
 from epropnp_det.posterior.quantities import quantities_of
 
 from .objects import CalibrationObjects
@@ -21,6 +24,7 @@ from .sampling import Layer, log_density_and_samples
 from .temperature import Temperatures
 
 SHARP = 0.9  # probability of the regions whose volume is reported
+DELAY = 5  # seconds until a comparison has a progress bar
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,32 @@ class Reliability:
         volumes: by quantity, (n,) of the credible regions of probability `SHARP`, in the units of
             `posterior.quantities`.
         conformal_volumes: the same of the conformal regions; empty without a calibration's levels.
-        log_density: (n,) of the true poses.
+        effective_samples: (n,) of the samples of each distribution.
+        log_density: (n,) of the true poses; NaN where it is unknown.
         label: (n,).
     """
 
     levels: Mapping[str, np.ndarray]
     volumes: Mapping[str, np.ndarray]
     conformal_volumes: Mapping[str, np.ndarray]
+    effective_samples: np.ndarray
     log_density: np.ndarray
     label: np.ndarray
+
+    @classmethod
+    def cat(cls, parts: Sequence[Reliability]) -> Reliability:
+        """The comparisons of at least one part, of the same quantities, one after the other."""
+
+        def joined(name: str) -> Any:
+            values = [getattr(part, name) for part in parts]
+            if isinstance(values[0], Mapping):
+                return {key: np.concatenate([each[key] for each in values]) for key in values[0]}
+            return np.concatenate(values)
+
+        return cls(**{each.name: joined(each.name) for each in fields(cls)})
+
+    def __len__(self) -> int:
+        return len(self.label)
 
     def of(self, quantity: str, label: int | None = None) -> np.ndarray:
         """The levels of a quantity that are known, of all objects or of one class."""
@@ -67,28 +88,59 @@ def reliability(
         seed: start of the random numbers.
     """
     log_density, drawn = log_density_and_samples(objects, layer, temperatures, seed)
-    pose = drawn.pose.transpose(0, 1).double().numpy()
-    weight = drawn.weights.T.double().numpy()
-    truth = objects.truth.double().numpy()
-    oriented = objects.oriented.numpy()
-    usable = np.isfinite(weight).all(1) & np.isfinite(pose).all((1, 2)) & drawn.valid.numpy()
-    quantities = quantities_of(pose.shape[-1])
+    weight = drawn.weights.where(drawn.valid, torch.nan)
+    found = compare_samples(
+        drawn.pose.transpose(0, 1),
+        weight.T,
+        objects.truth,
+        objects.oriented,
+        objects.label,
+        conformal,
+    )
+    return replace(found, log_density=log_density.double().numpy())
+
+
+def compare_samples(
+    pose: Tensor,
+    weight: Tensor,
+    truth: Tensor,
+    oriented: Tensor,
+    label: Tensor,
+    conformal: Mapping[str, np.ndarray] | None = None,
+) -> Reliability:
+    """Levels and volumes of n distributions from their samples; log densities are unknown.
+
+    Args:
+        pose: (n, S, D) samples, on the CPU.
+        weight: (n, S) of the samples; NaN where there is no distribution.
+        truth: (n, D) true poses.
+        oriented: (n,) bool, whether the orientation of an object means something.
+        label: (n,).
+        conformal: levels of a calibration by quantity, for the volumes of its conformal regions.
+    """
+    poses = pose.double().numpy()
+    weights = weight.double().numpy()
+    truths = truth.double().numpy()
+    usable = np.isfinite(weights).all(1) & np.isfinite(poses).all((1, 2))
+    quantities = quantities_of(poses.shape[-1])
     limits = {name: conformal_level(each, SHARP) for name, each in (conformal or {}).items()}
-    levels = {name: np.full(len(objects), np.nan) for name in quantities}
-    volumes = {name: np.full(len(objects), np.nan) for name in quantities}
-    conformal_volumes = {name: np.full(len(objects), np.nan) for name in limits}
-    for index in tqdm(np.flatnonzero(usable), desc="levels", unit="object", disable=None):
+    unknown = np.full(len(poses), np.nan)
+    levels = {name: unknown.copy() for name in quantities}
+    volumes = {name: unknown.copy() for name in quantities}
+    conformal_volumes = {name: unknown.copy() for name in limits}
+    effective = unknown.copy()
+    progress = tqdm(np.flatnonzero(usable), "levels", unit="object", delay=DELAY, disable=None)
+    for index in progress:
+        effective[index] = effective_sample_size(weights[index])
         for name, quantity in quantities.items():
             if quantity.oriented and not oriented[index]:
                 continue
-            ranked = quantity.ranked(pose[index], weight[index])
-            levels[name][index] = quantity.levels(ranked, truth[None, index])[0]
+            ranked = quantity.ranked(poses[index], weights[index])
+            levels[name][index] = quantity.levels(ranked, truths[None, index])[0]
             volumes[name][index] = ranked.region(SHARP).volume
             if name in limits:
                 conformal_volumes[name][index] = ranked.region(limits[name]).volume
-    return Reliability(
-        levels, volumes, conformal_volumes, log_density.double().numpy(), objects.label.numpy()
-    )
+    return Reliability(levels, volumes, conformal_volumes, effective, unknown, label.numpy())
 
 
 def table(
@@ -115,9 +167,10 @@ def table(
         if (result.label == label).any()
     }
     return dict(
-        objects=len(result.label),
-        without_distribution=int((~known).sum()),
-        chance={str(p): binomial_error(p, len(result.label)) for p in NOMINAL},
+        objects=len(result),
+        without_distribution=int(np.isnan(result.effective_samples).sum()),
+        median_effective_samples=_median(result.effective_samples),
+        chance={str(p): binomial_error(p, len(result)) for p in NOMINAL},
         coverage=_coverage(result, conformal),
         log_density=float(result.log_density[known].mean()) if known.any() else None,
         volume={name: _median(values) for name, values in volumes.items()},
@@ -125,9 +178,9 @@ def table(
     )
 
 
-def _median(volumes: np.ndarray) -> float | None:
-    """Median of the volumes (n,) that are known; None where it is infinite or none is known."""
-    known = volumes[~np.isnan(volumes)]
+def _median(values: np.ndarray) -> float | None:
+    """Median of the values (n,) that are known; None where it is infinite or none is known."""
+    known = values[~np.isnan(values)]
     median = float(np.median(known)) if len(known) else math.inf
     return median if math.isfinite(median) else None
 

@@ -18,7 +18,6 @@ from epropnp_det.errors import UserError
 if TYPE_CHECKING:
     from torch import nn
 
-    from epropnp_det.detection.evaluation.reliability import ObjectHpdLevels
     from epropnp_det.drawing.html_page import Page
 
 EXAMPLES = r"""examples:
@@ -100,12 +99,13 @@ def make_page(args: argparse.Namespace, model: nn.Module, dataset: Any) -> Page:
     """Predicts the images and collects the content of the page."""
     import numpy as np
 
+    from epropnp_det.calibration.reliability import Reliability
     from epropnp_det.detection.evaluation.camera_metrics import box_tables
     from epropnp_det.detection.evaluation.pose_distributions import (
         DistributionSettings,
         predict_distributions,
     )
-    from epropnp_det.detection.evaluation.reliability import hpd_levels
+    from epropnp_det.detection.evaluation.reliability import image_reliability
     from epropnp_det.detection.reports import page_content
     from epropnp_det.drawing.html_page import Page
 
@@ -115,14 +115,15 @@ def make_page(args: argparse.Namespace, model: nn.Module, dataset: Any) -> Page:
     distributions = DistributionSettings(args.mc_samples, score_threshold=0.0)
     images = []
     boxes = []
-    levels: list[ObjectHpdLevels] = []
+    compared: list[Reliability] = []
     for result in predict_distributions(model, dataset, distributions, indices):
         images.append(page_content.shown_image(result, dataset.class_set, settings))
         boxes.append(page_content.without_samples(result.detections))
-        levels += hpd_levels(result.above(args.score_thr))
+        compared.append(image_reliability(result.above(args.score_thr), dataset.class_set))
     truth = [dataset.get_counted_boxes(index) for index in indices]
     records = [dataset.data_infos[index] for index in indices]
     tables = box_tables(boxes, truth, records, dataset.metrics)
+    found = Reliability.cat(compared)
     title = f"all detections with a true box and a score of at least {args.score_thr:g}"
     return Page(
         title="Objects and how certain they are",
@@ -134,7 +135,7 @@ def make_page(args: argparse.Namespace, model: nn.Module, dataset: Any) -> Page:
         score=args.score_thr,
         least_score=least_score,
         classes=page_content.class_results(*tables, dataset.class_set, dataset.metrics.distance),
-        coverage=(page_content.region_coverage(title, levels),) if levels else (),
+        coverage=(page_content.region_coverage(title, found),) if len(found) else (),
     )
 
 

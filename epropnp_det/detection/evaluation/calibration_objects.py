@@ -56,9 +56,7 @@ def matched_objects(
         kept = (match >= 0).nonzero()[:, 0]
         true_pose = _level_pose(truth[match[kept]], meta).to(estimate.pose)
         label = found.label[kept]
-        half_turn, round_shape = (
-            _has_symmetry(label, model.bbox_head.classes, name) for name in ("half_turn", "round")
-        )
+        half_turn, round_shape = symmetries(label, model.bbox_head.classes)
         yield CalibrationObjects(
             problem=problem[kept],
             pose=estimate.pose[kept],
@@ -83,9 +81,14 @@ def nearest_truth(truth: Tensor, pose: Tensor, half_turn: Tensor, round_shape: T
     return torch.cat((truth[:, :3], torch.where(round_shape, pose[:, 3], yaw)[:, None]), dim=1)
 
 
-def _has_symmetry(label: Tensor, classes: ClassSet, symmetry: str) -> Tensor:
-    names = [classes.symmetry.get(name) == symmetry for name in classes.class_names]
-    return torch.tensor(names, device=label.device)[label]
+def symmetries(label: Tensor, classes: ClassSet) -> tuple[Tensor, Tensor]:
+    """(n,) bool of objects with labels (n,): whether half a turn changes nothing, and whether no
+    turn changes anything.
+    """
+    each = [classes.symmetry.get(name) for name in classes.class_names]
+    half_turn = torch.tensor([symmetry == "half_turn" for symmetry in each], device=label.device)
+    round_shape = torch.tensor([symmetry == "round" for symmetry in each], device=label.device)
+    return half_turn[label], round_shape[label]
 
 
 def _level_pose(boxes: Boxes3D, meta: dict[str, Any]) -> Tensor:

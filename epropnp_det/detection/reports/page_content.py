@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from epropnp_det.calibration.reliability import Reliability
 from epropnp_det.drawing.html_page import (
     ClassResult,
     Coverage,
@@ -20,6 +20,7 @@ from epropnp_det.drawing.html_page import (
     encode_picture,
 )
 from epropnp_det.posterior.credible_regions import coverage
+from epropnp_det.posterior.quantities import YAW_POSE
 
 from ..boxes import Boxes3D
 from ..data.class_set import ClassSet
@@ -32,7 +33,6 @@ from ..evaluation.distance_metrics import (
 )
 from ..evaluation.pose_distributions import ImageResult
 from ..evaluation.ranked_matches import match_class, of_class, uncount
-from ..evaluation.reliability import QUANTITIES, ObjectHpdLevels
 from .pictures import box_corners
 
 MAX_BYTES = 28_000_000  # of a page, so that it can be mailed and opens quickly
@@ -177,16 +177,16 @@ def _curve(
     return dict(recall=recall[thin], precision=precision[thin], score=ranked.score[thin])
 
 
-def region_coverage(title: str, levels: Sequence[ObjectHpdLevels]) -> Coverage:
+def region_coverage(title: str, found: Reliability) -> Coverage:
     """How often the true values lie in predicted regions, from at least one object."""
     nominal = np.linspace(0, 1, 51)
-    columns: Mapping[str, list[float]] = {
-        text: [getattr(each, name) for each in levels] for name, text in QUANTITIES.items()
-    }
+    columns = {YAW_POSE[name].shown: found.of(name) for name in found.levels}
     shares = {
-        text: np.array([coverage(values, p) for p in nominal]) for text, values in columns.items()
+        text: np.array([coverage(values, p) for p in nominal])
+        for text, values in columns.items()
+        if len(values)
     }
-    return Coverage(title, len(levels), nominal, shares)
+    return Coverage(title, len(found), nominal, shares)
 
 
 def without_samples(boxes: Boxes3D) -> Boxes3D:

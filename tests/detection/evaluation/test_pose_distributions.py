@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from epropnp_det import compat  # noqa: F401  before mmdet3d
+from epropnp_det.calibration.reliability import Reliability, table
+from epropnp_det.detection.data.class_set import NUSCENES
 from epropnp_det.detection.data.nuscenes_classes import CLASSES
 from epropnp_det.detection.evaluation.matching import match_boxes
 from epropnp_det.detection.evaluation.pose_distributions import match_detections
-from epropnp_det.detection.evaluation.reliability import hpd_levels, reliability_table
+from epropnp_det.detection.evaluation.reliability import image_reliability
 from epropnp_det.posterior.credible_regions import NOMINAL, binomial_error
 from tests.example_results import MATRIX, synthetic_result
 from tests.tolerances import SIGMAS
@@ -67,7 +69,7 @@ def test_wrong_headings_and_depths_do_not_part_a_pair() -> None:
 
 def test_calibrated_detections_have_nominal_coverage() -> None:
     result = synthetic_result(300)
-    numbers = reliability_table(list(hpd_levels(result)), CLASSES)
+    numbers = table(image_reliability(result, NUSCENES), CLASSES)
     assert numbers["objects"] == 300 and numbers["median_effective_samples"] == pytest.approx(128)
     for shares in numbers["coverage"].values():
         for nominal in NOMINAL:
@@ -85,16 +87,41 @@ def test_objects_without_true_box_or_distribution_do_not_count() -> None:
     weight[4] = torch.nan
     found = replace(result.detections, sample_weight=weight)
     result = replace(result, detections=found, match=torch.tensor([-1, 1, 2, -1, 4, 5]))
-    assert [each.label for each in hpd_levels(result)] == [1, 2, 5]
+    found = image_reliability(result, NUSCENES)
+    assert found.label[np.isfinite(found.levels["depth"])].tolist() == [1, 2, 5]
+    assert table(found, CLASSES)["without_distribution"] == 1
 
 
 def test_a_truth_far_from_the_prediction_is_outside_every_region() -> None:
     result = synthetic_result(3)
     away = replace(result.truth, pose=result.truth.pose + torch.tensor([0.0, 0.0, 20.0, 3.0]))
-    for each in hpd_levels(replace(result, truth=away)):
-        assert (each.yaw, each.position, each.depth) == (
-            pytest.approx(1),
-            pytest.approx(1),
-            pytest.approx(1),
-        )
-        assert np.isfinite(each.effective_samples)
+    found = image_reliability(replace(result, truth=away), NUSCENES)
+    for levels in found.levels.values():
+        np.testing.assert_allclose(levels, np.ones(3))
+    assert np.isfinite(found.effective_samples).all()
+
+
+def test_headings_count_by_the_symmetry_of_their_class() -> None:
+    """A half turn changes nothing of a barrier, and no heading of a cone means anything."""
+    result = synthetic_result(10)
+    turned = replace(result.truth, pose=result.truth.pose + torch.tensor([0, 0, 0, torch.pi]))
+    before = image_reliability(result, NUSCENES)
+    after = image_reliability(replace(result, truth=turned), NUSCENES)
+    barrier = before.label == CLASSES.index("barrier")
+    cone = before.label == CLASSES.index("traffic_cone")
+    for quantity in ("yaw", "pose"):
+        expected = before.levels[quantity]
+        found = after.levels[quantity]
+        np.testing.assert_allclose(found[barrier], expected[barrier], atol=1 / 128)
+        assert np.isnan(found[cone]).all() and np.isnan(expected[cone]).all()
+        np.testing.assert_allclose(found[~barrier & ~cone], 1)
+    np.testing.assert_array_equal(after.levels["depth"], before.levels["depth"])
+
+
+def test_images_are_joined() -> None:
+    parts = [image_reliability(synthetic_result(n, seed=n), NUSCENES) for n in (4, 0, 3)]
+    whole = Reliability.cat(parts)
+    assert len(whole) == 7
+    for name in ("yaw", "position", "depth", "pose"):
+        joined = np.concatenate([part.levels[name] for part in parts])
+        np.testing.assert_array_equal(whole.levels[name], joined)
