@@ -158,16 +158,26 @@ def _check_top(data: Any, path: str | Path) -> None:
             raise UserError(
                 f"annotation file {path} has another schema: no list '{name}'; {REMEDY}"
             )
-    if is_ours(data) and data["info"]["schema"] != SCHEMA:
-        raise UserError(
-            f"annotation file {path} has schema {shown(data['info']['schema'])}, this program "
-            f"reads {SCHEMA!r}; {REMEDY}"
-        )
+    if is_ours(data):
+        _check_info(data["info"], path)
     if not data["images"]:
         raise UserError(f"annotation file {path} lists no image; {REMEDY}")
     others = {key: value for key, value in data.items() if key not in FORMS}
     if is_nested_deeply(others):
         raise UserError(f"annotation file {path} has keys that are nested too deeply; {REMEDY}")
+
+
+def _check_info(info: dict, path: str | Path) -> None:
+    if info["schema"] != SCHEMA:
+        raise UserError(
+            f"annotation file {path} has schema {shown(info['schema'])}, this program reads "
+            f"{SCHEMA!r}; {REMEDY}"
+        )
+    for key in ("version", "split"):
+        if not isinstance(info.get(key, ""), str):
+            raise UserError(
+                f"annotation file {path}: {key} of info is a text, not {shown(info[key])}; {REMEDY}"
+            )
 
 
 def _repeated(name: str, key: str, values: Iterable[tuple[int, Any]]) -> Iterator[Fault]:

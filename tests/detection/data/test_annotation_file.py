@@ -141,6 +141,10 @@ BROKEN = {
     ),
     "no translation": (set_image("cam2ego_translation", None), "cam2ego_translation is 3 finite"),
     "a later schema": (lambda data: data["info"].update(schema="epropnp_det/99"), "epropnp_det/99"),
+    "a version that is no text": (
+        lambda data: data["info"].update(version=[]),
+        r"version of info is a text, not \[\]",
+    ),
     "intrinsics": (set_image("cam_intrinsic", [1, 2, 3, 4]), "cam_intrinsic is a 3x3 matrix"),
     "a path out of the root": (
         set_image("file_name", "../../etc/passwd"),
