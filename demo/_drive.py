@@ -13,6 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.engine.output_files import writing
 from epropnp_det.object_pose.rigid_pose import project
 from epropnp_det.synthetic.ground import Ground
 from epropnp_det.synthetic.lidar import sweep
@@ -92,5 +93,5 @@ def _render(path: Path, world: _World, time: float) -> None:
     inside = ((pixel > 0) & (pixel < IMAGE_SIZE)).all(axis=1)
     grey = cv2.cvtColor(photo.image, cv2.COLOR_RGB2GRAY)
     image = cv2.imencode(".png", grey)[1]
-    with replacing(path, "wb") as file:
+    with writing(path), replacing(path, "wb") as file:
         np.savez(file, image=image, points=points[inside].astype(np.float32), pose=view.matrix)

@@ -30,6 +30,7 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
+from epropnp_det.engine.output_files import make_folder, write_figure, write_text
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
@@ -420,7 +421,7 @@ def draw(runs: list[Run], picture: Path) -> None:
     for axis in (left, right):
         axis.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(picture, dpi=110)
+    write_figure(picture, figure)
 
 
 def wanted(args: argparse.Namespace) -> list[Cell]:
@@ -469,23 +470,21 @@ def compare(args: argparse.Namespace) -> list[Run]:
             done += train(cell, [best_rate(done)], args.seeds[1:], args)
         runs += done
         tqdm.write("\n".join(line(run) for run in done))
-        file.write_text(json.dumps([asdict(run) for run in runs], indent=1) + "\n")
+        write_text(file, json.dumps([asdict(run) for run in runs], indent=1) + "\n")
     return runs
 
 
 @main_guard
 def main() -> None:
     args = parse_args()
-    if args.out.exists() and not args.out.is_dir():
-        raise UserError(f"{args.out} is a file; --out is a folder to write into")
-    args.out.mkdir(parents=True, exist_ok=True)
+    make_folder(args.out)
     # Slow to import: not before --help and wrong arguments are dealt with.
     import torch
 
     torch.set_num_threads(1)
     runs = compare(args)
     draw(runs, args.out / "losses.png")
-    (args.out / "losses.md").write_text(table(runs))
+    write_text(args.out / "losses.md", table(runs))
     print(table(runs))
 
 

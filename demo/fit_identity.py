@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from epropnp_det.engine.output_files import write_figure
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def draw(curves: Curves, picture: Path) -> None:
         axis.set_xlabel("step")
         axis.grid(alpha=0.3)
     figure.tight_layout()
-    figure.savefig(picture, dpi=110)
+    write_figure(picture, figure)
 
 
 def train(args: argparse.Namespace) -> Curves:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epropnp_det.engine.output_files import write_figure
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
@@ -133,7 +134,6 @@ def main() -> None:
         some = [run for one in drives for run in one.track(args, share)]
         tables[f"{share:g}"] = summary(some, drives)
         runs += some
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     write_json(args.out.with_suffix(".json"), tables, indent=1)
     print_tables(args, tables)
     draw(runs, args.out)
@@ -329,7 +329,7 @@ def draw(runs: list[Run], path: Path) -> None:
         draw_from_above(axes[0, column], own)
         draw_errors(axes[1, column], own)
         axes[0, column].set_title(f"{scene}, {outliers:.0%} outliers")
-    figure.savefig(path, dpi=90)
+    write_figure(path, figure, dpi=90)
     plt.close(figure)
 
 

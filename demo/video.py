@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from epropnp_det.errors import UserError, main_guard
+from epropnp_det.errors import main_guard
 
 if TYPE_CHECKING:
     from epropnp_det.detection.boxes import Boxes3D
@@ -72,13 +72,11 @@ def main() -> None:
     from epropnp_det.detection.data.nuscenes_dataset import read_class_set
     from epropnp_det.detection.evaluation.scene_tracks import read_scene, track_scene
     from epropnp_det.engine.model import init_model
+    from epropnp_det.engine.output_files import make_folder
 
     root = args.data_root or args.annotations.parent
     scene = read_scene(args.annotations, root, args.log)
-    try:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {args.out} cannot be written: {error.strerror}") from error
+    make_folder(args.out.parent)
     model = init_model(args.config, args.checkpoint, args.device)
     class_set = read_class_set(model.cfg)
     tracked = track_scene(scene, detections(model, scene, root), class_set, args.score_thr)
@@ -127,7 +125,7 @@ def write_pictures(
 ) -> None:
     """The film, as long as the scene."""
     from epropnp_det.detection.reports.scene_pictures import draw_scene
-    from epropnp_det.drawing.film import write_film
+    from epropnp_det.engine.films import write_film
 
     frames = draw_scene(scene, tracked, class_names, root, args.width)
     times = [sample.time for sample in scene.samples]

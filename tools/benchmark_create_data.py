@@ -25,6 +25,7 @@ from pathlib import Path
 
 import psutil
 
+from epropnp_det.engine.output_files import write_figure, write_text
 from epropnp_det.errors import UserError, main_guard
 
 ROOT = Path(__file__).parents[1]
@@ -91,11 +92,11 @@ def main() -> None:
             if any(key(one) == (samples, processes, args.lidar) for one in found):
                 continue
             found.append(measured(args.folder, samples, processes, args.lidar))
-            record.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n")
+            write_text(record, json.dumps([asdict(one) for one in found], indent=1) + "\n")
             print(table(found[-1:]).splitlines()[-1], flush=True)
     found.sort(key=key)
     check_same_bytes(found)
-    (args.folder / "create_data.md").write_text(table(found))
+    write_text(args.folder / "create_data.md", table(found))
     draw(found, "seconds", "time of the command [s]", args.folder / "create_data_time.png")
     draw(found, "peak", "most memory [MiB]", args.folder / "create_data_memory.png")
     print(f"{record}, create_data.md, create_data_time.png, create_data_memory.png")
@@ -207,7 +208,7 @@ def draw(found: Sequence[Measurement], name: str, label: str, picture: Path) -> 
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
     figure.tight_layout()
-    figure.savefig(picture, dpi=110)
+    write_figure(picture, figure)
 
 
 if __name__ == "__main__":

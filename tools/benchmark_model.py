@@ -39,6 +39,7 @@ from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
 from epropnp_det.engine.hooks.mixed_precision import MixedPrecisionHook, run_convolutions_in
 from epropnp_det.engine.model import find_device
+from epropnp_det.engine.output_files import make_folder, write_text
 from epropnp_det.engine.seeding import seed_everything
 from epropnp_det.engine.training import init_weights
 from epropnp_det.engine.wrapping import to_device
@@ -315,12 +316,12 @@ def main() -> None:
     if args.repeats < 1:
         raise UserError(f"--repeats {args.repeats}: give at least 1")
     device = find_device(args.device)
-    args.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(args.folder)
     root = make_images(args.folder)
     torch.set_num_threads(1)
     results = {name: measured(PAIRS[name], root, args.repeats, device) for name in args.pairs}
-    (args.folder / "model.json").write_text(json.dumps(results, indent=1))
-    (args.folder / "model.md").write_text(table(results))
+    write_text(args.folder / "model.json", json.dumps(results, indent=1))
+    write_text(args.folder / "model.md", table(results))
     print(table(results))
 
 

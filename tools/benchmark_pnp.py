@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
+from epropnp_det.engine.output_files import make_folder, write_figure, write_text
 from epropnp_det.errors import UserError, main_guard
 from epropnp_det.pnp import (
     Camera,
@@ -401,7 +402,7 @@ def draw_sweep(sweep: list[dict[str, Any]], picture: Path) -> None:
     axes[0].set(ylabel="training call, s of one core")
     axes[0].legend()
     figure.tight_layout()
-    figure.savefig(picture, dpi=110)
+    write_figure(picture, figure)
 
 
 @main_guard
@@ -413,7 +414,7 @@ def main() -> None:
         with ops.use_backend(args.memory_of[1]):
             print(extra_memory(CASES[args.memory_of[0]]))
         return
-    args.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(args.folder)
     about = machine()
     pairs = [
         (CASES[name], implementation) for name in args.cases for implementation in implementations()
@@ -423,10 +424,9 @@ def main() -> None:
         for case, implementation in tqdm(pairs, desc="cases", disable=None)
     ]
     sweep = measured_sweep(args.repeats) if args.sweep else []
-    (args.folder / "pnp.json").write_text(
-        json.dumps(dict(machine=about, cases=results, sweep=sweep), indent=1)
-    )
-    (args.folder / "pnp.md").write_text(table(results, about))
+    content = dict(machine=about, cases=results, sweep=sweep)
+    write_text(args.folder / "pnp.json", json.dumps(content, indent=1))
+    write_text(args.folder / "pnp.md", table(results, about))
     if sweep:
         draw_sweep(sweep, args.folder / "pnp.png")
     print(table(results, about))

@@ -24,6 +24,7 @@ import torch
 from benchmark_pnp import CASES, Case, call_of, operations
 from tqdm import tqdm
 
+from epropnp_det.engine.output_files import make_folder, write_text
 from epropnp_det.errors import UserError, main_guard
 from epropnp_det.pnp import ops
 
@@ -144,7 +145,7 @@ def main() -> None:
         raise UserError(f"--repeats {args.repeats}: give at least 1")
     if not torch.cuda.is_available():
         raise UserError("no GPU that torch can use; tools/benchmark_pnp.py times the CPU")
-    args.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(args.folder)
     about = dict(
         gpu=torch.cuda.get_device_name(0), torch=torch.__version__, cuda=torch.version.cuda
     )
@@ -157,10 +158,9 @@ def main() -> None:
         measured(case, implementation, args.repeats)
         for case, implementation in tqdm(pairs, desc="cases", disable=None)
     ]
-    (args.folder / "pnp_gpu.json").write_text(
-        json.dumps(dict(machine=about, cases=results), indent=1)
-    )
-    (args.folder / "pnp_gpu.md").write_text(table(results, about))
+    content = dict(machine=about, cases=results)
+    write_text(args.folder / "pnp_gpu.json", json.dumps(content, indent=1))
+    write_text(args.folder / "pnp_gpu.md", table(results, about))
     print(table(results, about))
 
 

@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epropnp_det.engine.output_files import make_folder, write_text
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
@@ -320,7 +321,7 @@ def main() -> int:
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    args.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(args.folder)
     rows = [
         row for kind in tqdm(args.kinds, desc="kinds", disable=None) for row in measured(kind, args)
     ]
@@ -328,8 +329,8 @@ def main() -> int:
         name: value for name, value in vars(args).items() if name not in ("folder", "kinds")
     }
     result = dict(settings=settings, rows=[asdict(row) for row in rows])
-    (args.folder / "solver.json").write_text(json.dumps(result, indent=1))
-    (args.folder / "solver.md").write_text(table(rows))
+    write_text(args.folder / "solver.json", json.dumps(result, indent=1))
+    write_text(args.folder / "solver.md", table(rows))
     print(table(rows))
     missed = [row.kind for row in rows if row.solver == "layer" and row.lowest < TARGET]
     if missed:

@@ -52,22 +52,20 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     args = parse_args()
     # Slow to import: not before --help and wrong arguments are dealt with.
-    import cv2
-
     from epropnp_det.detection.evaluation.pose_distributions import (
         DistributionSettings,
         predict_distributions,
     )
     from epropnp_det.detection.reports.panels import image_panel, poster
     from epropnp_det.engine.command_line import model_and_dataset
+    from epropnp_det.engine.output_files import write_pixels
 
     model, dataset = model_and_dataset(args)
     if not 0 <= args.index < len(dataset):
         raise UserError(f"--index is {args.index}; the test set has images 0 to {len(dataset) - 1}")
     settings = DistributionSettings(args.mc_samples, args.score_thr)
     (result,) = predict_distributions(model, dataset, settings, [args.index])
-    args.picture.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(args.picture), poster(image_panel(result, dataset.CLASSES)))
+    write_pixels(args.picture, poster(image_panel(result, dataset.CLASSES)))
     print(f"picture: {args.picture}")
 
 

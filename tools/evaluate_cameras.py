@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from epropnp_det.engine.command_line import add_config_arguments
+from epropnp_det.engine.output_files import write_text, writing
 from epropnp_det.errors import UserError, main_guard
 
 
@@ -80,7 +81,6 @@ def main() -> None:
         data_root=args.data_root,
         settings=vars(settings),
     )
-    args.out.mkdir(parents=True, exist_ok=True)
     log = args.out / "images.jsonl"
     done = read_finished(log, what)
     chosen = range(0, len(dataset), args.every)
@@ -88,11 +88,13 @@ def main() -> None:
         for index in tqdm(chosen, desc="detecting", unit="image", disable=None):
             if index not in done:
                 done[index] = to_json(see_image(models, dataset, index, settings))
-                file.write(json.dumps(finite_or_none(dict(index=index, seen=done[index]))) + "\n")
-                file.flush()
+                line = json.dumps(finite_or_none(dict(index=index, seen=done[index])))
+                with writing(log):
+                    file.write(line + "\n")
+                    file.flush()
     rows = camera_table([from_json(done[index]) for index in chosen])
     write_json(args.out / "cameras.json", dict(what, images=len(chosen), rows=rows), indent=1)
-    (args.out / "cameras.md").write_text(as_markdown(rows))
+    write_text(args.out / "cameras.md", as_markdown(rows))
     print(as_markdown(rows))
     print(f"tables: {args.out / 'cameras.json'}, {args.out / 'cameras.md'}")
 
@@ -104,7 +106,7 @@ def read_finished(log: Path, what: dict[str, Any]) -> dict[int, dict[str, Any]]:
         UserError: the file is of another run, or not of this command.
     """
     if not log.exists():
-        log.write_text(json.dumps(what) + "\n")
+        write_text(log, json.dumps(what) + "\n")
         return {}
     lines = log.read_text().split("\n")
     try:
@@ -117,7 +119,7 @@ def read_finished(log: Path, what: dict[str, Any]) -> dict[int, dict[str, Any]]:
         if isinstance(error, UserError):
             raise
         raise UserError(f"{log} is damaged; remove it, or choose another OUT") from error
-    log.write_text("".join(f"{line}\n" for line in lines[:-1]))
+    write_text(log, "".join(f"{line}\n" for line in lines[:-1]))
     return finished
 
 

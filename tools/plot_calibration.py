@@ -86,7 +86,6 @@ def main() -> None:
             "more; is the model trained?"
         )
     numbers = table(found, dataset.CLASSES)
-    args.picture.parent.mkdir(parents=True, exist_ok=True)
     what = dict(
         config=str(args.config),
         checkpoint=str(args.checkpoint),

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from epropnp_det.engine.output_files import write_figure
 from epropnp_det.errors import UserError, main_guard
 from epropnp_det.pnp import (
     Camera,
@@ -178,8 +179,7 @@ def draw_picture(results: dict[tuple[str, int], list[tuple[int, Tensor]]], pictu
     for axis in (left, right):
         axis.grid(alpha=0.3, which="both")
     figure.tight_layout()
-    picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(picture, dpi=110)
+    write_figure(picture, figure)
 
 
 @main_guard

@@ -15,6 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from epropnp_det.engine.output_files import write_pixels
 from epropnp_det.errors import UserError, main_guard
 
 
@@ -42,8 +43,6 @@ def main() -> None:
     if not len(set(titles)) == len(titles) == len(args.levels):
         raise UserError("--titles takes one title for each file, all different")
     # Slow to import, so after --help and wrong arguments.
-    import cv2
-
     from epropnp_det.object_pose.evaluation.coverage import (
         coverage_table,
         draw_coverage,
@@ -61,9 +60,7 @@ def main() -> None:
         print(title)
         for name, share in coverage_table(levels).items():
             print(f"  {name}: {100 * share:.1f} %")
-    args.picture.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(args.picture), draw_coverage(runs)):
-        raise UserError(f"{args.picture} cannot be written; name a .png file in another folder")
+    write_pixels(args.picture, draw_coverage(runs))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from epropnp_det.engine.output_files import write_figure
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def draw(records: list[dict]) -> Figure:
 def main() -> None:
     args = parse_args()
     figure = draw(read_log(args.work_dir))
-    args.picture.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(args.picture, dpi=110)
+    write_figure(args.picture, figure)
 
 
 if __name__ == "__main__":

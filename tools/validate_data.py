@@ -19,7 +19,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from epropnp_det.errors import USER_ERROR_EXIT_CODE, DataWarning, UserError, main_guard
+from epropnp_det.errors import USER_ERROR_EXIT_CODE, DataWarning, main_guard
 
 if TYPE_CHECKING:
     from epropnp_det.detection.data.class_set import ClassSet
@@ -100,20 +100,15 @@ def read_classes(config: Path | None) -> ClassSet:
 
 def draw(data: dict, args: argparse.Namespace, class_names: tuple[str, ...]) -> None:
     """Writes pictures of some images: the labels on them, and from above."""
-    import cv2
     import numpy as np
     from tqdm import tqdm
 
     from epropnp_det.detection.reports.pictures import picture
     from epropnp_det.engine.confined_names import file_under
     from epropnp_det.engine.images import read_image
+    from epropnp_det.engine.output_files import make_folder, write_pixels
 
-    try:
-        args.draw.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write into {args.draw}: {error.strerror}; name another folder"
-        ) from error
+    make_folder(args.draw)
     chosen = np.unique(np.linspace(0, len(data["images"]) - 1, args.images).round().astype(int))
     images = [data["images"][index] for index in chosen]
     for image in tqdm(images, desc="drawing", unit="image", disable=None):
@@ -123,7 +118,7 @@ def draw(data: dict, args: argparse.Namespace, class_names: tuple[str, ...]) -> 
             select_boxes(data, image, class_names),
             class_names,
         )
-        cv2.imwrite(str(args.draw / f"{picture_name(image['file_name'])}.png"), drawn)
+        write_pixels(args.draw / f"{picture_name(image['file_name'])}.png", drawn)
     print(f"pictures with labels: {args.draw}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from epropnp_det.engine.output_files import make_folder, write_bytes
 from epropnp_det.errors import UserError
 
 from .objects import CalibrationObjects
@@ -23,7 +24,7 @@ def collect(predict: Predict, number: int, folder: Path) -> CalibrationObjects:
     Raises:
         UserError: no object was found, or a file is broken.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = []
     with tqdm(total=number, desc=folder.name, unit="image", disable=None) as progress:
         for first in range(0, number, IMAGES_AT_ONCE):
@@ -45,5 +46,5 @@ def _predicted(predict: Predict, indices: Sequence[int], path: Path) -> list[Pat
         if found:
             CalibrationObjects.cat(found).save(path)
         else:
-            empty.touch()
+            write_bytes(empty, b"")
     return [path] if path.exists() else []

@@ -10,6 +10,7 @@ from typing import Any
 
 from epropnp_det.engine.checkpoint import read_checkpoint, write_checkpoint
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.output_files import write_pixels
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import EProPnP4DoF, EProPnP6DoF
 from epropnp_det.posterior.credible_regions import NOMINAL
@@ -119,8 +120,6 @@ def draw(rows: Mapping[str, Reliability], picture: Path) -> None:
     """Coverage and histogram, a row for each title; of a quantity, the objects that it is known
     of.
     """
-    import cv2
-
     from epropnp_det.drawing import draw_reliability, stacked
 
     pictures = []
@@ -130,7 +129,7 @@ def draw(rows: Mapping[str, Reliability], picture: Path) -> None:
             f"{name}, {len(each)} objects": each for name, each in columns.items() if len(each)
         }
         pictures.append(draw_reliability(shown, title))
-    cv2.imwrite(str(picture), stacked(*pictures))
+    write_pixels(picture, stacked(*pictures))
 
 
 def text(numbers: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.engine.output_files import writing
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera, Correspondences, PnPProblem
 from epropnp_det.pnp._records import Record
@@ -92,8 +93,12 @@ class CalibrationObjects(Record):
         return cls(problem=problem, **own)
 
     def save(self, path: Path) -> None:
-        """Writes an .npz file; a reader finds it complete or not at all."""
-        with replacing(path, "wb") as file:
+        """Writes an .npz file; a reader finds it complete or not at all.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        with writing(path), replacing(path, "wb") as file:
             np.savez_compressed(file, **self.to_arrays())
 
     @classmethod

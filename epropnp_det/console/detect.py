@@ -210,16 +210,14 @@ def detect_all(
     import torch
 
     from epropnp_det.engine.model import init_model
+    from epropnp_det.engine.output_files import make_folder
 
     for image in images:
         with contextlib.suppress(ImageError):  # counted when its turn comes
             find_matrix(args.intrinsics, image)
     names = output_names(images)
     refuse_to_overwrite([*images, *intrinsics_files(args.intrinsics)], args.out, names)
-    try:
-        args.out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out {args.out} cannot be a folder: {error.strerror}") from error
+    make_folder(args.out)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = init_model(config, checkpoint, device)
     batch = args.batch or (1 if device == "cpu" else BATCH_ON_GPU)
@@ -368,13 +366,6 @@ def write(image: Loaded, found: Detections, args: argparse.Namespace) -> None:
     """
     from epropnp_det.detection.detections import write_picture
 
-    path = args.out / f"{image.name}.png"
-    try:
-        write_picture(
-            path, found.filter(args.score_thr).plot(image.pixels, background=args.background)
-        )
-    except OSError as error:
-        raise UserError(
-            f"picture {path} cannot be written: {error.strerror}; choose another --out"
-        ) from error
+    drawn = found.filter(args.score_thr).plot(image.pixels, background=args.background)
+    write_picture(args.out / f"{image.name}.png", drawn)
     found.save(args.out / f"{image.name}.json", image=str(image.path))

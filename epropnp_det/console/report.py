@@ -81,15 +81,15 @@ def run(args: argparse.Namespace) -> None:
         raise UserError(f"--images is {args.images}; it takes at least one")
     # Slow to import: not before --help and wrong arguments are dealt with.
     from epropnp_det.detection.reports.metrics_file import load_metrics
-    from epropnp_det.drawing.html_page import write_page
+    from epropnp_det.drawing.html_page import page_text
     from epropnp_det.engine.command_line import model_and_dataset
+    from epropnp_det.engine.output_files import write_text
 
     numbers = () if args.metrics is None else load_metrics(args.metrics)
     commands = _lines(args.commands)
     model, dataset = model_and_dataset(args)
     page = replace(make_page(args, model, dataset), numbers=numbers, commands=commands)
-    args.page.parent.mkdir(parents=True, exist_ok=True)
-    write_page(args.page, page)
+    write_text(args.page, page_text(page))
     if numbers:
         print("  ".join(f"{number.name} {number.value}" for number in numbers))
     print(f"page: {args.page}, {args.page.stat().st_size / 1e6:.1f} MB")

@@ -96,10 +96,11 @@ def run(args: argparse.Namespace) -> None:
 def report(args: argparse.Namespace, dataset: Any, results: list[Any]) -> None:
     """Writes what the arguments ask for."""
     from epropnp_det.engine.json_files import write_json
+    from epropnp_det.engine.output_files import make_folder
 
     out_dir = args.out_dir or Path("work_dirs") / args.config.stem / "test"
     if args.eval is not None or args.format_only:
-        out_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(out_dir)
     if args.format_only:
         path, _ = dataset.format_results(results, jsonfile_prefix=str(out_dir))
         print(f"submission: {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from epropnp_det.engine.images import read_image
 from epropnp_det.engine.intrinsics import Intrinsics
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.lens import Lens
+from epropnp_det.engine.output_files import write_bytes, write_text
 from epropnp_det.errors import UserError
 
 from .boxes import Boxes3D, corners
@@ -177,15 +179,12 @@ class Detections(Boxes3D):
             )
         if path.suffix.lower() in PICTURE_SUFFIXES and image is None:
             raise UserError(f"{path} is a picture; give the image: save(path, image)")
-        try:
-            if path.suffix.lower() == ".json":
-                write_json(path, self.to_json(image))
-            elif path.suffix.lower() == ".csv":
-                self.to_pandas().to_csv(path, index=False)
-            else:
-                write_picture(path, self.plot(image, channels=channels))
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
+        if path.suffix.lower() == ".json":
+            write_json(path, self.to_json(image))
+        elif path.suffix.lower() == ".csv":
+            write_text(path, self.to_pandas().to_csv(index=False))
+        else:
+            write_picture(path, self.plot(image, channels=channels))
 
     def to_json(self, image: Any = None) -> dict[str, Any]:
         """The content of a JSON file: path of the image, camera, frame and `to_records`."""
@@ -202,11 +201,18 @@ class Detections(Boxes3D):
 
 
 def write_picture(path: Path, picture: Image.Image) -> None:
-    """Writes a picture; PNG with little compression, which takes a fifth of the time."""
+    """Writes a picture and the folders above it; PNG with little compression, which takes a fifth
+    of the time.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     settings: dict[str, Any] = {}
     if path.suffix.lower() == ".png":
         settings["compress_level"] = 1
-    picture.save(path, **settings)
+    stream = io.BytesIO()
+    picture.save(stream, Image.registered_extensions()[path.suffix.lower()], **settings)
+    write_bytes(path, stream.getvalue())
 
 
 def rows_of(columns: dict[str, list[Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -166,18 +165,17 @@ class Page:
     commands: tuple[str, ...] = ()
 
 
-def write_page(path: Path, page: Page) -> None:
-    """Writes the report."""
+def page_text(page: Page) -> str:
+    """The report as HTML."""
     files = resources.files("epropnp_det.drawing")
     script = (files / "page.js").read_text(encoding="utf-8")
     style = (files / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    text = (
+    return (
         _environment()
         .get_template("page.html")
         .render(title=page.title, script=script, digest=digest, style=style, data=page_data(page))
     )
-    path.write_text(text, encoding="utf-8")
 
 
 def encode_picture(pixels: np.ndarray, max_bytes: float) -> bytes:

@@ -25,7 +25,8 @@ def replacing(
     Raises:
         OSError: the disk is full or cannot be written.
     """
-    temporary = (aside or path.parent) / f".{path.name}.{os.getpid()}"
+    # The end of a long name: there is a number to add.
+    temporary = (aside or path.parent) / f".{path.name[-60:]}.{os.getpid()}"
     try:
         with open(temporary, mode) as file:
             yield file

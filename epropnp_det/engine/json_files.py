@@ -7,10 +7,16 @@ import math
 from pathlib import Path
 from typing import Any
 
+from .output_files import write_text
+
 
 def write_json(path: Path, value: Any, indent: int | None = None) -> None:
-    """Writes nested dicts, lists and numbers; `indent` is json's."""
-    path.write_text(json.dumps(finite_or_none(value), indent=indent, allow_nan=False) + "\n")
+    """Writes nested dicts, lists and numbers, and the folders above the file; `indent` is json's.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    write_text(path, json.dumps(finite_or_none(value), indent=indent, allow_nan=False) + "\n")
 
 
 def finite_or_none(value: Any) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +14,12 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from epropnp_det.engine.films import Mp4Film
 from epropnp_det.engine.images import read_image
 from epropnp_det.engine.intrinsics import camera_faults, read_intrinsics
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.lens import Lens
+from epropnp_det.engine.output_files import write_pixels
 from epropnp_det.errors import CameraWarning, ImageError, UserError, one_line
 
 from .data.bop_dataset import CAMERA_FILE, CAMERAS_FILE, read_camera, read_matrix
@@ -203,9 +204,8 @@ def write_image(command: PoseCommand, file: Path, name: str) -> None:
     drawn = draw_poses(view, command.scenes, found.detections, found.evidence)
     picture_file = command.request.out / f"{name}.png"
     json_file = command.request.out / f"{name}.json"
-    with writing(command.request.out):
-        write_json(json_file, content, indent=1)
-        picture_file.write_bytes(cv2.imencode(".png", drawn)[1].tobytes())
+    write_json(json_file, content, indent=1)
+    write_pixels(picture_file, drawn)
     print(f"picture: {picture_file}\nposes: {json_file}")
 
 
@@ -223,57 +223,33 @@ def write_video(command: PoseCommand, file: Path, name: str) -> None:
     video_file = command.request.out / f"{name}.mp4"
     json_file = command.request.out / f"{name}.json"
     frames: list[dict[str, Any]] = []
-    writer: cv2.VideoWriter | None = None
-    try:
+    with Mp4Film(video_file, rate) as film:
         for image in tqdm(_frames(capture), desc=file.name, unit="frame", disable=None):
             inputs = PoseInputs(image, checked_lens(command.request.intrinsics, file, image), None)
             view, found = command.find(inputs)
             frames.append(dict(frame_number=len(frames), **command.content(inputs, found)))
-            drawn = draw_outlines(view, command.scenes, found.detections, found.evidence)
-            if writer is None:
-                with writing(command.request.out):
-                    kind = cv2.VideoWriter.fourcc(*"mp4v")
-                    writer = cv2.VideoWriter(str(video_file), kind, rate, drawn.shape[1::-1])
-            writer.write(drawn)
-    finally:
-        capture.release()
-        if writer is not None:
-            writer.release()
+            film.add(draw_outlines(view, command.scenes, found.detections, found.evidence))
     if not frames:
         raise ImageError(f"video {file} has no frame that can be read; copy it again")
-    with writing(command.request.out):
-        write_json(json_file, dict(video=str(file), frames=frames), indent=1)
+    write_json(json_file, dict(video=str(file), frames=frames), indent=1)
     print(f"video: {video_file}\nposes: {json_file}")
 
 
 def _frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
     """The frames (H, W, 3) of a video, blue first."""
-    while True:
-        is_there, image = capture.read()
-        if not is_there:
-            return
-        yield image
+    try:
+        while True:
+            is_there, image = capture.read()
+            if not is_there:
+                return
+            yield image
+    finally:
+        capture.release()
 
 
 def is_video(file: Path) -> bool:
     """Whether a file has the name of a video."""
     return file.suffix.lower() in VIDEO_SUFFIXES
-
-
-@contextmanager
-def writing(out: Path) -> Iterator[None]:
-    """Makes the folder of the outputs; inside, whatever cannot be written is one line.
-
-    Raises:
-        UserError: the folder or a file in it cannot be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise UserError(
-            f"--out {out} cannot be written: {error.strerror}; choose another folder"
-        ) from error
 
 
 def refuse_to_overwrite(request: PoseRequest) -> None:

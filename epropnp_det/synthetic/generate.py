@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 from tqdm import tqdm
 
+from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.output_files import write_pixels, write_text
 from epropnp_det.engine.worker_processes import available_processes, spawned_results
 from epropnp_det.errors import UserError
 
@@ -71,11 +72,8 @@ def write_database(
         chosen_scenes = [scene_of(chosen, seed, name) for name in chosen.scenes]
         tables = make_tables(chosen, chosen_scenes, sightings)
         _write_tables(root, tables)
-        (root / "maps").mkdir()
-        cv2.imwrite(str(root / MAP_FILE), map_mask(chosen_scenes))
-        (root / MARKER).write_text(
-            json.dumps(dict(preset=preset, seed=seed, scenes=chosen.scenes)) + "\n"
-        )
+        write_pixels(root / MAP_FILE, map_mask(chosen_scenes))
+        write_json(root / MARKER, dict(preset=preset, seed=seed, scenes=chosen.scenes))
         return _summary(root, tables)
 
 
@@ -96,11 +94,9 @@ def _of_scene(scene: str, jobs: list[Job], seen: list[dict[int, Seen]]) -> Sight
 
 
 def _write_tables(root: Path, tables: Tables) -> None:
-    (root / VERSION).mkdir()
     for name, rows in tables.items():
-        (root / VERSION / f"{name}.json").write_text(
-            json.dumps(rows, indent=0, allow_nan=False) + "\n"
-        )
+        path = root / VERSION / f"{name}.json"
+        write_text(path, json.dumps(rows, indent=0, allow_nan=False) + "\n")
 
 
 def _summary(root: Path, tables: Tables) -> Summary:

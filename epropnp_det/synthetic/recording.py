@@ -8,8 +8,9 @@ import functools
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+
+from epropnp_det.engine.output_files import write_bytes, write_pixels
 
 from .ground import Ground
 from .labels import Seen, visibility_token, visible_share
@@ -102,12 +103,13 @@ def record(job: Job) -> dict[int, Seen]:
             random_numbers(job.seed, job.scene, job.keyframe, camera.channel),
         )
         fired = stamp - camera_lead(scene, job.keyframe, camera)
-        _write_jpeg(job.root / file_name(job.scene, camera.channel, fired), photo.image)
+        picture = job.root / file_name(job.scene, camera.channel, fired)
+        write_pixels(picture, np.ascontiguousarray(photo.image[..., ::-1]), JPEG_QUALITY)
         views.append(view)
         owners.append(photo.owner)
     lidar = Lidar()
     points = sweep(lidar, scene.ego.matrix(scene.time(job.keyframe)) @ lidar.matrix, stage)
-    points.points.tofile(job.root / file_name(job.scene, LIDAR, stamp))
+    write_bytes(job.root / file_name(job.scene, LIDAR, stamp), points.points.tobytes())
     return {
         index: Seen(
             visibility_token(visible_share(index, shape, views, owners)),
@@ -115,11 +117,3 @@ def record(job: Job) -> dict[int, Seen]:
         )
         for index, shape in stage.shapes.items()
     }
-
-
-def _write_jpeg(path: Path, image: np.ndarray) -> None:
-    written = cv2.imwrite(
-        str(path), np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY]
-    )
-    if not written:
-        raise OSError(f"{path} could not be written")

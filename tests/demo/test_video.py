@@ -118,7 +118,7 @@ def test_wrong_places_are_one_line(annotations: Path, tmp_path: Path, call: Call
     cases = (
         (annotations, options(tmp_path / "a.gif", log="scene-9999"), "contains 'scene-9999'"),
         (tmp_path / "none.json", options(tmp_path / "a.gif"), "cannot be read"),
-        (annotations, options(tmp_path / "file" / "a.gif"), "cannot be written"),
+        (annotations, options(tmp_path / "file" / "a.gif"), "file cannot be a folder"),
     )
     for file, arguments, message in cases:
         code, _, error = call("video", file, *arguments, folder=ROOT / "demo")

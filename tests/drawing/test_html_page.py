@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from epropnp_det.drawing.html_page import Number, encode_picture, write_page
+from epropnp_det.drawing.html_page import Number, encode_picture, page_text
 from tests.example_results import HOSTILE_NAME, example_page
 
 DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
@@ -21,7 +21,7 @@ DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', r
 
 def written(tmp_path: Path, page) -> tuple[str, dict]:
     """The text of the file, and the data in it."""
-    write_page(tmp_path / "page.html", page)
+    (tmp_path / "page.html").write_text(page_text(page), encoding="utf-8")
     text = (tmp_path / "page.html").read_text()
     (data,) = DATA.findall(text)
     return text, json.loads(data)

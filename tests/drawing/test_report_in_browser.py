@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from epropnp_det import compat  # noqa: F401  before mmdet3d
-from epropnp_det.drawing.html_page import write_page
+from epropnp_det.drawing.html_page import page_text
 from tests.browser import browser
 from tests.example_results import HOSTILE_NAME, example_page
 
@@ -33,7 +33,7 @@ def chromium() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report") / "page.html"
-    write_page(path, example_page(OBJECTS))
+    path.write_text(page_text(example_page(OBJECTS)), encoding="utf-8")
     return path
 
 
@@ -164,7 +164,7 @@ def test_names_of_classes_run_no_script(chromium: Any, tmp_path: Path) -> None:
     names = (HOSTILE_NAME, *example.class_names[1:])
     classes = (replace(example.classes[0], name=HOSTILE_NAME), *example.classes[1:])
     shown = replace(example, class_names=names, classes=classes, title=HOSTILE_NAME)
-    write_page(tmp_path / "page.html", shown)
+    (tmp_path / "page.html").write_text(page_text(shown), encoding="utf-8")
     page = chromium.new_page(viewport=SCREEN)
     page.goto((tmp_path / "page.html").as_uri())
     page.locator(".object").first.click()
@@ -175,7 +175,8 @@ def test_names_of_classes_run_no_script(chromium: Any, tmp_path: Path) -> None:
 
 
 def test_a_page_without_objects_says_so(chromium: Any, tmp_path: Path) -> None:
-    write_page(tmp_path / "page.html", replace(example_page(1), images=(), classes=()))
+    page = replace(example_page(1), images=(), classes=())
+    (tmp_path / "page.html").write_text(page_text(page), encoding="utf-8")
     page = chromium.new_page(viewport=SCREEN)
     page.goto((tmp_path / "page.html").as_uri())
     assert "Nothing has this score" in page.locator("#list").inner_text()

@@ -15,6 +15,7 @@ from typing import Any
 
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.file_checks import Fault, summarize
+from epropnp_det.engine.output_files import writing
 from epropnp_det.engine.outside_files import is_nested_deeply, read_json
 from epropnp_det.engine.record_checks import shown
 from epropnp_det.errors import UserError
@@ -128,18 +129,15 @@ def find_record_faults(data: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def write_json(data: dict, path: str | Path) -> None:
-    """Writes `data` as JSON without NaN; a reader never sees half a file, an interrupted run leaves
-    the old one.
+    """Writes `data` as JSON without NaN, and the folders above the file; a reader never sees half a
+    file, an interrupted run leaves the old one.
+
+    Raises:
+        UserError: the file cannot be written.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as file:
-            json.dump(data, file, allow_nan=False)
-    except OSError as error:
-        raise UserError(
-            f"cannot write into {path.parent}: {error.strerror}; name another folder"
-        ) from error
+    with writing(path), replacing(path) as file:
+        json.dump(data, file, allow_nan=False)
 
 
 def _comparable(data: dict) -> list[tuple[dict, dict]]:

@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.confined_names import check_one_name, file_under
+from epropnp_det.engine.output_files import make_folder, writing
 from epropnp_det.engine.outside_files import read_bytes
 from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
@@ -112,12 +113,7 @@ def write_points_of_sample(
     missing = [image for image in images if not point_file(folder, image["id"]).exists()]
     if not missing:
         return 0
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot write into {folder}: {error.strerror}; name another folder"
-        ) from error
+    make_folder(folder)
     file, to_global = _lidar(nusc, sample)
     points = to_global(read_sweep(file))
     for image in missing:
@@ -166,12 +162,12 @@ def object_coordinates(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 def write_points(stored: StoredPoints, path: Path, aside: Path | None = None) -> None:
     """Writes a file; whoever reads meanwhile finds all of it or nothing. `aside` is the folder of
     the temporary file; that of `path` if None.
+
+    Raises:
+        UserError: the file cannot be written.
     """
-    try:
-        with replacing(path, "wb", aside) as file:
-            np.savez(file, **vars(stored))
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from error
+    with writing(path), replacing(path, "wb", aside) as file:
+        np.savez(file, **vars(stored))
 
 
 def read_points(path: str | Path) -> StoredPoints:

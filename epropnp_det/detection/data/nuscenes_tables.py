@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from nuscenes import NuScenes
 from pydantic import AfterValidator, Field, Strict, TypeAdapter
@@ -124,7 +124,10 @@ class _SampleAnnotation(TypedDict):
 class _Map(TypedDict):
     token: _Token
     log_tokens: Annotated[list[Text], described("log_tokens is a list of texts")]
-    filename: Annotated[Text, described("filename is a text")]
+    filename: Annotated[
+        FileName | Literal[""],
+        described("filename of a map is empty or stays in the data root, without '..'"),
+    ]
 
 
 _FORMS = {
@@ -205,12 +208,12 @@ def open_database(data_root: str | Path, version: str) -> NuScenes:
         return KeyframeDatabase(version=version, dataroot=str(root), verbose=False)
     except UserError:
         raise
-    except AssertionError as error:  # the devkit's own check of the map images
-        raise UserError(
-            f"nuScenes database {root}: {error}; unpack the maps of {version} into {root}/maps"
-        ) from error
     except Exception as error:  # the devkit relies on sound tables, and has no errors of its own
         _refuse(root / version, find_table_faults(_read_tables(root / version)))
+        if isinstance(error, AssertionError):  # its check of the map images
+            raise UserError(
+                f"nuScenes database {root}: {error}; unpack the maps of {version} into {root}/maps"
+            ) from error
         raise UserError(f"nuScenes database {root / version}: {error!r}") from error
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from torch import Tensor
 from tqdm import tqdm
@@ -17,6 +16,7 @@ from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.layout import side_by_side
 from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import read_image
+from epropnp_det.engine.output_files import make_folder, write_pixels
 
 from ..boxes import Boxes3D, corners
 
@@ -113,7 +113,7 @@ def draw_dataset(
     Raises:
         UserError: an image is missing or truncated.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for index, found in enumerate(tqdm(results, desc="drawing", unit="image", disable=None)):
         info = dataset.data_infos[index]
         drawn = picture(
@@ -124,7 +124,7 @@ def draw_dataset(
             dataset.get_visible_boxes(index),
             background_kind,
         )
-        cv2.imwrite(str(folder / f"{Path(info['filename']).stem}.png"), drawn)
+        write_pixels(folder / f"{Path(info['filename']).stem}.png", drawn)
 
 
 def _array(values: Tensor | None) -> np.ndarray | None:

@@ -12,7 +12,7 @@ import numpy as np
 from pycocotools import mask as rle
 from tqdm import tqdm
 
-from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.engine.output_files import write_text
 from epropnp_det.errors import UserError
 
 from .bop_dataset import LEAST_VISIBLE, BopImage, BopInstance, read_mask, read_split, split_folders
@@ -45,11 +45,7 @@ def write_coco_files(
             yield path, False
             continue
         content = coco_annotations(Path(root), read_split(root, split), objects)
-        try:
-            with replacing(path) as file:
-                json.dump(content, file)
-        except OSError as error:
-            raise UserError(f"{path} cannot be written: {error.strerror}") from error
+        write_text(path, json.dumps(content))
         yield path, True
 
 

@@ -6,6 +6,7 @@ Every model has its origin in the middle of its box, z upwards.
 
 from __future__ import annotations
 
+import io
 import math
 import tempfile
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from PIL import Image
 from trimesh.visual.texture import SimpleMaterial, TextureVisuals
 
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.output_files import write_bytes
 
 from .mesh_measures import diameter_of
 from .object_models import INFO_FILE, ObjectModel, load_models, model_path
@@ -147,16 +149,18 @@ def write_ply(mesh: trimesh.Trimesh, path: Path) -> None:
     """Writes a PLY file; a texture goes next to it, as BOP's models have it."""
     visual: Any = mesh.visual
     if visual.kind != "texture":
-        path.write_bytes(trimesh.exchange.ply.export_ply(mesh))
+        write_bytes(path, trimesh.exchange.ply.export_ply(mesh))
         return
     image = path.with_suffix(".png")
-    visual.material.image.save(image)
+    pixels = io.BytesIO()
+    visual.material.image.save(pixels, "PNG")
+    write_bytes(image, pixels.getvalue())
     plain = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     plain.vertex_attributes["texture_u"] = visual.uv[:, 0].astype(np.float32)
     plain.vertex_attributes["texture_v"] = visual.uv[:, 1].astype(np.float32)
     content = trimesh.exchange.ply.export_ply(plain, include_attributes=True)
     first, rest = content.split(b"\nelement", 1)
-    path.write_bytes(first + f"\ncomment TextureFile {image.name}\nelement".encode() + rest)
+    write_bytes(path, first + f"\ncomment TextureFile {image.name}\nelement".encode() + rest)
 
 
 def centered(mesh: trimesh.Trimesh) -> trimesh.Trimesh:

@@ -17,6 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.output_files import make_folder
 from epropnp_det.errors import UserError
 
 from .crops import CropWindow
@@ -54,7 +55,7 @@ class StoredCrops(RenderedCrops):
         super().__init__(**settings)
         kind = _record_type(self.patch.size, self.cells)
         folder = Path(cache)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         described = json.loads(json.dumps(dict(settings, stored=stored)))
         with open(folder / ".lock", "w", encoding="utf-8") as lock:
             # Of several processes of a training one renders, and the others wait.

@@ -16,11 +16,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.output_files import write_pixels
 from epropnp_det.engine.worker_processes import available_processes, spawned_results
 from epropnp_det.errors import UserError
 
@@ -132,12 +132,11 @@ def render_image(job: ImageJob) -> None:
     maps = object_maps(renderer.scenes, scene.objects, matrix, pixels)
     shown = [pair for pair in zip(scene.objects, maps) if pair[1].mask.any()]
     folder = _scene_folder(job.root, job.split, job.scene)
-    quality = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
-    cv2.imwrite(str(folder / "rgb" / f"{job.image:06d}.jpg"), picture[..., ::-1], quality)
+    write_pixels(folder / "rgb" / f"{job.image:06d}.jpg", picture[..., ::-1], _QUALITY)
     for index, (_, each) in enumerate(shown):
         for name, mask in (("mask", each.mask), ("mask_visib", each.visible)):
             file = folder / name / f"{job.image:06d}_{index:06d}.png"
-            cv2.imwrite(str(file), mask.astype(np.uint8) * 255)
+            write_pixels(file, mask.astype(np.uint8) * 255)
     record = dict(
         camera=dict(cam_K=np.array(FILE_MATRIX).ravel().tolist(), depth_scale=1.0),
         gt=[_truth(placed) for placed, _ in shown],
@@ -146,9 +145,7 @@ def render_image(job: ImageJob) -> None:
             for placed, each in shown
         ],
     )
-    partial = _record_file(job).with_suffix(".part")
-    write_json(partial, record)
-    partial.replace(_record_file(job))
+    write_json(_record_file(job), record)
 
 
 def _truth(placed: PlacedObject) -> dict[str, Any]:
@@ -193,11 +190,7 @@ def _claim(root: Path, settings: DatasetSettings) -> None:
         return
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f"{root} is not empty and has no {MARKER}; name another folder")
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        write_json(marker, asdict(settings), indent=2)
-    except OSError as error:
-        raise UserError(f"cannot write into {root}: {error.strerror}; name another") from error
+    write_json(marker, asdict(settings), indent=2)
 
 
 def _write_models(root: Path, source: str | None) -> None:

@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
-import cv2
-
 from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.output_files import write_pixels, write_text
 
 from ..data.bop_dataset import BopImage, BopTarget, TargetTruth, target_truths
 from ..data.object_models import ObjectModel, load_models
@@ -105,11 +104,11 @@ def write_files(
 ) -> None:
     """Writes the result file, the table, and where there are levels those and their picture."""
     write_results(results, folder / goal.result_file)
-    (folder / TABLE_FILE).write_text(table, encoding="utf-8")
+    write_text(folder / TABLE_FILE, table)
     write_json(folder / LEVELS_FILE, [asdict(each) for each in levels], indent=0)
     if levels:
         title = f"{goal.root.resolve().name}, {goal.split}: {len(levels)} objects"
-        cv2.imwrite(str(folder / COVERAGE_FILE), draw_coverage({title: levels}))
+        write_pixels(folder / COVERAGE_FILE, draw_coverage({title: levels}))
 
 
 def bop_results(boxes: Sequence[TargetBox], poses: Sequence[ObjectPoses]) -> list[BopResult]:

@@ -7,12 +7,14 @@ between, in mm; the time in seconds is that of the whole image, -1 where it is u
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from epropnp_det.engine.output_files import write_text
 from epropnp_det.engine.outside_files import read_text
 from epropnp_det.errors import UserError
 
@@ -54,13 +56,11 @@ def write_results(results: Iterable[BopResult], path: str | Path) -> None:
     """
     results = list(results)
     _check_times(results, path)
-    try:
-        with open(path, "w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            writer.writerows(_row(result) for result in results)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; name another file") from error
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows(_row(result) for result in results)
+    write_text(Path(path), stream.getvalue())
 
 
 def read_results(path: str | Path) -> list[BopResult]:

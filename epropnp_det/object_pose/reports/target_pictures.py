@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from epropnp_det.drawing import background
 from epropnp_det.drawing.silhouette import draw_outline
+from epropnp_det.engine.output_files import make_folder, write_pixels
 
 from ..data.bop_dataset import BopImage, read_image
 from ..data.coordinate_maps import object_maps, pixel_centers
@@ -39,7 +40,7 @@ def draw_targets(
         poses: a batch of one for each box.
         background_kind: one of `drawing.BACKGROUNDS`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     scenes = RayScenes(models)
     pairs = list(zip(boxes, poses))
     progress = tqdm(total=len(pairs), desc="pictures", unit="object", disable=None)
@@ -50,7 +51,7 @@ def draw_targets(
             view = _with_truth(view, scenes, box)
         for index, (box, pose) in enumerate(members):
             view = draw_object(view, scenes, box.object_id, pose[0], index)
-        cv2.imwrite(str(folder / f"{scene:06d}_{number:06d}.jpg"), view.image)
+        write_pixels(folder / f"{scene:06d}_{number:06d}.jpg", view.image)
         progress.update(len(members))
     progress.close()
 

@@ -245,7 +245,7 @@ def test_a_byte_order_mark_is_no_mistake(good: dict, tmp_path: Path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot write"):
+    with pytest.raises(UserError, match="file cannot be a folder: File exists"):
         annotation_file.write_json({}, tmp_path / "file" / "x.json")
 
 

@@ -213,6 +213,8 @@ def test_scenes_of_other_names_need_splits(convert: Callable[..., dict], tmp_pat
         (put("sample_data", "ego_pose_token", "dead"), "record in table ego_pose"),
         (put("sample_annotation", "attribute_tokens", ["dead"]), "records in table attribute"),
         (put("map", "log_tokens", []), "each log is in log_tokens of a map"),
+        (put("map", "filename", "../a.png"), "filename of a map is empty or stays"),
+        (put("map", "filename", "a\n"), "filename of a map is empty or stays"),
         (put("map", "log_tokens", REMOVED), "table map have the key 'log_tokens'"),
         (lambda tables: tables.update(map=[]), "table map is a list of records"),
         (lambda tables: tables.update(visibility=None), "table visibility is a list of records"),
