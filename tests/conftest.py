@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import subprocess
@@ -60,3 +61,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("only root can mount a small disk")
     yield folder
     subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.fixture
+def full_disk(small_disk: Path) -> Path:
+    """A disk whose last byte is taken by the file "ballast"."""
+    with contextlib.suppress(OSError), open(small_disk / "ballast", "wb", buffering=0) as file:
+        while file.write(bytes(1 << 16)):
+            pass
+    return small_disk
+
+
+@pytest.fixture
+def read_only_disk(small_disk: Path) -> Path:
+    """An empty disk that nothing can be written to, by root neither."""
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    return small_disk

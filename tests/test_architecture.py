@@ -152,3 +152,28 @@ ALLOWED_NAMES = {
     (f"{PACKAGE}.detection.evaluation.nuscenes_metrics", "barrier"),
     (f"{PACKAGE}.detection.pretraining.object_crops", "traffic_cone"),
 }
+
+
+# What writes a file, and reports no full disk, leaves half a file or does not name it.
+UNCHECKED = ("imwrite", "savefig", "VideoWriter", "write_text", "write_bytes", "tofile", "touch")
+ALLOWED_WRITES = {
+    ("epropnp_det/engine/films.py", "VideoWriter"),  # counts the frames that are in the film
+    ("epropnp_det/engine/films.py", "touch"),
+    ("epropnp_det/engine/output_files.py", "savefig"),  # to memory
+    ("tools/benchmark_pnp.py", "write_text"),  # to /proc
+}
+
+
+def test_results_are_written_by_the_checked_writers_alone():
+    """Those of `engine.output_files` and `engine.films`, in the package and in every command."""
+    files = [
+        path for folder in (PACKAGE, "tools", "demo") for path in (ROOT / folder).rglob("*.py")
+    ]
+    found = {
+        (str(path.relative_to(ROOT)), node.func.attr)
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if node.func.attr in UNCHECKED
+    }
+    assert found == ALLOWED_WRITES

@@ -51,7 +51,10 @@ class Mp4Film:
             size = frame.shape[1::-1]
             self._writer = cv2.VideoWriter(str(self._temporary), kind, self.rate, size)
             if not self._writer.isOpened():
-                raise UserError(f"{self.path} cannot be written as a film; choose another name")
+                raise UserError(
+                    f"{self.path} cannot be written as a film; choose another name, or free some "
+                    "space"
+                )
         self._writer.write(frame)
         self.frames += 1
 

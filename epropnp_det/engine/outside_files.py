@@ -10,7 +10,8 @@ import json
 import math
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,31 @@ def read_bytes(
     Raises:
         UserError: missing, no regular file, not readable, or too large.
     """
-    try:
-        status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
-            raise error_type(f"{what} {path} is no regular file but {kind}; {remedy}")
-        if status.st_size > max_bytes:
-            raise error_type(
-                f"{what} {path} has {status.st_size} bytes; at most {max_bytes} are read"
-            )
+    with _reading(path, what, remedy, error_type):
+        size = _size_of_regular_file(path, what, remedy, error_type)
+        if size > max_bytes:
+            raise error_type(f"{what} {path} has {size} bytes; at most {max_bytes} are read")
         return Path(path).read_bytes()
+
+
+def check_regular_file(
+    path: str | Path, what: str, remedy: str, error_type: type[UserError] = UserError
+) -> None:
+    """For a reader of another library: raises where `read_bytes` does, but for the size.
+
+    Raises:
+        UserError: missing, or no regular file.
+    """
+    with _reading(path, what, remedy, error_type):
+        _size_of_regular_file(path, what, remedy, error_type)
+
+
+@contextmanager
+def _reading(
+    path: str | Path, what: str, remedy: str, error_type: type[UserError]
+) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise error_type(f"{what} {path} cannot be read: {error.strerror}; {remedy}") from error
     except ValueError as error:
@@ -56,6 +72,16 @@ def read_bytes(
             raise
         # A null character, or half a pair of UTF-16 in the name.
         raise error_type(f"{what} {str(path)!r} cannot be read: {error}; {remedy}") from error
+
+
+def _size_of_regular_file(
+    path: str | Path, what: str, remedy: str, error_type: type[UserError]
+) -> int:
+    status = os.stat(path)
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
+        raise error_type(f"{what} {path} is no regular file but {kind}; {remedy}")
+    return status.st_size
 
 
 def read_text(path: str | Path, what: str, remedy: str, max_bytes: int = MAX_BYTES) -> str:

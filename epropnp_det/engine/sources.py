@@ -79,11 +79,13 @@ def _images_of_source(source: Path) -> list[Path]:
 
 
 def _only_images(paths: Sequence[Path]) -> list[Path]:
-    """The files with the name of an image; hidden ones are left out."""
+    """Those with the name of an image; hidden ones and folders are left out. A link that leads
+    nowhere and a pipe are among them: who reads them names them.
+    """
     return [
         path
         for path in paths
         if path.suffix.lower() in IMAGE_SUFFIXES
         and not path.name.startswith(".")
-        and path.is_file()
+        and not path.is_dir()
     ]

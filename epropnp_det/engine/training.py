@@ -60,6 +60,7 @@ from .hooks.progress import ProgressHook
 from .hooks.table_log import hide_hook_list
 from .hooks.tensorboard_log import TensorBoardHook  # noqa: F401  registers it
 from .learning_rate import scaled_optimizer
+from .output_files import write_text
 from .resuming import DataPlan, resume
 from .seeding import seed_everything
 from .worker_processes import end_with
@@ -173,7 +174,7 @@ def first_step_in_one_line(runner: BaseRunner, config: Config, file: Path) -> It
     except CONFIG_FAULTS as error:
         if isinstance(error, UserError) or runner.iter > first:
             raise
-        file.write_text(traceback.format_exc())
+        write_text(file, traceback.format_exc())
         where = f"the first step with {config.filename} failed (traceback: {file})"
         raise config_fault(where, error) from error
 

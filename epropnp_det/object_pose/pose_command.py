@@ -20,6 +20,7 @@ from epropnp_det.engine.intrinsics import camera_faults, read_intrinsics
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.lens import Lens
 from epropnp_det.engine.output_files import write_pixels
+from epropnp_det.engine.outside_files import check_regular_file
 from epropnp_det.errors import CameraWarning, ImageError, UserError, one_line
 
 from .data.bop_dataset import CAMERA_FILE, CAMERAS_FILE, read_camera, read_matrix
@@ -218,6 +219,7 @@ def write_video(command: PoseCommand, file: Path, name: str) -> None:
     """
     if command.request.boxes is not None:
         raise UserError(f"--boxes has no boxes for the frames of {file}; leave it out")
+    check_regular_file(file, "video", "give a video file", ImageError)
     capture = cv2.VideoCapture(str(file))
     rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
     video_file = command.request.out / f"{name}.mp4"

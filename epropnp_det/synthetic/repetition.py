@@ -9,6 +9,8 @@ from typing import Any
 
 from nuscenes.utils.splits import create_splits_scenes
 
+from epropnp_det.engine.output_files import write_text
+
 from .tables import VERSION as SHORT_VERSION
 from .tables import Row, Tables
 
@@ -30,10 +32,8 @@ def repeat_database(source: Path, out: Path, copies: int) -> Path:
     tables = {
         path.stem: json.loads(path.read_text()) for path in (source / SHORT_VERSION).glob("*.json")
     }
-    (out / VERSION).mkdir(parents=True)
     for name, rows in repeated_tables(tables, copies).items():
-        with open(out / VERSION / f"{name}.json", "w") as file:
-            json.dump(rows, file)
+        write_text(out / VERSION / f"{name}.json", json.dumps(rows))
     for folder in ("samples", "maps"):
         (out / folder).symlink_to((source / folder).resolve(), target_is_directory=True)
     return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -40,10 +39,9 @@ def test_a_full_disk_leaves_the_checkpoints_before(
 
 
 def test_a_read_only_folder_is_named(
-    small_disk: Path, tmp_path: Path, capfd: pytest.CaptureFixture
+    read_only_disk: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     config = write_config(tmp_path, "iterations")
-    assert wait(start(config, 1, OPTIONS, work_dir=small_disk / "run")) == [2]
+    assert wait(start(config, 1, OPTIONS, work_dir=read_only_disk / "run")) == [2]
     [line] = error_lines(capfd)
-    assert str(small_disk / "run") in line and "Read-only file system" in line
+    assert str(read_only_disk / "run") in line and "Read-only file system" in line

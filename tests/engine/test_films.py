@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -69,13 +70,17 @@ def test_an_error_leaves_the_film_before(tmp_path: Path) -> None:
     assert path.read_bytes() == b"before" and len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.parametrize("room", [0, 100_000])
 @pytest.mark.parametrize("name", ["film.gif", "film.mp4"])
-def test_a_full_disk_is_one_line_and_leaves_the_film_before(small_disk: Path, name: str) -> None:
-    path = small_disk / name
-    path.write_bytes(b"before")
-    (small_disk / "ballast").write_bytes(bytes(7 << 20))
-    rng = np.random.default_rng(0)
-    frames = [rng.integers(0, 256, (480, 640, 3), np.uint8) for _ in range(60)]
-    with pytest.raises(UserError, match=rf"{name} cannot be written: .*free some space"):
+def test_a_full_disk_is_one_line_and_leaves_the_film_before(
+    full_disk: Path, name: str, room: int
+) -> None:
+    path = full_disk / name
+    path.touch()  # takes no room
+    ballast = full_disk / "ballast"
+    os.truncate(ballast, ballast.stat().st_size - room)
+    frames = list(np.random.default_rng(0).integers(0, 256, (9, 240, 320, 3), np.uint8))
+    with pytest.raises(UserError, match=rf"{name} cannot be written.*free some space"):
         write_film(path, frames, 0.1)
-    assert path.read_bytes() == b"before" and len(list(small_disk.iterdir())) == 2
+    assert path.read_bytes() == b""
+    assert {each.name for each in full_disk.iterdir()} == {name, "ballast"}

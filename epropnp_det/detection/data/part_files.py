@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from epropnp_det.engine.atomic_files import replacing
+from epropnp_det.engine.output_files import write_text
 from epropnp_det.errors import UserError
 
 _LOCK = "lock"
@@ -140,7 +141,7 @@ def _remove_others(path: Path, origin: str) -> None:
         part = entry.suffix == ".jsonl"
         if entry.name != _LOCK and not (same and part):
             entry.unlink()
-    (path / _ORIGIN).write_text(origin)
+    write_text(path / _ORIGIN, origin)
 
 
 def _write_joined(file: IO[str], records: Iterable[str]) -> int:
