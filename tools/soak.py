@@ -25,6 +25,7 @@ from statistics import median
 
 import psutil
 
+from epropnp_det.engine.output_files import make_folder, write_figure
 from epropnp_det.errors import UserError, main_guard
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +59,7 @@ class Usage:
 @main_guard
 def main() -> None:
     args = parse_args()
-    args.folder.mkdir(parents=True, exist_ok=True)
+    make_folder(args.folder)
     measurements = detect_calls(args) if args.kind == "detect" else training(args)
     with (args.folder / f"{args.kind}.jsonl").open("w") as file:
         for usage in measurements:
@@ -151,7 +152,7 @@ def draw(folder: Path) -> None:
         axes[0, column].set_title(run.stem)
         axes[-1, column].set_xlabel("hours")
     figure.tight_layout()
-    figure.savefig(folder / "soak.png", dpi=100)
+    write_figure(folder / "soak.png", figure, dpi=100)
 
 
 def change(label: str, values: list[float]) -> str:

@@ -1,5 +1,5 @@
 """`epropnp detect` and `epropnp pose` read each kind of image of docs/reference/bad-input.md, or
-name it and go on with the others.
+name it and continue with the others.
 """
 
 from __future__ import annotations
