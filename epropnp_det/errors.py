@@ -15,10 +15,18 @@ USER_ERROR_EXIT_CODE = 2
 _DISK_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
+# Begins the traceback that torch adds to the message of an error in a data-loading process.
+_TRACEBACK = "\nOriginal Traceback"
+
+
 class UserError(ValueError):
     """Bad input that the user can correct (a wrong path, a wrong setting). The message is one clear
-    sentence.
+    sentence in one line: of a name that a file contains, characters that are not printable, such as
+    a new line or a command of the terminal, are blanks or escaped.
     """
+
+    def __init__(self, message: str = ""):
+        super().__init__(message if _TRACEBACK in message else printable(message))
 
 
 class ImageError(UserError):
@@ -52,15 +60,29 @@ class DataWarning(UserWarning):
 _OWN_WARNINGS = (RenamedWarning, CameraWarning, OtherCameraWarning, DataWarning)
 
 
+def printable(text: str) -> str:
+    """The text in one line, with a blank for other white space and an escape for what is not
+    printable.
+    """
+    return "".join(
+        character
+        if character.isprintable()
+        else " "
+        if character.isspace()
+        else ascii(character)[1:-1]
+        for character in text
+    )
+
+
 def one_line(error: BaseException) -> str:
     """The message of `error` in one line: each run of white space becomes one blank.
 
     torch puts the traceback of a data-loading process into the message; its last line is the error.
     """
     text = str(error)
-    if "\nOriginal Traceback" in text:
+    if _TRACEBACK in text:
         text = text.strip().rsplit(f"{type(error).__name__}: ", 1)[-1]
-    return " ".join(text.split()) or type(error).__name__
+    return printable(" ".join(text.split())) or type(error).__name__
 
 
 def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:

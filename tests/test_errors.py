@@ -4,6 +4,8 @@ traceback.
 
 from __future__ import annotations
 
+import errno
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from epropnp_det.errors import UserError, main_guard, one_line
+from epropnp_det.errors import ImageError, UserError, main_guard, one_line
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +42,21 @@ def test_guard_prints_one_line(capsys: pytest.CaptureFixture) -> None:
     captured = capsys.readouterr()
     assert captured.err == "error: first second\n"
     assert captured.out == ""
+
+
+@pytest.mark.parametrize("kind", [UserError, ImageError])
+def test_a_message_is_one_line_without_commands_of_the_terminal(kind: type[UserError]) -> None:
+    error = kind("file a\u2028b\x1b[2J\ud800\0.png: is é")
+    assert str(error) == r"file a b\x1b[2J\ud800\x00.png: is é" == one_line(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_guard_prints_any_name(capsys: pytest.CaptureFixture) -> None:
+    def main() -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "a\x1b[2J\n\ud800")
+
+    assert main_guard(main)() == 2
+    assert capsys.readouterr().err.isascii()
 
 
 @pytest.mark.parametrize("returned, code", [(None, 0), (0, 0), (3, 3)])
