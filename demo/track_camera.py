@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,10 +27,9 @@ from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
     import numpy as np
-    from _drive import Frame
-    from _odometry import Matches, Trajectory
 
-LEVELS = (0.5, 0.68, 0.9, 0.95)
+    from epropnp_det.odometry.accuracy import Run
+    from epropnp_det.odometry.matches import Matches
 
 
 def parse_args() -> argparse.Namespace:
@@ -99,17 +98,6 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-@dataclass(frozen=True)
-class Run:
-    """One solver on one drive, and the true poses (T, 4, 4) of the camera in its first frame."""
-
-    scene: str
-    solver: str
-    outliers: float
-    trajectory: Trajectory
-    truth: np.ndarray
-
-
 @main_guard
 def main() -> None:
     args = parse_args()
@@ -124,19 +112,22 @@ def main() -> None:
     import torch
 
     from epropnp_det.engine.json_files import write_json
+    from epropnp_det.odometry.accuracy import summary
+    from epropnp_det.odometry.pictures import draw_drives
 
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     drives = [Drive.of(args, scene) for scene in args.scenes]
+    matches = [one for each in drives for one in each.matches]
     tables = {}
     runs = []
     for share in args.outliers:
         some = [run for one in drives for run in one.track(args, share)]
-        tables[f"{share:g}"] = summary(some, drives)
+        tables[f"{share:g}"] = summary(some, matches)
         runs += some
     write_json(args.out.with_suffix(".json"), tables, indent=1)
     print_tables(args, tables)
-    draw(runs, args.out)
+    write_figure(args.out, draw_drives(runs), dpi=90)
     print(f"picture: {args.out}; numbers: {args.out.with_suffix('.json')}")
 
 
@@ -153,8 +144,9 @@ class Drive:
     @classmethod
     def of(cls, args: argparse.Namespace, scene: str) -> Drive:
         import numpy as np
-        from _drive import FRONT, drive
-        from _odometry import follow
+
+        from epropnp_det.odometry.matches import follow
+        from epropnp_det.odometry.synthetic_drive import FRONT, drive, noisy
 
         frames = drive(args.work_dir, scene, args.seed, args.frames, args.rate)
         frames = [noisy(frame, args.lidar_noise, args.seed + i) for i, frame in enumerate(frames)]
@@ -164,9 +156,12 @@ class Drive:
     def track(self, args: argparse.Namespace, outliers: float) -> list[Run]:
         """All solvers, with a share of outliers."""
         import torch
-        from _drive import FRONT, IMAGE_SIZE
-        from _odometry import LayerTracker, Noise, RansacTracker, run, with_outliers
 
+        from epropnp_det.odometry.accuracy import Run
+        from epropnp_det.odometry.matches import with_outliers
+        from epropnp_det.odometry.synthetic_drive import FRONT, IMAGE_SIZE
+        from epropnp_det.odometry.trackers import LayerTracker, Noise, RansacTracker
+        from epropnp_det.odometry.trajectory import run
         from epropnp_det.pnp import Camera
 
         seen = with_outliers(self.matches, outliers, IMAGE_SIZE, args.seed)
@@ -183,111 +178,6 @@ class Drive:
         ]
 
 
-def noisy(frame: Frame, deviation: float, seed: int) -> Frame:
-    """The frame with noise in the range of its LiDAR points, seen from the camera."""
-    import numpy as np
-
-    distance = np.linalg.norm(frame.points, axis=1, keepdims=True)
-    error = deviation * np.random.default_rng(seed).standard_normal(distance.shape)
-    return replace(frame, points=frame.points * (1 + error / distance))
-
-
-# --- numbers ---
-
-
-def summary(runs: list[Run], drives: list[Drive]) -> dict[str, Any]:
-    """Errors, coverage and times of each solver over all scenes."""
-    import numpy as np
-
-    solvers = {}
-    for name in dict.fromkeys(run.solver for run in runs):
-        own = [run for run in runs if run.solver == name]
-        errors = [evo_errors(run) for run in own]
-        seconds = np.concatenate([[s.seconds for s in run.trajectory.steps] for run in own])
-        solvers[name] = {
-            **{key: float(np.mean([error[key] for error in errors])) for key in errors[0]},
-            "milliseconds": float(1e3 * np.median(seconds)),
-            "milliseconds_95": float(1e3 * np.quantile(seconds, 0.95)),
-            "not_found": int(sum(not s.found for run in own for s in run.trajectory.steps)),
-            "coverage": coverage(own),
-        }
-    flow = float(1e3 * np.median([one.seconds for drive in drives for one in drive.matches]))
-    points = float(np.mean([len(one.x2d) for drive in drives for one in drive.matches]))
-    return {"flow_milliseconds": flow, "points": points, "levels": LEVELS, "solvers": solvers}
-
-
-def evo_errors(run: Run) -> dict[str, float]:
-    """ATE after the best rigid motion [m], RPE of consecutive frames [m, degrees], and the final
-    drift as a share of the way [%].
-    """
-    import numpy as np
-    from evo.core import metrics
-    from evo.core.trajectory import PosePath3D
-
-    truth = PosePath3D(poses_se3=list(run.truth))
-    found = PosePath3D(poses_se3=list(run.trajectory.poses))
-    end = np.linalg.norm(run.truth[-1, :3, 3] - run.trajectory.poses[-1, :3, 3])
-
-    def root_mean_square(metric: Any) -> float:
-        metric.process_data((truth, found))
-        return metric.get_statistic(metrics.StatisticsType.rmse)
-
-    metres = metrics.PoseRelation.translation_part
-    degrees = metrics.PoseRelation.rotation_angle_deg
-    relative = {
-        "rpe_metres": root_mean_square(metrics.RPE(metres, delta=1)),
-        "rpe_degrees": root_mean_square(metrics.RPE(degrees, delta=1)),
-    }
-    found.align(truth)
-    return {
-        "ate_metres": root_mean_square(metrics.APE(metres)),
-        **relative,
-        "drift_percent": float(100 * end / truth.path_length),
-    }
-
-
-def coverage(runs: list[Run]) -> dict[str, list[float]]:
-    """Shares of the frames whose regions of each level contain the true pose (6 dimensions): that
-    in the keyframe, and that in the first frame, which has drifted. Empty without covariances.
-    """
-    import numpy as np
-    from scipy.stats import chi2
-
-    squared: dict[str, list[np.ndarray]] = {"in keyframe": [], "in first frame": []}
-    for run in runs:
-        steps = run.trajectory.steps
-        keys = [step.keyframe for step in steps]
-        own = np.stack([step.covariance.numpy() for step in steps])
-        found = np.linalg.inv(run.trajectory.poses[keys]) @ run.trajectory.poses[1:]
-        true = np.linalg.inv(run.truth[keys]) @ run.truth[1:]
-        squared["in keyframe"].append(mahalanobis(deviation(found, true), own))
-        drifted = deviation(run.trajectory.poses, run.truth)[1:]
-        squared["in first frame"].append(mahalanobis(drifted, run.trajectory.covariance[1:]))
-    shares = {}
-    for name, values in squared.items():
-        rank = chi2.cdf(np.concatenate(values), 6)
-        if np.isfinite(rank).all():
-            shares[name] = [float((rank <= level).mean()) for level in LEVELS]
-    return shares
-
-
-def mahalanobis(error: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Squared Mahalanobis distances (T,) of errors (T, D) with covariances (T, D, D)."""
-    import numpy as np
-
-    whitened = np.linalg.solve(covariance, error[..., None])[..., 0]
-    return (error * whitened).sum(axis=1)
-
-
-def deviation(poses: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Translation [m] and rotation vector [rad] (T, 6) from true to found poses (T, 4, 4)."""
-    import numpy as np
-    from scipy.spatial.transform import Rotation
-
-    turn = Rotation.from_matrix(poses[:, :3, :3] @ truth[:, :3, :3].transpose(0, 2, 1)).as_rotvec()
-    return np.concatenate((poses[:, :3, 3] - truth[:, :3, 3], turn), axis=1)
-
-
 def print_tables(args: argparse.Namespace, tables: dict[str, Any]) -> None:
     columns = ("ATE [m]", "RPE [m]", "RPE [deg]", "drift [%]", "ms", "ms, 95 %", "not found")
     keys = ("ate_metres", "rpe_metres", "rpe_degrees", "drift_percent")
@@ -302,81 +192,10 @@ def print_tables(args: argparse.Namespace, tables: dict[str, Any]) -> None:
             numbers = "".join(f"{row[key]:>11.4f}" for key in keys)
             times = f"{row['milliseconds']:>11.1f}{row['milliseconds_95']:>11.1f}"
             print(f"{name:<18}{numbers}{times}{row['not_found']:>11}")
-        print(f"regions of {LEVELS} contain the true pose in shares of the frames:")
+        print(f"regions of {tuple(table['levels'])} contain the true pose in shares of the frames:")
         for name, row in table["solvers"].items():
             for frame, shares in row["coverage"].items():
                 print(f"  {name}, {frame}: " + ", ".join(f"{found:.2f}" for found in shares))
-
-
-# --- picture ---
-
-
-def draw(runs: list[Run], path: Path) -> None:
-    """A column for each scene and share of outliers: the drive from above, and below it the error
-    of the position with the predicted standard deviation.
-    """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    drives = list(dict.fromkeys((run.outliers, run.scene) for run in runs))
-    figure, axes = plt.subplots(
-        2, len(drives), figsize=(4.5 * len(drives), 7), squeeze=False, layout="constrained"
-    )
-    for column, (outliers, scene) in enumerate(drives):
-        own = [run for run in runs if (run.outliers, run.scene) == (outliers, scene)]
-        draw_from_above(axes[0, column], own)
-        draw_errors(axes[1, column], own)
-        axes[0, column].set_title(f"{scene}, {outliers:.0%} outliers")
-    write_figure(path, figure, dpi=90)
-    plt.close(figure)
-
-
-# Magnification of the ellipses, which are centimetres on a drive of tens of metres.
-MAGNIFIED = 30
-# Of Okabe and Ito: distinct without red and green.
-COLORS = {"layer, prior": "#0072B2", "layer, no prior": "#009E73", "RANSAC": "#D55E00"}
-
-
-def draw_from_above(axes: Any, runs: list[Run]) -> None:
-    """x right and z ahead of the first camera [m]; ellipses of 95 %, magnified."""
-    import numpy as np
-    from matplotlib.patches import Ellipse
-    from scipy.stats import chi2
-
-    from epropnp_det.drawing.birdseye import plane_ellipse
-
-    truth = runs[0].truth
-    axes.plot(truth[:, 0, 3], truth[:, 2, 3], color="black", lw=4, alpha=0.25, label="true")
-    for run in runs:
-        poses = run.trajectory.poses
-        axes.plot(poses[:, 0, 3], poses[:, 2, 3], color=COLORS[run.solver], lw=1, label=run.solver)
-    first = runs[0]
-    sigmas = MAGNIFIED * float(np.sqrt(chi2.ppf(0.95, 2)))
-    step = max(len(truth) // 8, 1)
-    for pose, covariance in list(zip(first.trajectory.poses, first.trajectory.covariance))[::step]:
-        along, across, angle = plane_ellipse(covariance[np.ix_((0, 2), (0, 2))], sigmas)
-        place = pose[[0, 2], 3]
-        ellipse = Ellipse(place, along, across, angle=angle, fill=False, color=COLORS[first.solver])
-        axes.add_patch(ellipse)
-    axes.set_aspect("equal", adjustable="datalim")
-    axes.set_xlabel(f"x [m]; 95 % ellipses, {MAGNIFIED} times their size")
-    axes.set_ylabel("z [m]")
-    axes.legend(fontsize=8)
-
-
-def draw_errors(axes: Any, runs: list[Run]) -> None:
-    import numpy as np
-
-    for run in runs:
-        error = np.linalg.norm(deviation(run.trajectory.poses, run.truth)[:, :3], axis=1)
-        axes.plot(100 * error, color=COLORS[run.solver], label=run.solver)
-    variance = np.trace(runs[0].trajectory.covariance[:, :3, :3], axis1=1, axis2=2)
-    axes.plot(100 * np.sqrt(variance), "--", color="#0072B2", label="predicted, with prior")
-    axes.set_xlabel("frame")
-    axes.set_ylabel("error of the position [cm]")
-    axes.legend(fontsize=8)
 
 
 if __name__ == "__main__":

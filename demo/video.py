@@ -128,9 +128,7 @@ def write_pictures(
     from epropnp_det.engine.films import write_film
 
     frames = draw_scene(scene, tracked, class_names, root, args.width)
-    times = [sample.time for sample in scene.samples]
-    seconds = (times[-1] - times[0]) / max(len(times) - 1, 1) or 0.5
-    write_film(args.out, frames, seconds)
+    write_film(args.out, frames, scene.interval)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from ..tracking import GroundDetections, TrackerSettings, Tracks, update
 from .camera_fusion import FusionSettings, GlobalBoxes3D, fuse, to_global_frame, usable
 from .identity_metrics import IdentityScores, TrackedObjects, identity_scores
 
+KEYFRAME_SECONDS = 0.5
 # Keys of an image record that a file of single images lacks.
 _OF_SCENES = {"token", "ego2global_rotation", "ego2global_translation"}
 # Of the numbers in `box_records`.
@@ -54,6 +55,12 @@ class Scene:
 
     samples: Sequence[Sample]
     annotations: Mapping[Any, Sequence[dict[str, Any]]] | None
+
+    @property
+    def interval(self) -> float:
+        """Mean time between two samples [s]; that of nuScenes' keyframes where there is none."""
+        whole = self.samples[-1].time - self.samples[0].time
+        return whole / max(len(self.samples) - 1, 1) or KEYFRAME_SECONDS
 
 
 @dataclass(frozen=True)

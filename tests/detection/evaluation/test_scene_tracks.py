@@ -41,6 +41,14 @@ def found(make_dataset: Callable, perfect_results: Callable) -> dict[str, Boxes3
     return {info["file_name"]: one for info, one in zip(dataset.data_infos, boxes)}
 
 
+def test_a_film_is_as_long_as_its_scene(file: Path) -> None:
+    scene = read_scene(file, file.parent, LOG)
+    whole = scene.samples[-1].time - scene.samples[0].time
+    assert scene.interval * (len(scene.samples) - 1) == pytest.approx(whole)
+    one = replace(scene, samples=scene.samples[:1])
+    assert one.interval == KEYFRAME_SECONDS
+
+
 def tracked(
     scene: Scene, found: dict[str, Boxes3D], class_set: ClassSet = NUSCENES
 ) -> list[TrackedBoxes]:

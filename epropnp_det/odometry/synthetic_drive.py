@@ -5,7 +5,7 @@ camera, and the LiDAR points that it sees.
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -23,27 +23,12 @@ from epropnp_det.synthetic.rig import CAMERAS, IMAGE_SIZE, Lidar
 from epropnp_det.synthetic.stage import stage_at
 from epropnp_det.synthetic.world import KEYFRAME_SECONDS, Scene, make_scene, paint_ground
 
+from .matches import Frame
+
 KEYFRAMES = 20
 FRONT = CAMERAS[0]
 # Depth [m] below which no LiDAR point counts: the near plane of a projection.
 NEAREST = 1.0
-
-
-@dataclass(frozen=True)
-class Frame:
-    """What the odometry gets of an instant, and the true pose.
-
-    Args:
-        image: (H, W) uint8, grey.
-        points: (M, 3) [m], LiDAR points inside the image, in the camera frame.
-        pose: (4, 4), the true pose, camera frame to scene frame.
-        time: seconds since the start of the scene.
-    """
-
-    image: np.ndarray
-    points: np.ndarray
-    pose: np.ndarray
-    time: float
 
 
 def drive(folder: Path, scene: str, seed: int, frames: int, rate: float) -> list[Frame]:
@@ -95,3 +80,10 @@ def _render(path: Path, world: _World, time: float) -> None:
     image = cv2.imencode(".png", grey)[1]
     with writing(path), replacing(path, "wb") as file:
         np.savez(file, image=image, points=points[inside].astype(np.float32), pose=view.matrix)
+
+
+def noisy(frame: Frame, deviation: float, seed: int) -> Frame:
+    """The frame with noise in the range of its LiDAR points, seen from the camera."""
+    distance = np.linalg.norm(frame.points, axis=1, keepdims=True)
+    error = deviation * np.random.default_rng(seed).standard_normal(distance.shape)
+    return replace(frame, points=frame.points * (1 + error / distance))
