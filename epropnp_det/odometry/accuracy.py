@@ -33,7 +33,7 @@ def summary(runs: Sequence[Run], matches: Sequence[Matches]) -> dict[str, Any]:
     """Errors, coverage and times of each solver over all scenes.
 
     Args:
-        runs: of all solvers on all scenes.
+        runs: each solver on each scene.
         matches: those of all frames of all scenes.
     """
     solvers = {}
