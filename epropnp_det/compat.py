@@ -203,8 +203,8 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
 
     Raises:
         ValueError: another launcher.
-        UserError: the environment is not that of the launcher, or a GPU is named for many
-            processes.
+        UserError: the environment is not that of the launcher, a GPU is named for many processes,
+            or torchrun could not start them again.
     """
     if launcher not in LAUNCHERS:
         raise ValueError(f"launcher must be one of {', '.join(LAUNCHERS)}, not {launcher!r}")
@@ -221,6 +221,7 @@ def init_distributed(launcher: str, device: str | None = None) -> torch.device:
     if launcher == "slurm":
         _describe_slurm_job()
     _require_variables(launcher, ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"))
+    _check_restarts()
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
         torch.cuda.set_device(chosen)
@@ -256,6 +257,20 @@ def _first_node(nodes: str) -> str:
         raise UserError(
             f"scontrol finds no host in SLURM_NODELIST={nodes} ({error}); set MASTER_ADDR"
         ) from error
+
+
+def _check_restarts() -> None:
+    """Checks that processes which torchrun starts again find each other.
+
+    torchrun 2.11 keeps one store of addresses for all starts: a process that starts again may read
+    the address of one that has ended, and the training ends there.
+    """
+    keeps_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    if keeps_store and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
+        raise UserError(
+            "torchrun --max_restarts needs TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its "
+            "environment: otherwise processes that start again do not find each other"
+        )
 
 
 def _require_variables(launcher: str, names: tuple[str, ...]) -> None:

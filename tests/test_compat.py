@@ -144,6 +144,15 @@ def test_a_launcher_without_its_environment_is_one_line(monkeypatch: pytest.Monk
         compat.init_distributed("pytorch", "cuda:1")
 
 
+def test_restarts_need_a_new_store_of_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+    for name in (*names, "TORCHELASTIC_MAX_RESTARTS"):
+        monkeypatch.setenv(name, "1")
+    monkeypatch.setenv("TORCHELASTIC_USE_AGENT_STORE", "True")
+    with pytest.raises(UserError, match="TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1"):
+        compat.init_distributed("pytorch", "cpu")
+
+
 def join_slurm(task: int, port: int, answers: multiprocessing.SimpleQueue) -> None:
     os.environ.update(
         SLURM_PROCID=str(task), SLURM_NTASKS="2", SLURM_LOCALID=str(task), SLURM_NODELIST="node1"

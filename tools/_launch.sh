@@ -27,5 +27,9 @@ shift
 cores=$(nproc)
 threads=$((cores / processes))
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$((threads < 1 ? 1 : threads > 4 ? 4 : threads))}
+restarts=${MAX_RESTARTS:-0}
+[[ "$restarts" =~ ^[0-9]+$ ]] || fail "MAX_RESTARTS must be a number from 0, not '$restarts'"
+# Otherwise torchrun keeps the addresses of the processes that ended, where those that start again look for each other.
+[ "$restarts" = 0 ] || export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
 if [ -n "${MASTER_PORT:-}" ]; then meet=(--master_port "$MASTER_PORT"); else meet=(--standalone); fi
-exec "$python" "$tools/_launch.py" "${meet[@]}" --nproc_per_node "$processes" "$tools/$what.py" "${targets[@]}" --launcher pytorch "$@"
+exec "$python" "$tools/_launch.py" "${meet[@]}" --max_restarts "$restarts" --nproc_per_node "$processes" "$tools/$what.py" "${targets[@]}" --launcher pytorch "$@"

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from mmcv.runner import BaseModule
+from mmcv.runner import BaseModule, get_dist_info
 from mmcv.utils.logging import logger_initialized
 from mmdet.datasets import DATASETS
 from torch import Tensor, nn
@@ -83,10 +83,17 @@ class TinyModel(BaseModule):
 
     Args:
         kill_at: number of the step at which the process kills itself, from 0.
+        kill_rank: the process that does; None for each.
         ballast: numbers that checkpoints hold in addition.
     """
 
-    def __init__(self, kill_at: int | None = None, ballast: int = 0, **_: Any):
+    def __init__(
+        self,
+        kill_at: int | None = None,
+        kill_rank: int | None = None,
+        ballast: int = 0,
+        **_: Any,
+    ):
         super().__init__()
         self.register_buffer("ballast", torch.zeros(ballast))
         self.backbone = nn.Sequential(
@@ -94,6 +101,7 @@ class TinyModel(BaseModule):
         )
         self.scale = RunningScale(0.1)
         self.kill_at = kill_at
+        self.kill_rank = kill_rank
         self.steps = 0
 
     def forward(self, img: Tensor, generator: torch.Generator) -> Tensor:
@@ -105,7 +113,7 @@ class TinyModel(BaseModule):
     def train_step(
         self, data: dict[str, Tensor], optimizer: object, generator: torch.Generator
     ) -> dict[str, Any]:
-        if self.steps == self.kill_at:
+        if self.steps == self.kill_at and self.kill_rank in (None, get_dist_info()[0]):
             os.kill(os.getpid(), signal.SIGKILL)
         self.steps += 1
         loss = self(**data, generator=generator)

@@ -45,3 +45,10 @@ def test_help_has_an_example(script: str) -> None:
     done = run(script, "--help")
     assert done.returncode == 0
     assert f"tools/{script}.sh " in done.stdout and " configs/" in done.stdout
+
+
+def test_a_wrong_number_of_restarts_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAX_RESTARTS", "some")
+    done = run("dist_train", "setup.py", "2")
+    assert done.returncode == 2
+    assert done.stderr == "error: MAX_RESTARTS must be a number from 0, not 'some'\n"
