@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from epropnp_det.compat import DISTRIBUTED_TIMEOUT
 
-from .worker_processes import end_with
+from .worker_processes import end_with, killed_loaders_in_one_line
 from .wrapping import to_device
 
 
@@ -45,9 +45,10 @@ def predict_dataset(
     model.eval()
     progress = tqdm(total=len(dataset), desc="predicting", unit="image", disable=rank != 0 or None)
     results = {}
-    for index, data in zip(indices, loader):
-        results[index] = predict(model, data, seed=seed)
-        progress.update(min(world_size, progress.total - progress.n))
+    with killed_loaders_in_one_line():
+        for index, data in zip(indices, loader):
+            results[index] = predict(model, data, seed=seed)
+            progress.update(min(world_size, progress.total - progress.n))
     progress.close()
     model.train(training)
     return gather_results(results, len(dataset))

@@ -63,7 +63,7 @@ from .learning_rate import scaled_optimizer
 from .output_files import write_text
 from .resuming import DataPlan, resume
 from .seeding import seed_everything
-from .worker_processes import end_with
+from .worker_processes import end_with, killed_loaders_in_one_line
 from .wrapping import with_shared_statistics, wrap_model
 
 _NEEDED_KEYS = (
@@ -153,7 +153,8 @@ def train(config: Config, options: TrainingOptions) -> None:
     loader = _train_loader(SeededSamples(dataset, options.seed), config, order)
     if rank == 0:
         folder.begin(start)
-    with first_step_in_one_line(runner, config, options.work_dir / f"{timestamp}.traceback.txt"):
+    file = options.work_dir / f"{timestamp}.traceback.txt"
+    with first_step_in_one_line(runner, config, file), killed_loaders_in_one_line():
         runner.run([loader], [("train", 1)], **_step_arguments(model, generator))
 
 

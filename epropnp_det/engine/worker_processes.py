@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from typing import Any
 
 from epropnp_det.errors import UserError
@@ -35,14 +36,20 @@ def spawned_results(
     The processes share no threads with this one, for rendering: Embree and OpenCV start threads,
     which a forked process lacks. They end with this process. With one process, or one job,
     everything runs here.
+
+    Raises:
+        UserError: a process was killed, most often for want of memory.
     """
     processes = min(processes, len(jobs))
     if processes <= 1:
         yield from map(function, jobs)
         return
     context = multiprocessing.get_context("spawn")
-    with context.Pool(processes, initializer=_start_spawned, initargs=(os.getpid(),)) as pool:
-        yield from pool.imap(function, jobs)
+    with (
+        _killed_in_one_line(),
+        ProcessPoolExecutor(processes, context, _start_spawned, (os.getpid(),)) as pool,
+    ):
+        yield from pool.map(function, jobs)
 
 
 def _start_spawned(parent: int) -> None:
@@ -70,15 +77,40 @@ def results_of(
         return
     gc.freeze()  # else the garbage collector of a worker writes to, and copies, every object
     try:
-        for start in range(0, len(jobs), _JOBS_PER_POOL):
-            yield from _forked(function, jobs[start : start + _JOBS_PER_POOL], processes)
+        with _killed_in_one_line():
+            for start in range(0, len(jobs), _JOBS_PER_POOL):
+                yield from _forked(function, jobs[start : start + _JOBS_PER_POOL], processes)
+    finally:
+        gc.unfreeze()
+
+
+@contextmanager
+def _killed_in_one_line() -> Iterator[None]:
+    try:
+        yield
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process was killed, perhaps because the memory was full; run the command "
             "again with fewer processes"
         ) from error
-    finally:
-        gc.unfreeze()
+
+
+@contextmanager
+def killed_loaders_in_one_line() -> Iterator[None]:
+    """For the code that takes batches of a `DataLoader`.
+
+    Raises:
+        UserError: a process that loads images was killed, most often for want of memory.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise UserError(
+            "a process that loads images was killed, perhaps because the memory was full; give "
+            "--cfg-options data.workers_per_gpu=0, or another smaller number"
+        ) from error
 
 
 def _forked(function: Callable[[Any], Any], jobs: Sequence[Any], processes: int) -> Iterator[Any]:

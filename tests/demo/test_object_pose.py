@@ -171,6 +171,11 @@ def several_images(root: Path) -> dict:
     return copied_image(root) | dict(boxes=root / "other.json", intrinsics="150,150,80,60")
 
 
+def many_boxes(root: Path) -> dict:
+    bop_factory.write(root / "other.json", BOXES[:1] * 10_000)
+    return dict(boxes=root / "other.json")
+
+
 def of_another_image(root: Path) -> dict:
     bop_factory.write(root / "other.json", [dict(BOXES[0], scene_id=3, image_id=55)])
     return dict(boxes=root / "other.json")
@@ -195,6 +200,7 @@ MISTAKES = {
         "category_id is a whole number from 0: None",
     ),
     "box that is no box": (changed_boxes(bbox=[1, 2]), "bbox is a list of 4 finite numbers"),
+    "too many boxes": (many_boxes, "image 0 of scene 0 has 10000 boxes; at most"),
     "no box of the image": (of_another_image, "has no box of"),
     "boxes of several images": (several_images, "has boxes of 2 images, and"),
     "no boxes": (lambda root: dict(boxes=root / "none.json"), "none.json cannot be read"),

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from epropnp_det.engine.worker_processes import results_of
+from epropnp_det.engine.worker_processes import results_of, spawned_results
 from epropnp_det.errors import UserError
 
 
@@ -44,6 +44,24 @@ def test_a_killed_worker_is_an_error_with_a_remedy():
 
     with pytest.raises(UserError, match=r"killed.*fewer processes"):
         list(results_of(end, range(4), 2))
+
+
+def end_at_3(job: int) -> int:
+    if job == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return job
+
+
+def test_a_killed_spawned_worker_is_an_error_with_a_remedy():
+    with pytest.raises(UserError, match=r"killed.*fewer processes"):
+        list(spawned_results(end_at_3, range(9), 2))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_spawned_workers_give_results_in_order_or_their_error(processes: int):
+    assert list(spawned_results(abs, range(-9, 0), processes)) == list(range(9, 0, -1))
+    with pytest.raises(UserError, match=r"^the third record has no token$"):
+        list(spawned_results(fail, range(10), processes))
 
 
 SLEEPERS = """

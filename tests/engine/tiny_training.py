@@ -62,17 +62,21 @@ class TinyImages:
 
     Args:
         length: number of images.
+        kill_at: number of the image that kills the process that loads it.
     """
 
     CLASSES = ("car",)
 
-    def __init__(self, length: int = IMAGES, test_mode: bool = False):
+    def __init__(self, length: int = IMAGES, test_mode: bool = False, kill_at: int | None = None):
         self.length = length
+        self.kill_at = kill_at
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
+        if index == self.kill_at:
+            os.kill(os.getpid(), signal.SIGKILL)
         image = torch.full((3, 8, 8), float(index)) + random.random() + np.random.rand()
         return dict(img=image + torch.rand(3, 8, 8))
 
@@ -83,13 +87,15 @@ class TinyModel(BaseModule):
 
     Args:
         kill_at: number of the step at which the process kills itself, from 0.
-        kill_rank: the process that does; None for each.
+        fail_at: number of the step at which it raises an exception.
+        kill_rank: the process that does either; None for each.
         ballast: numbers that checkpoints hold in addition.
     """
 
     def __init__(
         self,
         kill_at: int | None = None,
+        fail_at: int | None = None,
         kill_rank: int | None = None,
         ballast: int = 0,
         **_: Any,
@@ -101,6 +107,7 @@ class TinyModel(BaseModule):
         )
         self.scale = RunningScale(0.1)
         self.kill_at = kill_at
+        self.fail_at = fail_at
         self.kill_rank = kill_rank
         self.steps = 0
 
@@ -113,8 +120,11 @@ class TinyModel(BaseModule):
     def train_step(
         self, data: dict[str, Tensor], optimizer: object, generator: torch.Generator
     ) -> dict[str, Any]:
-        if self.steps == self.kill_at and self.kill_rank in (None, get_dist_info()[0]):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.kill_rank in (None, get_dist_info()[0]):
+            if self.steps == self.kill_at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            if self.steps == self.fail_at:
+                raise RuntimeError("a fault of one process")
         self.steps += 1
         loss = self(**data, generator=generator)
         return dict(loss=loss, log_vars=dict(loss=float(loss)), num_samples=len(data["img"]))
