@@ -4,41 +4,63 @@ from __future__ import annotations
 
 from typing import Any
 
-from mmdet3d.models.builder import DETECTORS
+import torch
+from mmdet3d.models.builder import DETECTORS, HEADS
+from mmdet3d.models.dense_heads import FCOSMono3DHead
 from mmdet3d.models.detectors import FCOSMono3D
-from torch import Tensor, nn
+from torch import Tensor
 
 from epropnp_det.losses.over_processes import shared_count
 
 from ..boxes import Boxes3D, from_mmdet3d_result, in_camera_frame
 
+_LEAST = 1e-6  # below any sum of centrenesses
 
-class SharedFactor(nn.Module):
-    """A loss whose `avg_factor` is the mean over the processes.
 
-    A process whose images hold no object would otherwise divide the loss of all its background by
-    its number of images alone.
+@HEADS.register_module()
+class SharedFCOSMono3DHead(FCOSMono3DHead):
+    """mmdet3d's head, whose losses are divided by counts of all processes, so that many train as
+    one with all their images. With one process the losses are those of mmdet3d.
     """
 
-    def __init__(self, loss: nn.Module):
-        super().__init__()
-        self.loss = loss
+    foreground: Tensor  # () number of foreground points of the batch
+    centerness: Tensor  # () sum of their centreness
 
-    def forward(self, predicted: Tensor, target: Tensor, *, avg_factor: float) -> Tensor:
-        """The loss (); arguments as of mmdet's."""
-        count = shared_count(predicted.new_tensor(float(avg_factor)))
-        return self.loss(predicted, target, avg_factor=count)
+    def get_targets(self, *args: Any, **kwargs: Any) -> tuple[list[Tensor], ...]:
+        """Targets of all points by level, as of mmdet3d; keeps what the losses are divided by."""
+        targets = super().get_targets(*args, **kwargs)
+        label = torch.cat(targets[0])
+        centerness = torch.cat(targets[2])
+        is_foreground = (label >= 0) & (label < self.num_classes)
+        self.foreground = is_foreground.sum().to(centerness)
+        self.centerness = (centerness * is_foreground).sum()
+        return targets
+
+    def loss(self, cls_scores: list[Tensor], *args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        """Losses, each (); arguments as of mmdet3d, which divides by the counts of this process."""
+        losses = super().loss(cls_scores, *args, **kwargs)
+        images = len(cls_scores[0])
+        own = {"loss_cls": self.foreground + images, "loss_attr": self.centerness}
+        return {
+            name: loss * _share(own.get(name, self.foreground)) for name, loss in losses.items()
+        }
+
+
+def _share(count: Tensor) -> Tensor:
+    """() count of this process over the mean of all processes; 0 where none of them counts any."""
+    return count / shared_count(count, least=_LEAST)
 
 
 @DETECTORS.register_module()
 class FCOS3DBaseline(FCOSMono3D):
     """FCOS3D with another interface: plain batches at test time instead of lists of augmented ones,
-    and detections as `Boxes3D`. Several processes share the count of its class loss.
+    and detections as `Boxes3D`. Several processes share the counts that its losses are divided by.
     """
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.bbox_head.loss_cls = SharedFactor(self.bbox_head.loss_cls)
+    def __init__(self, backbone: dict, neck: dict, bbox_head: dict, **settings: Any):
+        if bbox_head["type"] == FCOSMono3DHead.__name__:
+            bbox_head = dict(bbox_head, type=SharedFCOSMono3DHead.__name__)
+        super().__init__(backbone, neck, bbox_head, **settings)
 
     def class_wise_keys(self) -> set[str]:
         """Names of the weights that have a part for each class, or for each attribute."""
