@@ -453,7 +453,7 @@ PARSERS = {
             "training/image_2/000003.png": encoded("PNG"),
         },
         read_kitti,
-        ("image_2",),
+        ("image_2", "label_2"),
     ),
     "bop": Parser(bop(), read_bop, ("000003", "scene 3", "scene_gt")),
     "image": Parser(

@@ -102,7 +102,7 @@ def write_kitti_file(
                 annotations.append(annotation)
             else:
                 left_out[reason] += 1
-    data = _checked(images, annotations, classes, split)
+    data = _checked(images, annotations, classes, root / split)
     path = _output(root, out)
     annotation_file.write_json(data, path)
     print(f"{path}: {len(images)} images, {len(data['annotations'])} boxes")
@@ -225,17 +225,20 @@ def _annotation(
 
 
 def _checked(
-    images: list[dict], annotations: list[dict], classes: Mapping[str, str], split: str
+    images: list[dict], annotations: list[dict], classes: Mapping[str, str], folder: Path
 ) -> dict:
     """The content of the annotation file with every key, after the checks of a reader."""
     if not annotations:
-        raise UserError(f"no box is of the types {', '.join(classes)}; nothing was written")
+        raise UserError(
+            f"no box of {folder / 'label_2'} is of the types {', '.join(classes)}; nothing was "
+            "written"
+        )
     categories = [dict(id=i, name=name) for i, name in enumerate(dict.fromkeys(classes.values()))]
-    info = dict(schema=annotation_file.SCHEMA, version="kitti", split=split)
+    info = dict(schema=annotation_file.SCHEMA, version="kitti", split=folder.name)
     data = dict(info=info, images=images, annotations=annotations, categories=categories)
     mistakes = summarize(annotation_file.find_record_faults(data))
     if mistakes:
-        raise UserError(f"labels of KITTI: {'; '.join(mistakes)}")
+        raise UserError(f"labels in {folder / 'label_2'}: {'; '.join(mistakes)}")
     return complete(data)
 
 
