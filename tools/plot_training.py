@@ -9,12 +9,12 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from epropnp_det.engine.output_files import write_figure
+from epropnp_det.engine.outside_files import parse_json, read_text
 from epropnp_det.errors import UserError, main_guard
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def read_log(work_dir: Path) -> list[dict]:
     """Training records of all logs in the order of their iterations.
 
     Raises:
-        UserError: no log, or none with a training record.
+        UserError: no log, none with a training record, or a line that is not JSON.
     """
     files = sorted(work_dir.glob("*.log.json"))
     if not files:
         raise UserError(f"{work_dir} has no *.log.json file; name the work dir of a training")
-    records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+    records = [record for file in files for record in _records(file)]
     # A resumed training logs some iterations again: the later record counts.
     steps = {(r["epoch"], r["iter"]): r for r in records if r.get("mode") == "train"}
     if not steps:
@@ -47,6 +47,16 @@ def read_log(work_dir: Path) -> list[dict]:
             f"{files[-1]} holds no training record yet; let the training run for a log interval"
         )
     return [steps[key] for key in sorted(steps)]
+
+
+def _records(file: Path) -> list[dict]:
+    remedy = "name the work dir of a training"
+    # A training that was killed leaves the beginning of a line.
+    lines = read_text(file, "log", remedy).split("\n")[:-1]
+    return [
+        parse_json(line, f"log {file}, line {number}", remedy)
+        for number, line in enumerate(lines, start=1)
+    ]
 
 
 def draw(records: list[dict]) -> Figure:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.output_files import writing
+from epropnp_det.engine.outside_files import check_regular_file
 from epropnp_det.errors import UserError
 from epropnp_det.pnp import Camera, Correspondences, PnPProblem
 from epropnp_det.pnp._records import Record
@@ -109,6 +110,7 @@ class CalibrationObjects(Record):
             UserError: the file is missing, broken or of another kind.
         """
         remedy = "name a file that `epropnp calibrate` wrote"
+        check_regular_file(path, "file", remedy)
         try:
             with np.load(path, allow_pickle=False) as file:
                 return cls.from_arrays(dict(file))

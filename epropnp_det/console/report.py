@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from epropnp_det.engine.command_line import add_config_arguments
+from epropnp_det.engine.outside_files import read_text
 from epropnp_det.errors import UserError
 
 if TYPE_CHECKING:
@@ -142,7 +143,4 @@ def make_page(args: argparse.Namespace, model: nn.Module, dataset: Any) -> Page:
 def _lines(path: Path | None) -> tuple[str, ...]:
     if path is None:
         return ()
-    try:
-        return tuple(path.read_text().splitlines())
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} cannot be read as text") from error
+    return tuple(read_text(path, "commands", "name a text file").splitlines())

@@ -59,3 +59,16 @@ def test_the_command_writes_the_picture(call, tmp_path):
 def test_a_folder_without_logs_is_one_line(call, tmp_path):
     code, _, err = call("plot_training", tmp_path, tmp_path / "curves.png")
     assert code == 2 and "has no *.log.json file" in err and err.count("\n") == 1
+
+
+def test_a_line_that_a_killed_training_left_is_not_read(tool, tmp_path):
+    write_log(tmp_path / "a.log.json", loss=[3.0, 2.0])
+    with (tmp_path / "a.log.json").open("a") as file:
+        file.write('{"mode": "tr')
+    assert [record["loss"] for record in tool.read_log(tmp_path)] == [3.0, 2.0]
+
+
+def test_another_line_is_named(call, tmp_path):
+    (tmp_path / "a.log.json").write_text("{}\nloss\n{}\n")
+    code, _, err = call("plot_training", tmp_path, tmp_path / "curves.png")
+    assert code == 2 and "a.log.json, line 2 is not JSON" in err and err.count("\n") == 1
