@@ -20,16 +20,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .ranking import ranked_orientation, ranked_pose, ranked_position, ranked_yaw
+from .ranking import ranked_orientation, ranked_pose, ranked_position
 
 NOMINAL = (0.5, 0.68, 0.9, 0.95)
-
-
-def yaw_hpd_level(yaw: np.ndarray, weight: np.ndarray, truth: float) -> float:
-    """Level in [0, 1] of a true yaw [rad] in weighted samples (S,) of it; a whole turn changes
-    nothing.
-    """
-    return float(ranked_yaw(yaw, weight).levels(np.array([truth]))[0])
 
 
 def position_hpd_level(position: np.ndarray, weight: np.ndarray, truth: np.ndarray) -> float:

@@ -18,7 +18,6 @@ from epropnp_det.posterior.credible_regions import (
     orientation_hpd_level,
     pose_hpd_level,
     position_hpd_level,
-    yaw_hpd_level,
 )
 from epropnp_det.posterior.density import (
     effective_sample_size,
@@ -28,10 +27,16 @@ from epropnp_det.posterior.density import (
     yaw_density,
     yaw_distances,
 )
+from epropnp_det.posterior.ranking import ranked_yaw
 from tests.tolerances import DENSITY, EXACT, SIGMAS
 
 OBJECTS, SAMPLES = 400, 128
 QuerySample = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def yaw_hpd_level(yaw: np.ndarray, weight: np.ndarray, truth: float) -> float:
+    """Level of a true yaw [rad] in weighted samples (S,) of it."""
+    return float(ranked_yaw(yaw, weight).levels(np.array([truth]))[0])
 
 
 def turned_round(rng: np.random.Generator, count: int) -> np.ndarray:

@@ -228,11 +228,6 @@ def _convert_part(
     return _PartResult(len(chosen), point_files)
 
 
-def samples_of_split(nusc: NuScenes, split: str) -> list[dict]:
-    """Sample records whose scene belongs to the devkit's `split`, in the order of the table."""
-    return samples_of_scenes(nusc, create_splits_scenes()[split])
-
-
 def samples_of_scenes(nusc: NuScenes, scenes: Collection[str]) -> list[dict]:
     """Sample records of the scenes with these names, in the order of the table."""
     names = set(scenes)

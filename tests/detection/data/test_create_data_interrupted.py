@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from nuscenes.utils.splits import create_splits_scenes
 
 from epropnp_det.detection.data import nuscenes_convert
 from epropnp_det.synthetic.repetition import VERSION, repeat_database
@@ -44,7 +45,8 @@ def test_a_repeated_database_has_the_records_of_the_short_one(long_database: Pat
     assert len(nusc.sample) == 4 * COPIES
     assert {len(sample["data"]) for sample in nusc.sample} == {7}
     assert {len(sample["anns"]) for sample in nusc.sample} == {len(THINGS) - 1, len(THINGS)}
-    assert len(nuscenes_convert.samples_of_split(nusc, "train")) == 4 * COPIES
+    training = create_splits_scenes()["train"]
+    assert len(nuscenes_convert.samples_of_scenes(nusc, training)) == 4 * COPIES
 
 
 def test_processes_change_nothing(
