@@ -148,7 +148,7 @@ def _is_whole(data: bytes) -> bool:
     if not data:
         return False
     if data.startswith(_PNG_START):
-        return _PNG_END in data
+        return _has_all_chunks(data)
     if not data.startswith(_JPEG_START):
         return True
     if _JPEG_END in data[_start_of_scan(data) :]:
@@ -158,6 +158,19 @@ def _is_whole(data: bytes) -> bool:
     except Exception:  # Pillow's readers raise a dozen types, depending on the bytes
         return False
     return True
+
+
+def _has_all_chunks(data: bytes) -> bool:
+    """Whether the chunks of a PNG follow each other up to its end. OpenCV makes room for whatever
+    length a chunk claims to have, a gigabyte for a file of a hundred bytes.
+    """
+    offset = len(_PNG_START)
+    while offset + 8 <= len(data):
+        length = int.from_bytes(data[offset : offset + 4], "big")
+        if data[offset + 4 : offset + 8] == _PNG_END:
+            return True
+        offset += 12 + length  # with the checksum
+    return False
 
 
 def _start_of_scan(data: bytes) -> int:

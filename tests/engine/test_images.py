@@ -61,6 +61,15 @@ def test_content_decides_whether_an_image_is_whole(tmp_path: Path, name: str, co
     assert read_image(str(tmp_path / name)).shape == (90, 160, 3)
 
 
+def test_a_chunk_of_a_png_takes_no_more_room_than_it_has(tmp_path: Path):
+    content = encoded(".png")
+    length = b"\x7f\x00\x00\x00"  # two gigabytes
+    begin = content.index(b"IDAT") - len(length)
+    (tmp_path / "a.png").write_bytes(content[:begin] + length + content[begin + len(length) :])
+    with pytest.raises(UserError, match=r"a\.png is truncated"):
+        read_image(str(tmp_path / "a.png"))
+
+
 def test_the_end_of_a_thumbnail_is_not_the_end_of_the_image(tmp_path: Path):
     content = b"\xff\xd8" + THUMBNAIL + encoded(".jpg")[2:]
     (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2])

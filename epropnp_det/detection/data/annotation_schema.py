@@ -35,6 +35,7 @@ MIN_DEPTH = 1e-3  # m
 MAX_DISTANCE = 1e3  # m
 MAX_SPEED = 150.0  # m/s
 _ROTATION_ROUNDING = 1e-3
+_MAX_SHOWN = 200  # characters of a file name in a message
 
 
 def _rotation(rows: tuple) -> tuple:
@@ -221,6 +222,6 @@ def record_faults(name: str, index: int, record: Any) -> Iterator[Fault]:
 def place(name: str, index: int, record: Any) -> str:
     """Name of an entry in a message."""
     file = record.get("file_name") if isinstance(record, dict) else None
-    if not isinstance(file, str) or not file.isprintable():
+    if not isinstance(file, str) or not file.isprintable() or len(file) > _MAX_SHOWN:
         return f"{name}[{index}]"
     return f"image {file}" if name == "images" else f"{name}[{index}] in {file}"

@@ -92,7 +92,9 @@ def convert_sample(nusc: NuScenes, sample: dict) -> SampleRecords:
     images = [view.image for view in views]
     annotations = [record for record in records if record is not None]
     for fault in find_record_faults(dict(images=images, annotations=annotations)):
-        raise UserError(f"sample {sample['token']}: {fault.rule}: {fault.where}: {fault.found}")
+        raise UserError(
+            f"sample {sample['token']:.200}: {fault.rule}: {fault.where}: {fault.found}"
+        )
     return SampleRecords(images, annotations, left_out)
 
 

@@ -31,6 +31,7 @@ from .keyframe_database import KeyframeDatabase, read_table
 
 CAMERA_MODALITY = "camera"
 _KINDS_SHOWN = 5
+_MAX_SHOWN = 200  # characters of a token in a message
 _Token = Annotated[Text, Field(min_length=1), described("token is a text")]
 _FileToken = Annotated[
     Text,
@@ -248,7 +249,7 @@ def find_table_faults(tables: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _place(table: str, index: int, record: Any) -> str:
     token = record.get("token") if isinstance(record, dict) else None
-    if isinstance(token, str) and token.isprintable():
+    if isinstance(token, str) and token.isprintable() and len(token) <= _MAX_SHOWN:
         return f"{table} {token}"
     return f"{table}[{index}]"
 
@@ -270,15 +271,17 @@ def _dead_references(tables: Mapping[str, list[dict]]) -> Iterator[Fault]:
             ends = ("",) if key in ("prev", "next") else ()
             for record in tables[name]:
                 if record[key] not in tokens[target] and record[key] not in ends:
-                    yield Fault(rule, f"{name} {record['token']}", shown(record[key]))
+                    yield Fault(rule, f"{name} {record['token']:.{_MAX_SHOWN}}", shown(record[key]))
     for record in tables["sample_annotation"]:
         for token in record.get("attribute_tokens", ()):
             if token not in tokens["attribute"]:
                 rule = "attribute_tokens are tokens of records in table attribute"
-                yield Fault(rule, f"sample_annotation {record['token']}", shown(token))
+                yield Fault(
+                    rule, f"sample_annotation {record['token']:.{_MAX_SHOWN}}", shown(token)
+                )
     mapped = {token for record in tables["map"] for token in record["log_tokens"]}
     for log in tokens["log"] - mapped:
-        yield Fault("each log is in log_tokens of a map", f"log {log}", "missing")
+        yield Fault("each log is in log_tokens of a map", f"log {log:.{_MAX_SHOWN}}", "missing")
 
 
 def _wrong_matrices(tables: Mapping[str, list[dict]]) -> Iterator[Fault]:
@@ -292,7 +295,7 @@ def _wrong_matrices(tables: Mapping[str, list[dict]]) -> Iterator[Fault]:
                 "camera_intrinsic of a camera is a 3x3 matrix, finite, with positive focal lengths "
                 "and a last row 0 0 1"
             )
-            yield Fault(rule, f"calibrated_sensor {record['token']}", shown(matrix))
+            yield Fault(rule, f"calibrated_sensor {record['token']:.{_MAX_SHOWN}}", shown(matrix))
 
 
 def _read_tables(folder: Path) -> dict[str, Any]:
