@@ -20,6 +20,7 @@ MAX_PIXELS = 100_000_000
 _JPEG_START = b"\xff\xd8"
 _JPEG_END = b"\xff\xd9"
 _JPEG_SCAN = 0xDA
+_JPEG_2000_STARTS = (b"\x00\x00\x00\x0cjP  ", b"\xff\x4f\xff\x51")
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_END = b"IEND"
 _EXIF_ORIENTATION = 0x0112
@@ -140,18 +141,21 @@ def _png_size(data: bytes) -> tuple[int, int]:
 
 
 def _is_whole(data: bytes) -> bool:
-    """Whether a JPEG or PNG is complete: OpenCV fills the missing part with grey, without an error.
+    """Whether a JPEG, JPEG 2000 or PNG is complete: OpenCV fills the missing part with grey, and
+    reports no error.
 
     Some cameras append bytes or a film behind the end marker. A JPEG without the marker is whole if
-    Pillow decodes all its rows. Other formats are left to OpenCV.
+    Pillow decodes all its rows, and so is a JPEG 2000: OpenCV crashes on some broken ones. Other
+    formats are left to OpenCV.
     """
     if not data:
         return False
     if data.startswith(_PNG_START):
         return _has_all_chunks(data)
-    if not data.startswith(_JPEG_START):
-        return True
-    if _JPEG_END in data[_start_of_scan(data) :]:
+    if data.startswith(_JPEG_START):
+        if _JPEG_END in data[_start_of_scan(data) :]:
+            return True
+    elif not data.startswith(_JPEG_2000_STARTS):
         return True
     try:
         Image.open(io.BytesIO(data)).load()
