@@ -2,8 +2,8 @@
 used in training, nor to choose a setting.
 
 DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
-COMMAND   tools/train.py configs/object_pose/lmo_lite0.py --data-root data/lmo
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   tools/dist_train.sh configs/object_pose/lmo_lite0.py 2 --seed 0 --data-root data/lmo
+HARDWARE  2 CPU cores, two processes that train and render 8 patches each
 RESULT    not trained yet
 """
 
@@ -15,7 +15,9 @@ _base_ = [
 ]
 model = dict(head=dict(objects=8))
 data = dict(
+    samples_per_gpu=8,
     train=dict(patch={{_base_.patch}}),
     val=dict(patch={{_base_.patch}}),
     test=dict(patch={{_base_.patch}}),
 )
+runner = dict(max_iters=14000)

@@ -16,6 +16,14 @@ import torch
 import trimesh
 
 from epropnp_det.console.command import main
+from epropnp_det.object_pose.data.procedural_models import load_procedural_models
+from epropnp_det.object_pose.evaluation.pose_errors import (
+    add,
+    adi,
+    nearest_symmetric_truth,
+    projection_error,
+)
+from epropnp_det.object_pose.rigid_pose import RigidPose
 from tests.object_pose import bop_factory
 from tests.object_pose.small_run import write_network
 from tests.tolerances import EXACT_FLOAT32
@@ -120,6 +128,34 @@ def test_the_script_is_the_same_command(prepared: Path, tmp_path: Path):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "000007.json").is_file() and (tmp_path / "000007.png").is_file()
+
+
+def test_the_shipped_network_finds_the_objects_of_the_demo(tmp_path: Path):
+    """All within a tenth of the diameter in space (ADD-S of symmetric objects), and on the image
+    within 5 px of the nearest symmetric pose.
+    """
+    assert main(["pose", "--demo", "--device", "cpu", "--out", str(tmp_path)]) == 0
+    content = json.loads((tmp_path / "table.json").read_text())
+    truth = json.loads((ROOT / "tests/data/table_scene_gt.json").read_text())
+    models = load_procedural_models()
+    for found, true in zip(content["objects"], truth, strict=True):
+        model = models[true["obj_id"]]
+        estimated = RigidPose(np.array(found["rotation"]), np.array(found["translation_m"]))
+        rotation = np.reshape(true["cam_R_m2c"], (3, 3))
+        wanted = RigidPose(rotation, np.array(true["cam_t_m2c"]) / 1000)
+        error = adi if model.is_symmetric else add
+        assert found["object_id"] == model.object_id
+        assert error(estimated, wanted, model.vertices) < 0.1 * model.diameter
+        nearest = nearest_symmetric_truth(estimated, wanted, model.symmetries)
+        camera = np.array(content["camera_matrix"])
+        assert projection_error(estimated, nearest, model.vertices, camera) < 5
+
+
+def test_the_demo_takes_no_image_of_yours(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    assert main(["pose", "table.jpg", "--demo", "--out", str(tmp_path)]) != 0
+    assert "leave out yours" in capsys.readouterr().err
+    assert main(["pose", "--out", str(tmp_path)]) != 0
+    assert "or --demo" in capsys.readouterr().err
 
 
 def changed_boxes(**changes: object) -> Callable[[Path], dict]:

@@ -11,7 +11,6 @@ RESULT    not trained yet
 _base_ = ["../embedded_lite0.py"]
 model = dict(head=dict(objects=2))
 data = dict(
-    samples_per_gpu=8,
     train=dict(
         type="StoredCrops", cache="data/synthetic_bop/stored_crops", stored=6000, objects=(1, 2)
     ),
