@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,8 +27,23 @@ _PNG_END = b"IEND"
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = 1
 _SIDEWAYS = (5, 6, 7, 8)  # orientations that swap width and height
-_TURNED_BY_OPENCV = ("JPEG", "MPO", "PNG")
-_TURNED_BY_PILLOW_TOO = "TIFF"  # its header has the size after turning
+_TURNED_BY_READERS = "TIFF"  # Pillow's size and OpenCV's pixels are upright already
+_AS_STORED = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+@dataclass(frozen=True)
+class _Header:
+    """Width and height [px] as stored, and the EXIF orientation, 1 to 8, of Pillow alone: OpenCV
+    finds one in damaged files where Pillow finds none.
+    """
+
+    stored_size: tuple[int, int]
+    orientation: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height [px] after turning."""
+        return self.stored_size[::-1] if self.orientation in _SIDEWAYS else self.stored_size
 
 
 def read_image(filename: str | Path) -> np.ndarray:
@@ -41,10 +57,10 @@ def read_image(filename: str | Path) -> np.ndarray:
         ImageError: missing, no regular file, unreadable, truncated, too large, or not an image.
     """
     data = _read_bytes(filename)
-    _size_in_header(data, filename)
+    header = _read_header(data, filename)
     try:
         whole = _is_whole(data)
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if whole else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _AS_STORED) if whole else None
     except cv2.error as error:
         raise ImageError(
             f"image {filename} cannot be decoded ({error.err}); save it as PNG or JPEG"
@@ -54,7 +70,7 @@ def read_image(filename: str | Path) -> np.ndarray:
             f"image {filename} is truncated or not an image ({len(data)} bytes); copy it again, "
             "or save it as PNG or JPEG of 8 or 16 bits"
         )
-    return image
+    return image if header is None else _turned(image, header.orientation)
 
 
 def read_grey_image(filename: str | Path) -> np.ndarray:
@@ -72,9 +88,9 @@ def image_size(filename: str | Path) -> tuple[int, int]:
     Raises:
         ImageError: missing, no regular file, unreadable, too large, or not an image.
     """
-    size = _size_in_header(_read_bytes(filename), filename)
-    if size is not None:
-        return size
+    header = _read_header(_read_bytes(filename), filename)
+    if header is not None:
+        return header.size
     height, width = read_image(filename).shape[:2]
     return width, height
 
@@ -86,9 +102,9 @@ def whole_image_size(filename: str | Path) -> tuple[int, int]:
         ImageError: see `read_image`.
     """
     data = _read_bytes(filename)
-    size = _size_in_header(data, filename)
-    if size is not None and _is_whole(data):
-        return size
+    header = _read_header(data, filename)
+    if header is not None and _is_whole(data):
+        return header.size
     height, width = read_image(filename).shape[:2]
     return width, height
 
@@ -98,11 +114,11 @@ def _read_bytes(filename: str | Path) -> bytes:
     return read_bytes(filename, "image", remedy, MAX_FILE_BYTES, ImageError)
 
 
-def _size_in_header(data: bytes, filename: str | Path) -> tuple[int, int] | None:
-    """Width and height [px] after turning; None where Pillow does not read the header.
+def _read_header(data: bytes, filename: str | Path) -> _Header | None:
+    """None where Pillow does not read the header.
 
     Raises:
-        ImageError: too many pixels, or an orientation that would be ignored.
+        ImageError: too many pixels.
     """
     try:
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
@@ -113,16 +129,19 @@ def _size_in_header(data: bytes, filename: str | Path) -> tuple[int, int] | None
     except Exception:  # Pillow's readers raise a dozen types, depending on the bytes
         _refuse_too_many_pixels(_png_size(data), filename)
         return None
-    width, height = image.size
     _refuse_too_many_pixels(image.size, filename)
-    if orientation == _UPRIGHT or image.format == _TURNED_BY_PILLOW_TOO:
-        return width, height
-    if image.format not in _TURNED_BY_OPENCV:
-        raise ImageError(
-            f"image {filename} is a {image.format} with an EXIF orientation, which would be "
-            "ignored; save it as PNG or JPEG"
-        )
-    return (height, width) if orientation in _SIDEWAYS else (width, height)
+    return _Header(image.size, _UPRIGHT if image.format == _TURNED_BY_READERS else orientation)
+
+
+def _turned(image: np.ndarray, orientation: int) -> np.ndarray:
+    """An image (H, W, 3) upright; orientations outside 1 to 8 mean nothing."""
+    if orientation in _SIDEWAYS:
+        image = image.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        image = image[::-1]
+    if orientation in (2, 3, 6, 7):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
 
 
 def _refuse_too_many_pixels(size: tuple[int, int], filename: str | Path) -> None:
