@@ -45,7 +45,8 @@ class Usage:
 
     Args:
         seconds: since the first measurement.
-        memory: MiB; pages that processes share count once.
+        memory: MiB without those of files, such as libraries, which other programs share; pages
+            that these processes share count once.
         files, threads, processes: their numbers.
     """
 
@@ -125,12 +126,19 @@ def measured(pid: int, begin: float) -> Iterator[Usage]:
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
-        memory = sum(one.memory_full_info().pss for one in family) / 2**20
+        memory = sum(own_memory(one.pid) for one in family)
         files = sum(one.num_fds() for one in family)
         threads = sum(one.num_threads() for one in family)
-    except psutil.Error:
+    except (psutil.Error, FileNotFoundError, ProcessLookupError):
         return
     yield Usage(time.monotonic() - begin, memory, files, threads, len(family))
+
+
+def own_memory(pid: int) -> float:
+    """MiB of the pages of a process that belong to no file; a page of n processes counts 1 / n."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kilobytes = {line.split()[0]: line.split()[1] for line in lines}
+    return (int(kilobytes["Pss_Anon:"]) + int(kilobytes["Pss_Shmem:"])) / 2**10
 
 
 def draw(folder: Path) -> None:
