@@ -40,23 +40,7 @@ def spawned_results(
     Raises:
         UserError: a process was killed, most often for want of memory.
     """
-    processes = min(processes, len(jobs))
-    if processes <= 1:
-        yield from map(function, jobs)
-        return
-    context = multiprocessing.get_context("spawn")
-    with (
-        _killed_in_one_line(),
-        ProcessPoolExecutor(processes, context, _start_spawned, (os.getpid(),)) as pool,
-    ):
-        yield from pool.map(function, jobs)
-
-
-def _start_spawned(parent: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    end_with(parent)
+    return _results(function, jobs, processes, _spawned)
 
 
 def results_of(
@@ -71,23 +55,21 @@ def results_of(
     Raises:
         UserError: a process was killed, most often for want of memory.
     """
+    return _results(function, jobs, processes, _forked)
+
+
+def _results(
+    function: Callable[[Any], Any],
+    jobs: Sequence[Any],
+    processes: int,
+    in_processes: Callable[[Callable[[Any], Any], Sequence[Any], int], Iterator[Any]],
+) -> Iterator[Any]:
     processes = min(processes, len(jobs))
     if processes <= 1:
         yield from map(function, jobs)
         return
-    gc.freeze()  # else the garbage collector of a worker writes to, and copies, every object
     try:
-        with _killed_in_one_line():
-            for start in range(0, len(jobs), _JOBS_PER_POOL):
-                yield from _forked(function, jobs[start : start + _JOBS_PER_POOL], processes)
-    finally:
-        gc.unfreeze()
-
-
-@contextmanager
-def _killed_in_one_line() -> Iterator[None]:
-    try:
-        yield
+        yield from in_processes(function, jobs, processes)
     except BrokenProcessPool as error:
         raise UserError(
             "a worker process was killed, perhaps because the memory was full; run the command "
@@ -113,7 +95,31 @@ def killed_loaders_in_one_line() -> Iterator[None]:
         ) from error
 
 
+def _spawned(function: Callable[[Any], Any], jobs: Sequence[Any], processes: int) -> Iterator[Any]:
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, _start_spawned, (os.getpid(),)) as pool:
+        yield from pool.map(function, jobs)
+
+
+def _start_spawned(parent: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    end_with(parent)
+
+
 def _forked(function: Callable[[Any], Any], jobs: Sequence[Any], processes: int) -> Iterator[Any]:
+    gc.freeze()  # else the garbage collector of a worker writes to, and copies, every object
+    try:
+        for start in range(0, len(jobs), _JOBS_PER_POOL):
+            yield from _of_one_pool(function, jobs[start : start + _JOBS_PER_POOL], processes)
+    finally:
+        gc.unfreeze()
+
+
+def _of_one_pool(
+    function: Callable[[Any], Any], jobs: Sequence[Any], processes: int
+) -> Iterator[Any]:
     pool = ProcessPoolExecutor(
         processes,
         mp_context=multiprocessing.get_context("fork"),
