@@ -16,6 +16,7 @@ from .intrinsics.value import camera_matrix
 from .outside_files import MAX_DEPTH, is_nested_deeply
 
 _UNIT_NORM = 1e-3
+_MAX_NAME = 200  # characters of a file name or a token in a message
 _RANGE_ERRORS = ("greater_than", "greater_than_equal", "less_than", "less_than_equal")
 _REPR = reprlib.Repr()
 _REPR.maxlist = 8
@@ -124,3 +125,13 @@ class RecordForm:
 def shown(value: Any) -> str:
     """A value in a message: one line, not long."""
     return _REPR.repr(value)
+
+
+def is_shown_whole(name: Any) -> bool:
+    """Whether a value from a file can name its record in a message: a printable text, not long."""
+    return isinstance(name, str) and name.isprintable() and len(name) <= _MAX_NAME
+
+
+def shown_name(name: str) -> str:
+    """The beginning of a file name or a token, for a message."""
+    return name[:_MAX_NAME]

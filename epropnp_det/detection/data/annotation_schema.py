@@ -28,6 +28,7 @@ from epropnp_det.engine.record_checks import (
     Text,
     Triple,
     described,
+    is_shown_whole,
 )
 
 SCHEMA_FILE = "annotation_file.schema.json"
@@ -35,7 +36,6 @@ MIN_DEPTH = 1e-3  # m
 MAX_DISTANCE = 1e3  # m
 MAX_SPEED = 150.0  # m/s
 _ROTATION_ROUNDING = 1e-3
-_MAX_SHOWN = 200  # characters of a file name in a message
 
 
 def _rotation(rows: tuple) -> tuple:
@@ -222,6 +222,6 @@ def record_faults(name: str, index: int, record: Any) -> Iterator[Fault]:
 def place(name: str, index: int, record: Any) -> str:
     """Name of an entry in a message."""
     file = record.get("file_name") if isinstance(record, dict) else None
-    if not isinstance(file, str) or not file.isprintable() or len(file) > _MAX_SHOWN:
+    if not is_shown_whole(file):
         return f"{name}[{index}]"
     return f"image {file}" if name == "images" else f"{name}[{index}] in {file}"

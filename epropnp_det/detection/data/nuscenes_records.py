@@ -13,6 +13,7 @@ from nuscenes.utils.data_classes import Box
 
 from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import image_size
+from epropnp_det.engine.record_checks import shown_name
 from epropnp_det.errors import UserError
 
 from .annotation_completion import FULLY_VISIBLE
@@ -93,7 +94,7 @@ def convert_sample(nusc: NuScenes, sample: dict) -> SampleRecords:
     annotations = [record for record in records if record is not None]
     for fault in find_record_faults(dict(images=images, annotations=annotations)):
         raise UserError(
-            f"sample {sample['token']:.200}: {fault.rule}: {fault.where}: {fault.found}"
+            f"sample {shown_name(sample['token'])}: {fault.rule}: {fault.where}: {fault.found}"
         )
     return SampleRecords(images, annotations, left_out)
 

@@ -22,7 +22,9 @@ from epropnp_det.engine.record_checks import (
     Text,
     Triple,
     described,
+    is_shown_whole,
     shown,
+    shown_name,
 )
 from epropnp_det.errors import UserError
 
@@ -31,7 +33,6 @@ from .keyframe_database import KeyframeDatabase, read_table
 
 CAMERA_MODALITY = "camera"
 _KINDS_SHOWN = 5
-_MAX_SHOWN = 200  # characters of a token in a message
 _Token = Annotated[Text, Field(min_length=1), described("token is a text")]
 _FileToken = Annotated[
     Text,
@@ -249,7 +250,7 @@ def find_table_faults(tables: Mapping[str, Any]) -> Iterator[Fault]:
 
 def _place(table: str, index: int, record: Any) -> str:
     token = record.get("token") if isinstance(record, dict) else None
-    if isinstance(token, str) and token.isprintable() and len(token) <= _MAX_SHOWN:
+    if is_shown_whole(token):
         return f"{table} {token}"
     return f"{table}[{index}]"
 
@@ -271,17 +272,15 @@ def _dead_references(tables: Mapping[str, list[dict]]) -> Iterator[Fault]:
             ends = ("",) if key in ("prev", "next") else ()
             for record in tables[name]:
                 if record[key] not in tokens[target] and record[key] not in ends:
-                    yield Fault(rule, f"{name} {record['token']:.{_MAX_SHOWN}}", shown(record[key]))
+                    yield Fault(rule, f"{name} {shown_name(record['token'])}", shown(record[key]))
     for record in tables["sample_annotation"]:
         for token in record.get("attribute_tokens", ()):
             if token not in tokens["attribute"]:
                 rule = "attribute_tokens are tokens of records in table attribute"
-                yield Fault(
-                    rule, f"sample_annotation {record['token']:.{_MAX_SHOWN}}", shown(token)
-                )
+                yield Fault(rule, f"sample_annotation {shown_name(record['token'])}", shown(token))
     mapped = {token for record in tables["map"] for token in record["log_tokens"]}
     for log in tokens["log"] - mapped:
-        yield Fault("each log is in log_tokens of a map", f"log {log:.{_MAX_SHOWN}}", "missing")
+        yield Fault("each log is in log_tokens of a map", f"log {shown_name(log)}", "missing")
 
 
 def _wrong_matrices(tables: Mapping[str, list[dict]]) -> Iterator[Fault]:
@@ -295,7 +294,7 @@ def _wrong_matrices(tables: Mapping[str, list[dict]]) -> Iterator[Fault]:
                 "camera_intrinsic of a camera is a 3x3 matrix, finite, with positive focal lengths "
                 "and a last row 0 0 1"
             )
-            yield Fault(rule, f"calibrated_sensor {record['token']:.{_MAX_SHOWN}}", shown(matrix))
+            yield Fault(rule, f"calibrated_sensor {shown_name(record['token'])}", shown(matrix))
 
 
 def _read_tables(folder: Path) -> dict[str, Any]:
