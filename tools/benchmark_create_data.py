@@ -25,6 +25,7 @@ from pathlib import Path
 
 import psutil
 
+from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import write_figure, write_text
 from epropnp_det.errors import UserError, main_guard
 
@@ -92,7 +93,7 @@ def main() -> None:
             if any(key(one) == (samples, processes, args.lidar) for one in found):
                 continue
             found.append(measured(args.folder, samples, processes, args.lidar))
-            write_text(record, json.dumps([asdict(one) for one in found], indent=1) + "\n")
+            write_json(record, [asdict(one) for one in found], indent=1)
             print(table(found[-1:]).splitlines()[-1], flush=True)
     found.sort(key=key)
     check_same_bytes(found)

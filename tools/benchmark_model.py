@@ -17,7 +17,6 @@ from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it rec
 
 # isort: split
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -38,6 +37,7 @@ from epropnp_det.detection.training.object_losses import pose_losses
 from epropnp_det.engine.command_line import add_device_argument
 from epropnp_det.engine.config import build_dataset, build_model, load_config, move_data_root
 from epropnp_det.engine.hooks.mixed_precision import MixedPrecisionHook, run_convolutions_in
+from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.model import find_device
 from epropnp_det.engine.output_files import make_folder, write_text
 from epropnp_det.engine.seeding import seed_everything
@@ -320,7 +320,7 @@ def main() -> None:
     root = make_images(args.folder)
     torch.set_num_threads(1)
     results = {name: measured(PAIRS[name], root, args.repeats, device) for name in args.pairs}
-    write_text(args.folder / "model.json", json.dumps(results, indent=1))
+    write_json(args.folder / "model.json", results, indent=1)
     write_text(args.folder / "model.md", table(results))
     print(table(results))
 

@@ -12,7 +12,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import statistics
 import subprocess
@@ -29,6 +28,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 from tqdm import tqdm
 
+from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import make_folder, write_figure, write_text
 from epropnp_det.errors import UserError, main_guard
 from epropnp_det.pnp import (
@@ -425,7 +425,7 @@ def main() -> None:
     ]
     sweep = measured_sweep(args.repeats) if args.sweep else []
     content = dict(machine=about, cases=results, sweep=sweep)
-    write_text(args.folder / "pnp.json", json.dumps(content, indent=1))
+    write_json(args.folder / "pnp.json", content, indent=1)
     write_text(args.folder / "pnp.md", table(results, about))
     if sweep:
         draw_sweep(sweep, args.folder / "pnp.png")

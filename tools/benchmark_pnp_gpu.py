@@ -13,7 +13,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 from collections.abc import Callable
@@ -24,6 +23,7 @@ import torch
 from benchmark_pnp import CASES, Case, call_of, operations
 from tqdm import tqdm
 
+from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import make_folder, write_text
 from epropnp_det.errors import UserError, main_guard
 from epropnp_det.pnp import ops
@@ -159,7 +159,7 @@ def main() -> None:
         for case, implementation in tqdm(pairs, desc="cases", disable=None)
     ]
     content = dict(machine=about, cases=results)
-    write_text(args.folder / "pnp_gpu.json", json.dumps(content, indent=1))
+    write_json(args.folder / "pnp_gpu.json", content, indent=1)
     write_text(args.folder / "pnp_gpu.md", table(results, about))
     print(table(results, about))
 

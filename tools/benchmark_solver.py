@@ -16,7 +16,6 @@ Example:
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import time
@@ -25,6 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import make_folder, write_text
 from epropnp_det.errors import UserError, main_guard
 
@@ -329,7 +329,7 @@ def main() -> int:
         name: value for name, value in vars(args).items() if name not in ("folder", "kinds")
     }
     result = dict(settings=settings, rows=[asdict(row) for row in rows])
-    write_text(args.folder / "solver.json", json.dumps(result, indent=1))
+    write_json(args.folder / "solver.json", result, indent=1)
     write_text(args.folder / "solver.md", table(rows))
     print(table(rows))
     missed = [row.kind for row in rows if row.solver == "layer" and row.lowest < TARGET]
