@@ -13,6 +13,7 @@ from epropnp_det.errors import UserError
 from epropnp_det.pnp import EProPnP6DoF
 from epropnp_det.pnp._records import Record
 
+from .data.detection_file import box_outside
 from .estimator import ObjectPoseEstimator
 from .patches import ImageSource, PatchSettings, cut_patches
 from .structures import ObjectModes, ObjectPoses, PatchGeometry, PatchProblems
@@ -154,9 +155,9 @@ def check_boxes(boxes: np.ndarray, width: int, height: int) -> None:
     """Raises a UserError for the first box (x, y, w, h) [px] that shows no pixel of the image."""
     if len(boxes) == 0:
         raise UserError("no boxes; give at least one as x, y, w, h in pixels")
-    for number, (x, y, w, h) in enumerate(np.asarray(boxes, dtype=float)):
-        inside = x < width and y < height and x + w > 0 and y + h > 0
-        if not (w > 0 and h > 0 and inside):
+    for number, box in enumerate(np.asarray(boxes, dtype=float)):
+        if not np.isfinite(box).all() or box_outside(box, (width, height)):
+            x, y, w, h = box
             raise UserError(
                 f"box {number} ({x:g}, {y:g}, {w:g}, {h:g}) shows nothing of the image of "
                 f"{width}x{height}; give x, y, w, h in pixels"
