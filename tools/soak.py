@@ -3,7 +3,7 @@
 
 `train` runs the command after `--` and measures it and all its processes. `detect` calls the
 function on one image. Both write their measurements to FOLDER as JSON lines, draw all of them
-as FOLDER/soak.png, and print by how much the second half of the run differs from the first.
+as FOLDER/soak.png, and print the medians of the second and of the last quarter of the run.
 
 Examples:
     python tools/soak.py output/soak train -- tools/dist_train.sh \\
