@@ -3,10 +3,10 @@ r"""Draws how often the true poses of a test lie in the predicted regions, a row
 
 Example:
     python tools/test.py CONFIG latest.pth --eval bop --out-dir corrected
-    python tools/test.py CONFIG latest.pth --eval bop --out-dir plain \
+    python tools/test.py CONFIG latest.pth --eval bop --out-dir released \
         --cfg-options model.points.match_train_weights=False
-    python tools/plot_pose_coverage.py coverage.png corrected/levels.json plain/levels.json \
-        --titles "weights of the training" "weights of all cells"
+    python tools/plot_pose_coverage.py coverage.png corrected/levels.json released/levels.json \
+        --titles corrected "as released"
 """
 
 from __future__ import annotations
