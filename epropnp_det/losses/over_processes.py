@@ -25,10 +25,10 @@ def mean_over_processes(value: Tensor) -> Tensor:
 
 
 def shared_count(count: Tensor, least: float = 1.0) -> Tensor:
-    """The mean over the processes of what each counts, ().
+    """The mean over the processes of what each counts, (...).
 
     Args:
-        count: () what a sum of this process is divided by, if it is alone.
+        count: (...) what sums of this process are divided by, if it is alone.
         least: at least this in all processes together.
     """
     return mean_over_processes(count).clamp(min=least / processes())

@@ -40,15 +40,11 @@ class SharedFCOSMono3DHead(FCOSMono3DHead):
         """Losses, each (); arguments as of mmdet3d, which divides by the counts of this process."""
         losses = super().loss(cls_scores, *args, **kwargs)
         images = len(cls_scores[0])
-        own = {"loss_cls": self.foreground + images, "loss_attr": self.centerness}
-        return {
-            name: loss * _share(own.get(name, self.foreground)) for name, loss in losses.items()
-        }
-
-
-def _share(count: Tensor) -> Tensor:
-    """() count of this process over the mean of all processes; 0 where none of them counts any."""
-    return count / shared_count(count, least=_LEAST)
+        counts = torch.stack((self.foreground, self.foreground + images, self.centerness))
+        # 0 where no process counts any.
+        foreground, points, centerness = counts / shared_count(counts, least=_LEAST)
+        own = {"loss_cls": points, "loss_attr": centerness}
+        return {name: loss * own.get(name, foreground) for name, loss in losses.items()}
 
 
 @DETECTORS.register_module()
