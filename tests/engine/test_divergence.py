@@ -52,6 +52,16 @@ def test_a_loss_far_above_the_usual_one_is_one_line_until_it_has_recovered(
     assert len(warnings_of(hook, loss=loss[1200:])) == 1
 
 
+@pytest.mark.parametrize("early", [math.nan, math.inf])
+def test_an_early_loss_that_is_not_finite_does_not_count(early: float) -> None:
+    loss = 0.3 * noise(1000)
+    loss[5] = early
+    loss[600:700] += 8
+    hook = DivergenceHook()
+    assert warnings_of(hook, loss=loss[:600]) == []
+    assert len(warnings_of(hook, loss=loss[600:])) == 1
+
+
 @pytest.mark.parametrize("samples, warned", [(1.0, True), (2.0, False)])
 def test_samples_without_information_are_one_line(samples: float, warned: bool) -> None:
     figures = dict(loss=noise(200), effective_sample_size=np.full(200, samples))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import numpy as np
@@ -54,7 +55,7 @@ class DivergenceHook(Hook):
                 runner.logger.warning("the training may diverge: %s", message)
         self.reported = set(faults)
         if "loss" not in faults:
-            self.usual.extend(self.losses)
+            self.usual.extend(filter(math.isfinite, self.losses))  # NaN has no median
         self.losses = []
         self.samples = []
 
