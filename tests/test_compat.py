@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from epropnp_det import compat
 from epropnp_det.errors import UserError
+from tests.forked_processes import forked
 
 
 class Doubler(nn.Module):
@@ -169,12 +170,6 @@ def test_two_tasks_of_slurm_are_one_group() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    context = multiprocessing.get_context("fork")
-    answers = context.SimpleQueue()
-    tasks = [context.Process(target=join_slurm, args=(task, port, answers)) for task in (0, 1)]
-    for task in tasks:
-        task.start()
-    assert sorted(answers.get() for _ in tasks) == [(0, 3.0, "cpu"), (1, 3.0, "cpu")]
-    for task in tasks:
-        task.join(timeout=60)
-        assert task.exitcode == 0
+    answers = multiprocessing.SimpleQueue()
+    with forked(join_slurm, 2, port, answers):
+        assert sorted(answers.get() for _ in range(2)) == [(0, 3.0, "cpu"), (1, 3.0, "cpu")]

@@ -10,6 +10,7 @@ import torch
 import torch.distributed as dist
 
 from epropnp_det.losses.running_scale import RunningScale
+from tests.forked_processes import forked
 from tests.tolerances import COMPONENT
 
 
@@ -48,14 +49,6 @@ def work(rank: int, store: Path, answers: multiprocessing.SimpleQueue) -> None:
 
 def test_processes_share_the_mean_over_all_that_they_count(tmp_path: Path):
     """One of two processes counts nothing: the mean is that of the other on both."""
-    context = multiprocessing.get_context("fork")
-    answers = context.SimpleQueue()
-    processes = [
-        context.Process(target=work, args=(rank, tmp_path / "store", answers)) for rank in (0, 1)
-    ]
-    for process in processes:
-        process.start()
-    assert [answers.get(), answers.get()] == [2.5, 2.5]
-    for process in processes:
-        process.join(timeout=60)
-        assert process.exitcode == 0
+    answers = multiprocessing.SimpleQueue()
+    with forked(work, 2, tmp_path / "store", answers):
+        assert [answers.get(), answers.get()] == [2.5, 2.5]

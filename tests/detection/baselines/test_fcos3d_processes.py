@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import multiprocessing
 from pathlib import Path
 
 import pytest
@@ -15,6 +13,7 @@ from mmdet3d.models import build_model
 from mmdet3d.models.dense_heads import FCOSMono3DHead
 from torch import Tensor, nn
 
+from tests.forked_processes import forked
 from tests.tolerances import PROCESSES
 
 from ..small import scene
@@ -76,18 +75,9 @@ def test_two_processes_have_the_losses_of_one(
     """Also where one of them has no box in any step."""
     feats = features(2)
     gts = [truth(number, seed) for seed, number in enumerate(boxes)]
-    context = multiprocessing.get_context("fork")
-    processes = [
-        context.Process(target=work, args=(rank, tmp_path, copy.deepcopy(head), feats, gts))
-        for rank in (0, 1)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=300)
-        assert process.exitcode == 0
+    with forked(work, 2, tmp_path, head, feats, gts, timeout=300):
+        one = train(head, feats, gts)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
-    one = train(head, feats, gts)
     assert len(one) == 9
     for name, expected in one.items():
         mean = (first[name] + second[name]) / 2

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import multiprocessing
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +13,7 @@ from epropnp_det.detection.heads.pnp_head import EProPnPHead
 from epropnp_det.detection.image_geometry import ImageGeometry
 from epropnp_det.detection.structures.ground_truth import GroundTruth
 from epropnp_det.pnp import Camera
+from tests.forked_processes import forked
 from tests.tolerances import PROCESSES
 
 from ..small import CAMERA, build, scene
@@ -80,18 +79,9 @@ def test_two_processes_have_the_losses_of_one(
     """Also where one of them has no box in any step."""
     feats = [feature.clone() for feature in recorded_step["feats"]]
     gts = [scene(number, seed=seed) for seed, number in enumerate(boxes)]
-    context = multiprocessing.get_context("fork")
-    processes = [
-        context.Process(target=work, args=(rank, tmp_path, copy.deepcopy(head), feats, gts))
-        for rank in (0, 1)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join(timeout=300)
-        assert process.exitcode == 0
+    with forked(work, 2, tmp_path, head, feats, gts, timeout=300):
+        one = train(head, feats, gts)
     first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1))
-    one = train(head, feats, gts)
     torch.testing.assert_close((first + second) / 2, one, rtol=PROCESSES, atol=PROCESSES)
     # The process without boxes is not an outlier.
     assert (second[:, 0] <= 2 * first[:, 0]).all()
