@@ -20,7 +20,6 @@ from epropnp_det.errors import UserError
 from .labels import Seen
 from .presets import Preset, preset_named, with_scenes
 from .recording import Job, record, scene_of
-from .rig import CAMERAS, LIDAR
 from .tables import MAP_FILE, VERSION, Sightings, Tables, make_tables, map_mask
 
 # Names preset and seed of a database; only a folder with this file is ever replaced.
@@ -66,8 +65,6 @@ def write_database(
     if processes is not None and processes < 1:
         raise UserError(f"--processes is {processes}; it takes at least one")
     with _finished_folder(out, overwrite) as root:
-        for channel in (LIDAR, *(camera.channel for camera in CAMERAS)):
-            (root / "samples" / channel).mkdir(parents=True)
         sightings = _record_all(root, chosen, seed, processes or available_processes())
         chosen_scenes = [scene_of(chosen, seed, name) for name in chosen.scenes]
         tables = make_tables(chosen, chosen_scenes, sightings)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.confined_names import check_one_name, file_under
-from epropnp_det.engine.output_files import make_folder, writing
+from epropnp_det.engine.output_files import writing
 from epropnp_det.engine.outside_files import read_bytes
 from epropnp_det.engine.worker_processes import results_of
 from epropnp_det.errors import UserError
@@ -113,7 +113,6 @@ def write_points_of_sample(
     missing = [image for image in images if not point_file(folder, image["id"]).exists()]
     if not missing:
         return 0
-    make_folder(folder)
     file, to_global = _lidar(nusc, sample)
     points = to_global(read_sweep(file))
     for image in missing:

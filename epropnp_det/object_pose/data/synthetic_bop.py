@@ -94,9 +94,6 @@ def create(out: str | Path, settings: DatasetSettings, processes: int | None = N
     _write_camera(root)
     splits = {TRAINING: settings.training_scenes, TEST: settings.test_scenes}
     scenes = [(split, scene) for split, count in splits.items() for scene in range(count)]
-    for split, scene in scenes:
-        for name in ("rgb", "mask", "mask_visib", _RECORDS):
-            (_scene_folder(root, split, scene) / name).mkdir(parents=True, exist_ok=True)
     jobs = [
         ImageJob(root, split, scene, image, settings)
         for split, scene in scenes
@@ -217,8 +214,6 @@ def _write_camera(root: Path) -> None:
 
 def _finish_scene(folder: Path, images: int) -> None:
     """Joins the records of a scene into its JSON files."""
-    if not (folder / _RECORDS).is_dir():
-        return
     records = {
         str(image): json.loads((folder / _RECORDS / f"{image:06d}.json").read_text())
         for image in range(images)
