@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import torch
 
 from epropnp_det.console.command import main
+from tests.demo.test_object_pose import pose
 from tests.detection.data.test_kitti_convert import kitti  # noqa: F401  a fixture
 from tests.object_pose import bop_factory
 from tests.object_pose.small_run import write_network
@@ -60,7 +60,7 @@ def test_plots(call: Callable, disk: Path, tmp_path: Path) -> None:
 
 
 def test_pictures_of_labels(call: Callable, disk: Path, root: Path) -> None:  # noqa: F811
-    (root / "annotations.json").write_text(json.dumps(copy.deepcopy(good())))
+    (root / "annotations.json").write_text(json.dumps(good()))
     arguments = (root / "annotations.json", "--data-root", root, "--draw", disk)
     code, _, error = call("validate_data", *arguments)
     check(disk, code, error)
@@ -84,18 +84,7 @@ def test_results_and_pictures_of_a_test(
 
 
 def test_poses(disk: Path, poses: Path, capsys: pytest.CaptureFixture) -> None:
-    image = poses / "test/000003/rgb/000007.png"
-    options = dict(
-        intrinsics="150,150,80,60",
-        boxes=poses / "boxes.json",
-        models=poses / "models",
-        config=poses / "small.py",
-        checkpoint=poses / "small.pth",
-        device="cpu",
-        out=disk,
-    )
-    words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
-    check(disk, main(["pose", str(image), *words]), capsys.readouterr().err)
+    check(disk, main(pose(poses, disk)), capsys.readouterr().err)
 
 
 def test_a_synthetic_data_set(call: Callable, disk: Path, poses: Path) -> None:
