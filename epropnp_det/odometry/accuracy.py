@@ -12,10 +12,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
+from epropnp_det.posterior.credible_regions import NOMINAL
+
 from .matches import Matches
 from .trajectory import Trajectory
-
-LEVELS = (0.5, 0.68, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def summary(runs: Sequence[Run], matches: Sequence[Matches]) -> dict[str, Any]:
         }
     flow = float(1e3 * np.median([one.seconds for one in matches]))
     points = float(np.mean([len(one.x2d) for one in matches]))
-    return {"flow_milliseconds": flow, "points": points, "levels": LEVELS, "solvers": solvers}
+    return {"flow_milliseconds": flow, "points": points, "levels": NOMINAL, "solvers": solvers}
 
 
 def evo_errors(run: Run) -> dict[str, float]:
@@ -100,7 +100,7 @@ def coverage(runs: Sequence[Run]) -> dict[str, list[float]]:
     for name, values in squared.items():
         rank = chi2.cdf(np.concatenate(values), 6)
         if np.isfinite(rank).all():
-            shares[name] = [float((rank <= level).mean()) for level in LEVELS]
+            shares[name] = [float((rank <= level).mean()) for level in NOMINAL]
     return shares
 
 

@@ -33,7 +33,6 @@ NEAREST = 1.0
 
 def drive(folder: Path, scene: str, seed: int, frames: int, rate: float) -> list[Frame]:
     """Frames of a drive of a scene; those that lie in the folder are not rendered again."""
-    folder.mkdir(parents=True, exist_ok=True)
     world = _World(scene, seed)
     return [
         _frame(folder / f"{scene}_{seed}_{rate:g}_{index:04d}.npz", world, index / rate)
