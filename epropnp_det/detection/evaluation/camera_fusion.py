@@ -122,11 +122,14 @@ def usable(boxes: GlobalBoxes3D) -> np.ndarray:
     return np.isfinite(numbers).all(axis=1) & (boxes.wlh > 0).all(axis=1)
 
 
-def in_range(boxes: GlobalBoxes3D, origin: np.ndarray, ranges: np.ndarray) -> np.ndarray:
-    """Mask (n,) of the boxes nearer to origin (3,), in the ground plane, than the range of their
-    class (classes,), m: the official evaluation counts no others.
+def in_range(
+    place: np.ndarray, label: np.ndarray, origin: np.ndarray, ranges: np.ndarray
+) -> np.ndarray:
+    """Mask (n,) of the objects at places (n, 2) on the ground, of classes (n,), that are nearer to
+    origin (2,) than the range of their class (classes,), m: the official evaluation counts no
+    others.
     """
-    return np.linalg.norm((boxes.center - origin)[:, :2], axis=1) < ranges[boxes.label]
+    return np.linalg.norm(place - origin, axis=1) < ranges[label]
 
 
 def fuse(
@@ -138,11 +141,11 @@ def fuse(
         origin: (3,) position of the vehicle, global frame, m.
         ranges: (classes,) m from the origin; boxes of a class beyond it are left out.
     """
-    near = boxes[in_range(boxes, origin, ranges)]
+    near = boxes[in_range(boxes.center[:, :2], boxes.label, origin[:2], ranges)]
     heading = near.rotation[:, :, 0]
     yaw = np.arctan2(-heading[:, 1], heading[:, 0])
     pose = np.concatenate([(near.center - origin) @ _Y_DOWN.T, yaw[:, None]], axis=1)
-    size = near.wlh[:, [1, 2, 0]]
+    size = size_to_object_axes(near.wlh)
 
     def on_device(array: np.ndarray) -> Tensor:
         return torch.from_numpy(array).to(settings.device)

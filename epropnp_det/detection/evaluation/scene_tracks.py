@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from ..data.class_set import ClassSet
 from ..data.frames import RigidTransform
 from ..data.nuscenes_dataset import MIN_VISIBILITY
 from ..tracking import GroundDetections, TrackerSettings, Tracks, update
-from .camera_fusion import FusionSettings, GlobalBoxes3D, fuse, to_global_frame, usable
+from .camera_fusion import FusionSettings, GlobalBoxes3D, fuse, in_range, to_global_frame, usable
 from .identity_metrics import IdentityScores, TrackedObjects, identity_scores
 
 KEYFRAME_SECONDS = 0.5
@@ -195,17 +196,11 @@ def _true_objects(
         for annotation in annotations.get(image["id"], []):
             name = annotation["category_name"]
             if annotation["visibility"] >= MIN_VISIBILITY and name in class_set.class_names:
-                place = to_global(np.array(annotation["bbox_cam3d"][:3]))[:2]
-                label = class_set.class_names.index(name)
-                objects[annotation["instance_token"]] = (place, label)
-    origin = sample.ego.translation[:2]
-    near = {
-        token: (place, label)
-        for token, (place, label) in objects.items()
-        if np.linalg.norm(place - origin) < class_set.ranges()[label]
-    }
-    return TrackedObjects(
-        np.array([place for place, _ in near.values()]).reshape(-1, 2),
-        np.array([label for _, label in near.values()], int),
-        np.array([numbers.setdefault(token, len(numbers)) for token in near], int),
-    )
+                center = to_global(np.array(annotation["bbox_cam3d"][:3]))
+                index = class_set.class_names.index(name)
+                objects[annotation["instance_token"]] = (center[:2], index)
+    place = np.array([each for each, _ in objects.values()]).reshape(-1, 2)
+    label = np.array([each for _, each in objects.values()], int)
+    near = in_range(place, label, sample.ego.translation[:2], class_set.ranges())
+    track = [numbers.setdefault(token, len(numbers)) for token in compress(objects, near)]
+    return TrackedObjects(place[near], label[near], np.array(track, int))
