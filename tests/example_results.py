@@ -93,6 +93,6 @@ def example_page(objects: int) -> Page:
         least_score=0.1,
         numbers=(Number("NDS", "0.412", "1 is perfect"),),
         classes=class_results(*tables, NUSCENES, DistanceSettings()),
-        coverage=(region_coverage("all objects", compared),) if len(compared) else (),
+        coverage=(region_coverage("all objects", compared),) if compared.with_distribution else (),
         commands=("python a.py <x>",),
     )

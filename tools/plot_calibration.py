@@ -80,7 +80,7 @@ def main() -> None:
         truths += len(result.truth)
         compared.append(image_reliability(result, dataset.class_set))
     found = Reliability.cat(compared)
-    if not any(len(found.of(name)) for name in found.levels):
+    if not found.with_distribution:
         raise UserError(
             f"none of the {truths} true boxes has a detection of score {args.score_thr} or "
             "more; is the model trained?"

@@ -64,6 +64,11 @@ class Reliability:
     def __len__(self) -> int:
         return len(self.label)
 
+    @property
+    def with_distribution(self) -> int:
+        """Number of the objects that have a distribution."""
+        return int(np.isfinite(self.effective_samples).sum())
+
     def of(self, quantity: str, label: int | None = None) -> np.ndarray:
         """The levels of a quantity that are known, of all objects or of one class."""
         levels = self.levels[quantity]
@@ -168,7 +173,7 @@ def table(
     }
     return dict(
         objects=len(result),
-        without_distribution=int(np.isnan(result.effective_samples).sum()),
+        without_distribution=len(result) - result.with_distribution,
         median_effective_samples=_median(result.effective_samples),
         chance={str(p): binomial_error(p, len(result)) for p in NOMINAL},
         coverage=_coverage(result, conformal),

@@ -136,7 +136,7 @@ def make_page(args: argparse.Namespace, model: nn.Module, dataset: Any) -> Page:
         score=args.score_thr,
         least_score=least_score,
         classes=page_content.class_results(*tables, dataset.class_set, dataset.metrics.distance),
-        coverage=(page_content.region_coverage(title, found),) if len(found) else (),
+        coverage=(page_content.region_coverage(title, found),) if found.with_distribution else (),
     )
 
 

@@ -186,7 +186,7 @@ def region_coverage(title: str, found: Reliability) -> Coverage:
         for text, values in columns.items()
         if len(values)
     }
-    return Coverage(title, len(found), nominal, shares)
+    return Coverage(title, found.with_distribution, nominal, shares)
 
 
 def without_samples(boxes: Boxes3D) -> Boxes3D:
