@@ -25,12 +25,11 @@ from statistics import median
 
 import psutil
 
+from epropnp_det.console.detect import CONFIGS, DEMO_IMAGE
 from epropnp_det.engine.output_files import make_folder, write_figure
 from epropnp_det.errors import UserError, main_guard
 
-ROOT = Path(__file__).parents[1]
-SYNTHETIC = ROOT / "configs" / "detection" / "synthetic"
-IMAGE = ROOT / "demo" / "street.jpg"
+SYNTHETIC = CONFIGS / "synthetic"
 QUANTITIES = {
     "memory": "memory [MiB]",
     "files": "open files",
@@ -105,15 +104,15 @@ def training(args: argparse.Namespace) -> Iterator[Usage]:
 
 def detect_calls(args: argparse.Namespace) -> Iterator[Usage]:
     """The usage of this process every `args.every` calls."""
-    import cv2
     from tqdm import trange
 
     from epropnp_det.apis import detect, init_model
+    from epropnp_det.engine.images import read_image
 
     model = init_model(
         str(SYNTHETIC / f"{args.model}.py"), str(SYNTHETIC / f"{args.model}.pth"), device="cpu"
     )
-    image = cv2.imread(str(IMAGE))
+    image = read_image(DEMO_IMAGE)
     begin = time.monotonic()
     for call in trange(args.calls + 1, disable=None):
         detect(model, image, ((1266.0, 0.0, 800.0), (0.0, 1266.0, 450.0), (0.0, 0.0, 1.0)))
@@ -122,7 +121,9 @@ def detect_calls(args: argparse.Namespace) -> Iterator[Usage]:
 
 
 def measured(pid: int, begin: float) -> Iterator[Usage]:
-    """One measurement; none if a process ends meanwhile."""
+    """One measurement of a process and its children, `begin` a time of `time.monotonic` [s]; none
+    if one of them ends meanwhile.
+    """
     try:
         process = psutil.Process(pid)
         family = [process, *process.children(recursive=True)]
@@ -164,7 +165,7 @@ def draw(folder: Path) -> None:
 
 
 def change(label: str, values: list[float]) -> str:
-    """The medians of the second and fourth quarter of the run; the first has the start in it."""
+    """The medians of the second and of the last quarter; the first has the start in it."""
     quarter = max(1, len(values) // 4)
     early = median(values[quarter : 2 * quarter] or values)
     late = median(values[-quarter:])
