@@ -7,7 +7,7 @@ as FOLDER/soak.png, and print the medians of the second and of the last quarter 
 
 Examples:
     python tools/soak.py output/soak train -- tools/dist_train.sh \\
-        configs/object_pose/embedded_lite0.py 2
+        configs/object_pose/embedded_lite0.py 2 --seed 0
     python tools/soak.py output/soak detect --calls 20000
 """
 
