@@ -262,14 +262,16 @@ def _first_node(nodes: str) -> str:
 def _check_restarts() -> None:
     """Checks that processes which torchrun starts again find each other.
 
-    torchrun 2.11 keeps one store of addresses for all starts: a process that starts again may read
-    the address of one that has ended, and the training ends there.
+    torchrun 2.11 keeps one store of addresses for all starts, with `--master_port` in any case: a
+    process that starts again may read the address of one that has ended, and the training ends
+    there.
     """
     keeps_store = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
     if keeps_store and os.environ.get("TORCHELASTIC_MAX_RESTARTS", "0") != "0":
         raise UserError(
             "torchrun --max_restarts needs TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 in its "
-            "environment: otherwise processes that start again do not find each other"
+            "environment, and --standalone or --rdzv_backend c10d: otherwise processes that start "
+            "again do not find each other"
         )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import multiprocessing
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from torch import Tensor, nn
 
 from epropnp_det import compat
 from epropnp_det.errors import UserError
-from tests.forked_processes import forked
+from tests.forked_processes import forked, free_port
 
 
 class Doubler(nn.Module):
@@ -167,9 +166,6 @@ def join_slurm(task: int, port: int, answers: multiprocessing.SimpleQueue) -> No
 
 
 def test_two_tasks_of_slurm_are_one_group() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     answers = multiprocessing.SimpleQueue()
-    with forked(join_slurm, 2, port, answers):
+    with forked(join_slurm, 2, free_port(), answers):
         assert sorted(answers.get() for _ in range(2)) == [(0, 3.0, "cpu"), (1, 3.0, "cpu")]

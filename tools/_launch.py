@@ -1,4 +1,5 @@
-"""torchrun that reports a failed process in one line, below the output of that process.
+"""torchrun that reports a failed process in one line, below the output of that process, and a port
+that is taken.
 
 Used by dist_train.sh and dist_test.sh; takes torchrun's arguments.
 """
@@ -10,6 +11,7 @@ import sys
 
 from torch.distributed import run
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.rendezvous import RendezvousConnectionError
 
 from epropnp_det.errors import USER_ERROR_EXIT_CODE
 
@@ -23,6 +25,10 @@ def main(arguments: list[str]) -> int:
         if failure.exitcode != USER_ERROR_EXIT_CODE:
             print(f"error: process {rank} ended with exit code {failure.exitcode}", file=sys.stderr)
         return failure.exitcode if failure.exitcode > 0 else 1
+    except RendezvousConnectionError as error:
+        reason = str(error.__cause__).splitlines()[0]
+        print(f"error: {reason}; give another MASTER_PORT", file=sys.stderr)
+        return USER_ERROR_EXIT_CODE
     return 0
 
 

@@ -31,5 +31,10 @@ restarts=${MAX_RESTARTS:-0}
 [[ "$restarts" =~ ^[0-9]+$ ]] || fail "MAX_RESTARTS must be a number from 0, not '$restarts'"
 # Otherwise torchrun keeps the addresses of the processes that ended, where those that start again look for each other.
 [ "$restarts" = 0 ] || export TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1
-if [ -n "${MASTER_PORT:-}" ]; then meet=(--master_port "$MASTER_PORT"); else meet=(--standalone); fi
+# Not --master_port, whose one store serves all starts; is_host refuses a port that another training has.
+meet=(--standalone)
+if [ -n "${MASTER_PORT:-}" ]; then
+    [[ "$MASTER_PORT" =~ ^[0-9]+$ ]] || fail "MASTER_PORT must be a number, not '$MASTER_PORT'"
+    meet=(--rdzv_backend c10d --rdzv_endpoint "localhost:$MASTER_PORT" --rdzv_conf is_host=1)
+fi
 exec "$python" "$tools/_launch.py" "${meet[@]}" --max_restarts "$restarts" --nproc_per_node "$processes" "$tools/$what.py" "${targets[@]}" --launcher pytorch "$@"

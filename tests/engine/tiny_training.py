@@ -8,7 +8,6 @@ import multiprocessing
 import os
 import random
 import signal
-import socket
 import sys
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
@@ -29,6 +28,7 @@ from epropnp_det.engine.registry import MODELS
 from epropnp_det.engine.training import TrainingOptions, train
 from epropnp_det.errors import main_guard
 from epropnp_det.losses.running_scale import RunningScale
+from tests.forked_processes import free_port
 
 IMAGES = 11
 CONFIG = f"""
@@ -145,9 +145,7 @@ def start(
         options: changes of the config.
         settings: fields of `TrainingOptions`, without the device.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     context = multiprocessing.get_context("fork")  # everything is imported already
     started = []
     for rank in range(processes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 from pathlib import Path
 
@@ -52,3 +53,22 @@ def test_a_wrong_number_of_restarts_is_one_line(monkeypatch: pytest.MonkeyPatch)
     done = run("dist_train", "setup.py", "2")
     assert done.returncode == 2
     assert done.stderr == "error: MAX_RESTARTS must be a number from 0, not 'some'\n"
+
+
+def test_a_port_that_is_no_number_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MASTER_PORT", "some")
+    done = run("dist_train", "setup.py", "2")
+    assert done.returncode == 2
+    assert done.stderr == "error: MASTER_PORT must be a number, not 'some'\n"
+
+
+def test_a_port_that_is_taken_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        monkeypatch.setenv("MASTER_PORT", str(taken.getsockname()[1]))
+        done = run("dist_train", "setup.py", "2")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "in use" in line and "MASTER_PORT" in line
+    assert "Traceback" not in done.stderr
