@@ -1,6 +1,4 @@
-"""Convolutions in half precision while training: two to three times as fast on CPUs with matrix
-units (AMX), and on GPUs.
-"""
+"""Convolutions in half precision while training, for CPUs with matrix units (AMX) and for GPUs."""
 
 from __future__ import annotations
 
