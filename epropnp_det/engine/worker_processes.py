@@ -8,10 +8,12 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from epropnp_det.errors import UserError
@@ -86,13 +88,22 @@ def killed_loaders_in_one_line() -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
+    except (RuntimeError, ConnectionError, EOFError) as error:
+        if not (str(error).startswith("DataLoader worker") or _is_of_connection(error)):
             raise
         raise UserError(
             "a process that loads images was killed, perhaps because the memory was full; give "
             "--cfg-options data.workers_per_gpu=0, or another smaller number"
         ) from error
+
+
+def _is_of_connection(error: BaseException) -> bool:
+    """Whether reading from another process failed: one that is killed while it sends a batch ends
+    the connection before torch finds it dead.
+    """
+    place = traceback.extract_tb(error.__traceback__)[-1].filename
+    is_lost = isinstance(error, (ConnectionError, EOFError))
+    return is_lost and Path(place).parent == Path(multiprocessing.__file__).parent
 
 
 def _spawned(function: Callable[[Any], Any], jobs: Sequence[Any], processes: int) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,7 +11,11 @@ import time
 
 import pytest
 
-from epropnp_det.engine.worker_processes import results_of, spawned_results
+from epropnp_det.engine.worker_processes import (
+    killed_loaders_in_one_line,
+    results_of,
+    spawned_results,
+)
 from epropnp_det.errors import UserError
 
 
@@ -62,6 +67,22 @@ def test_spawned_workers_give_results_in_order_or_their_error(processes: int):
     assert list(spawned_results(abs, range(-9, 0), processes)) == list(range(9, 0, -1))
     with pytest.raises(UserError, match=r"^the third record has no token$"):
         list(spawned_results(fail, range(10), processes))
+
+
+@pytest.mark.parametrize("unread", [False, True])
+def test_a_loader_that_is_killed_while_it_sends_is_an_error_with_a_remedy(unread: bool):
+    here, there = multiprocessing.Pipe()
+    if unread:  # the connection is then reset, else it ends
+        here.send("a request")
+    there.close()
+    with pytest.raises(UserError, match=r"killed.*workers_per_gpu"), killed_loaders_in_one_line():
+        here.recv()
+
+
+@pytest.mark.parametrize("error", [EOFError, ConnectionResetError, RuntimeError])
+def test_other_errors_stay_what_they_are(error: type[Exception]):
+    with pytest.raises(error, match="of a file"), killed_loaders_in_one_line():
+        raise error("of a file")
 
 
 SLEEPERS = """
