@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from epropnp_det.late_imports import late_import
+from tests.nuscenes_factory import VERSION, write_database
 
+CREATE_DATA = Path(__file__).parents[1] / "tools" / "create_data.py"
 CONTENT = "loaded = True\ndef double(value):\n    return 2 * value\n"
 
 
@@ -56,3 +58,15 @@ def test_commands_import_no_compiler_no_mixtures_and_no_tables() -> None:
     words = [sys.executable, "-c", code]
     result = subprocess.run(words, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines() == ["[False, False, False]", "False", "2 1"]
+
+
+def test_a_conversion_imports_no_networks_and_no_sklearn(tmp_path: Path) -> None:
+    root = write_database(tmp_path / "data")
+    code = "import runpy, sys\n"
+    code += f"sys.argv = ['create_data.py', 'nuscenes', {str(root)!r}, '--version', {VERSION!r}]\n"
+    code += f"try: runpy.run_path({str(CREATE_DATA)!r}, run_name='__main__')\n"
+    code += "except SystemExit as end: assert not end.code\n"
+    code += "print([name in sys.modules for name in ('nuscenes', 'torch', 'sklearn')])"
+    words = [sys.executable, "-c", code]
+    result = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert result.stdout.splitlines()[-1] == "[True, False, False]"

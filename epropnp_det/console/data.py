@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 
 from epropnp_det.errors import UserError
+from epropnp_det.late_imports import late_import
 
 EXAMPLES = """examples:
   epropnp data nuscenes data/nuscenes --version v1.0-mini --lidar --processes 4
@@ -142,7 +143,8 @@ def _run_bop(args: argparse.Namespace) -> int:
 
 
 def _convert_nuscenes(args: argparse.Namespace) -> None:
-    from epropnp_det.detection.data import nuscenes_convert
+    with late_import("sklearn.metrics"):  # a second; the devkit needs it for LiDAR segments alone
+        from epropnp_det.detection.data import nuscenes_convert
     from epropnp_det.engine.worker_processes import available_processes
 
     nuscenes_convert.write_annotation_files(
