@@ -1,6 +1,6 @@
 # make help lists the commands. Each makes the environment first where it is absent or older than what it is made from.
 .DEFAULT_GOAL := help
-.PHONY: help env browser quickstart test test-layer layer-env docs-env check docs package doctor bench fuzz clean
+.PHONY: help env browser rerun quickstart test test-layer layer-env docs-env check docs package doctor bench fuzz clean
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -29,6 +29,9 @@ $(STAMP): $(SOURCES)
 browser:    ## install Chromium for the test of the report (apt-get; needs root or sudo)
 	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || \
 	  { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; }
+
+rerun: $(STAMP)    ## install the packages of epropnp detect --rerun (114 MB)
+	$(VENV)/bin/uv pip install --quiet --python $(PYTHON) -r requirements/rerun.txt
 
 quickstart: $(STAMP)    ## the whole path on synthetic data in a few minutes: training, score, submission, page of pictures
 	VIRTUAL_ENV=$(abspath $(VENV)) PATH="$(abspath $(VENV))/bin:$$PATH" tools/quickstart.sh

@@ -33,6 +33,10 @@ class ImageError(UserError):
     """An image file that cannot be used. A command with many images skips and counts it."""
 
 
+class IncompleteError(ImageError):
+    """A film of which only the frames up to a fault can be used."""
+
+
 class RenamedWarning(DeprecationWarning):
     """A name of an earlier release, which works for one more release; the message has the new name.
 

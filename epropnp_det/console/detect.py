@@ -1,28 +1,34 @@
-"""Objects in images of a calibrated camera: pictures with 3D boxes and a bird's-eye view, and all
-numbers as JSON.
+"""Objects in images, films and streams of a calibrated camera: pictures and films with 3D boxes and
+a bird's-eye view, and all numbers as JSON.
+
+The objects of a film have the numbers of their tracks. Ctrl-C ends a stream; what came before is
+kept.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from epropnp_det.engine.command_line import add_device_argument, add_strict_argument, apply_strict
-from epropnp_det.errors import ImageError, UserError, one_line
+from epropnp_det.errors import ImageError, IncompleteError, UserError, one_line
 
 if TYPE_CHECKING:
     import numpy as np
     from torch import nn
 
     from epropnp_det.detection.detections import Detections
+    from epropnp_det.detection.reports.rerun_recording import RerunRecording
     from epropnp_det.engine.intrinsics import Intrinsics
+    from epropnp_det.engine.sources import Stream
 
 EXAMPLES = """examples:
   epropnp detect --demo
@@ -31,6 +37,10 @@ EXAMPLES = """examples:
       --config CONFIG --checkpoint CHECKPOINT
   epropnp detect 'kitti/image_2/*.png' --intrinsics kitti/calib --pitch -1.5 \\
       --config CONFIG --checkpoint CHECKPOINT
+  epropnp detect drive.mp4 street.jpg 'more/*' --intrinsics camera.yaml --out found
+  epropnp detect rtsp://camera/live --intrinsics fov=70 --frames 500
+  epropnp detect 0 --intrinsics fov=70
+  epropnp detect drive.mp4 --intrinsics camera.yaml --rerun drive.rrd
 """
 CONFIGS = Path(__file__).parents[2] / "configs" / "detection"
 SHIPPED = CONFIGS / "synthetic" / "epropnp_lite0.py"
@@ -39,13 +49,18 @@ DEMO_IMAGE = Path(__file__).with_name("street.jpg")
 DEMO_INTRINSICS = "1266.4,1266.4,816.3,491.5"
 DEMO_SAMPLES = 512
 BATCH_ON_GPU = 8
-OUTPUT_SUFFIXES = (".png", ".json")
+OUTPUT_SUFFIXES = (".png", ".json", ".mp4")
+ANY_SIZE = (1600, 900)  # of a film that is not opened yet
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments that `run` reads."""
     parser.add_argument(
-        "images", nargs="*", metavar="IMAGE", help="a file, a folder, or a pattern in quotes"
+        "images",
+        nargs="*",
+        metavar="IMAGE",
+        help="an image, a film, a folder, a pattern in quotes, the address of a stream "
+        "(rtsp://..., http://...), or the number of a camera",
     )
     parser.add_argument(
         "--demo", action="store_true", help="detect objects in a synthetic street image"
@@ -93,7 +108,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--score-thr",
         type=float,
         default=0.2,
-        help="of boxes in the pictures; the JSON has all (default: %(default)s)",
+        help="of boxes in the pictures, and of tracked boxes; the JSON of an image has all "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--mc-samples",
@@ -105,7 +121,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--batch",
         type=int,
         metavar="N",
-        help=f"images predicted together (default: {BATCH_ON_GPU} on a GPU, else 1)",
+        help=f"images or frames predicted together (default: {BATCH_ON_GPU} on a GPU, else 1)",
+    )
+    parser.add_argument(
+        "--frames",
+        type=int,
+        metavar="N",
+        help="of each film or stream, at most (default: all)",
+    )
+    parser.add_argument(
+        "--rerun",
+        type=Path,
+        metavar="FILE.rrd",
+        help="write a recording for the viewer of Rerun too: images, cameras, boxes, ellipsoids of "
+        "the positions, time",
     )
     parser.add_argument(
         "--background",
@@ -123,39 +152,34 @@ def numbers(text: str) -> tuple[float, ...]:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes NAME.png and NAME.json of each image into --out.
+    """Writes NAME.png and NAME.json of each image, NAME.mp4 and NAME.json of each film or stream,
+    into --out.
 
     Raises:
-        UserError: a wrong argument or file, or images that had to be skipped.
+        UserError: a wrong argument or file, or files that had to be skipped or are incomplete.
     """
     if args.demo:
         use_demo(args)
     if not args.images or args.intrinsics is None:
         raise UserError("give IMAGE and --intrinsics, or --demo")
-    if args.batch is not None and args.batch < 1:
-        raise UserError(f"--batch is {args.batch}; it takes at least one")
+    for name in ("batch", "frames"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise UserError(f"--{name} is {getattr(args, name)}; it takes at least one")
     config, checkpoint = find_model(args.config, args.checkpoint)
     # Slow to import: not before --help and wrong arguments are dealt with.
-    from epropnp_det.engine.sources import FILM_SUFFIXES, find_images, other_files
+    from epropnp_det.engine.sources import MEDIA_SUFFIXES, find_media, is_stream, other_files
 
     apply_strict(args)
-    named = find_images(args.images)
-    others = other_files(args.images)
-    films = [path for path in [*named, *others] if path.suffix.lower() in FILM_SUFFIXES]
-    images = [image for image in named if image not in films]
-    no_images = [path for path in others if path not in films]
-    if no_images:
-        print(f"not images: {', '.join(map(str, no_images))}", file=sys.stderr)
-    skipped = [ImageError(f"{film} is a film; give its pictures as image files") for film in films]
-    for fault in skipped:
-        print(f"skipped: {fault}", file=sys.stderr)
-    if images:
-        skipped += detect_all(images, config, checkpoint, args)
-    if skipped:
-        raise UserError(
-            f"{len(skipped)} of {len(images) + len(films)} {'files' if films else 'images'} "
-            f"skipped; first: {skipped[0]}"
-        )
+    media = find_media(args.images)
+    files = [source for source in args.images if not is_stream(source)]
+    others = other_files(files, MEDIA_SUFFIXES)
+    if others:
+        print(f"not images or films: {', '.join(map(str, others))}", file=sys.stderr)
+    faults = detect_all(media, config, checkpoint, args)
+    if faults:
+        are_images = not any(map(is_moving, media))
+        kind = "images skipped" if are_images else "files skipped or incomplete"
+        raise UserError(f"{len(faults)} of {len(media)} {kind}; first: {faults[0]}")
     if args.demo:
         show(args.out / f"{DEMO_IMAGE.stem}.png")
     return 0
@@ -198,10 +222,18 @@ def show(picture: Path) -> None:
         webbrowser.open(picture.resolve().as_uri())
 
 
+def is_moving(source: Path | Stream) -> bool:
+    """Whether a source has frames."""
+    from epropnp_det.engine.sources import Stream, is_film
+
+    return isinstance(source, Stream) or is_film(source)
+
+
 def detect_all(
-    images: Sequence[Path], config: Path, checkpoint: Path, args: argparse.Namespace
+    media: Sequence[Path | Stream], config: Path, checkpoint: Path, args: argparse.Namespace
 ) -> list[ImageError]:
-    """Writes the outputs of all images; returns the faults of the skipped images.
+    """Writes the outputs of all images, films and streams; returns the faults of skipped and
+    incomplete ones.
 
     Raises:
         UserError: a wrong argument or file.
@@ -209,21 +241,54 @@ def detect_all(
     # Slow to import: not before wrong arguments are dealt with.
     import torch
 
+    from epropnp_det.detection.reports.rerun_recording import check_recording, rerun_recording
     from epropnp_det.engine.model import init_model
     from epropnp_det.engine.output_files import make_folder
 
-    for image in images:
+    paths = [each if isinstance(each, Path) else each.path for each in media]
+    for source, path in zip(media, paths):
         with contextlib.suppress(ImageError):  # counted when its turn comes
-            find_matrix(args.intrinsics, image)
-    names = output_names(images)
-    refuse_to_overwrite([*images, *intrinsics_files(args.intrinsics)], args.out, names)
+            find_matrix(args.intrinsics, path, ANY_SIZE if is_moving(source) else None)
+    names = output_names(paths)
+    inputs = [*paths, *intrinsics_files(args.intrinsics)]
+    refuse_to_overwrite(inputs, args.out, names)
+    if args.rerun is not None:
+        check_recording(args.rerun, inputs)
     make_folder(args.out)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = init_model(config, checkpoint, device)
     batch = args.batch or (1 if device == "cpu" else BATCH_ON_GPU)
-    skipped = process_all(model, images, names, batch, args)
-    print(f"pictures and detections of {len(images) - len(skipped)} image(s): {args.out}")
-    return skipped
+    with contextlib.ExitStack() as stack:
+        recording = None if args.rerun is None else stack.enter_context(rerun_recording(args.rerun))
+        work = Work(model, batch, args, recording)
+        faults = process_all(work, list(zip(media, names)))
+    print(f"pictures and detections of {len(media) - len(faults)} {kinds(media)}: {args.out}")
+    return faults
+
+
+def kinds(media: Sequence[Path | Stream]) -> str:
+    """What the sources are, for a message."""
+    moving = list(map(is_moving, media))
+    if not any(moving):
+        return "image(s)"
+    return "film(s)" if all(moving) else "image(s) and film(s)"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the sources of a command have in common.
+
+    Args:
+        model: the detector.
+        batch: images or frames predicted together.
+        args: the command line.
+        recording: the file of --rerun.
+    """
+
+    model: nn.Module
+    batch: int
+    args: argparse.Namespace
+    recording: RerunRecording | None
 
 
 @dataclass(frozen=True)
@@ -236,36 +301,82 @@ class Loaded:
     intrinsics: Intrinsics
 
 
-def process_all(
-    model: nn.Module,
-    images: Sequence[Path],
-    names: Sequence[str],
-    batch: int,
-    args: argparse.Namespace,
-) -> list[ImageError]:
-    """Detects in all images; returns the faults of the skipped images, with a line for each on
-    stderr.
+def process_all(work: Work, named: Sequence[tuple[Path | Stream, str]]) -> list[ImageError]:
+    """Detects in all sources, each with the name of its outputs; returns the faults of skipped
+    and incomplete ones, with a line for each on stderr.
     """
     from tqdm import tqdm
 
-    skipped: list[ImageError] = []
-    with tqdm(total=len(images), desc="detecting", unit="image", disable=None) as progress:
-        for start in range(0, len(images), batch):
-            loaded: list[Loaded] = []
-            faults: list[ImageError] = []
-            for image, name in list(zip(images, names))[start : start + batch]:
-                try:
-                    loaded.append(load(image, name, args))
-                except ImageError as error:
-                    faults.append(error)
-            faults += process(model, loaded, args)
-            if faults and len(images) == 1:
+    found: list[ImageError] = []
+    with tqdm(total=len(named), desc="detecting", unit="file", disable=None) as progress:
+        for group in groups(named, work.batch):
+            source, name = group[0]
+            moving = is_moving(source)
+            faults = process_film(work, source, name) if moving else process_images(work, group)
+            if faults and len(named) == 1:
                 raise faults[0]
             for fault in faults:
-                tqdm.write(f"skipped: {one_line(fault)}", file=sys.stderr)
-            skipped += faults
-            progress.update(min(batch, len(images) - start))
-    return skipped
+                kind = "incomplete" if isinstance(fault, IncompleteError) else "skipped"
+                tqdm.write(f"{kind}: {one_line(fault)}", file=sys.stderr)
+            found += faults
+            progress.update(len(group))
+    return found
+
+
+def groups(
+    named: Sequence[tuple[Path | Stream, str]], batch: int
+) -> Iterator[list[tuple[Path | Stream, str]]]:
+    """The sources in order: films one by one, up to `batch` images together."""
+    for moving, run in itertools.groupby(named, lambda pair: is_moving(pair[0])):
+        together = list(run)
+        size = 1 if moving else batch
+        for start in range(0, len(together), size):
+            yield together[start : start + size]
+
+
+def process_images(work: Work, named: Sequence[tuple[Path | Stream, str]]) -> list[ImageError]:
+    """Detects in images that are predicted together; returns the faults of the skipped ones."""
+    loaded: list[Loaded] = []
+    faults: list[ImageError] = []
+    for image, name in named:
+        assert isinstance(image, Path)  # a film or stream is processed alone
+        try:
+            loaded.append(load(image, name, work.args))
+        except ImageError as error:
+            faults.append(error)
+    return faults + process(work, loaded)
+
+
+def process_film(work: Work, source: Path | Stream, name: str) -> list[ImageError]:
+    """Writes NAME.mp4 and NAME.json of a film or stream; returns its fault, if it has one.
+
+    Raises:
+        UserError: a file cannot be written.
+    """
+    from tqdm import tqdm
+
+    from epropnp_det.detection.film_tracks import FilmSettings, tracked_frames, write_tracked_film
+    from epropnp_det.detection.reports.rerun_recording import recorded
+    from epropnp_det.engine.film_frames import Film
+    from epropnp_det.engine.interrupts import until_interrupt
+
+    args = work.args
+    settings = FilmSettings(args.score_thr, work.batch, args.frames, detect_settings(args))
+    try:
+        film = Film(source)
+        path = source if isinstance(source, Path) else source.path
+        camera = camera_of(path, args, film.size)
+        frames = tracked_frames(work.model, film, camera, settings)
+        total = film.expected if args.frames is None else args.frames
+        shown = iter(tqdm(frames, desc=name, unit="frame", total=total, disable=None))
+        if not isinstance(source, Path):
+            shown = until_interrupt(shown)
+        if work.recording is not None:
+            shown = recorded(shown, work.recording, name)
+        fault = write_tracked_film(shown, film, camera, args.out / name, args.background)
+    except ImageError as error:
+        return [error]
+    return [] if fault is None else [fault]
 
 
 def output_names(images: Sequence[Path]) -> list[str]:
@@ -303,13 +414,28 @@ def intrinsics_files(intrinsics: str) -> list[Path]:
     return list(Path(path).iterdir()) if os.path.isdir(path) else [Path(path)]
 
 
-def find_matrix(intrinsics: str, image: Path) -> Intrinsics:
+def find_matrix(intrinsics: str, image: Path, size: tuple[int, int] | None = None) -> Intrinsics:
     """Intrinsics of an image: those that were given, or those that a file has for it. Indexed like
-    the camera matrix (3, 3).
+    the camera matrix (3, 3). `size` (width, height) is that of the image, None to read it there.
     """
     from epropnp_det.engine.intrinsics import read_intrinsics
 
-    return read_intrinsics(intrinsics, image)
+    return read_intrinsics(intrinsics, image, size)
+
+
+def camera_of(
+    image: Path, args: argparse.Namespace, size: tuple[int, int] | None = None
+) -> Intrinsics:
+    """`find_matrix` with the --distortion of the command line."""
+    intrinsics = find_matrix(args.intrinsics, image, size)
+    if args.distortion is None:
+        return intrinsics
+    return replace(intrinsics, distortion=args.distortion)
+
+
+def detect_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Further arguments of `inference.detect`."""
+    return dict(mc_samples=args.mc_samples, pitch=args.pitch, roll=args.roll)
 
 
 def load(image: Path, name: str, args: argparse.Namespace) -> Loaded:
@@ -320,16 +446,10 @@ def load(image: Path, name: str, args: argparse.Namespace) -> Loaded:
     """
     from epropnp_det.engine.images import read_image
 
-    pixels = read_image(image)
-    intrinsics = find_matrix(args.intrinsics, image)
-    if args.distortion is not None:
-        intrinsics = replace(intrinsics, distortion=args.distortion)
-    return Loaded(image, name, pixels, intrinsics)
+    return Loaded(image, name, read_image(image), camera_of(image, args))
 
 
-def process(
-    model: nn.Module, loaded: Sequence[Loaded], args: argparse.Namespace
-) -> list[ImageError]:
+def process(work: Work, loaded: Sequence[Loaded]) -> list[ImageError]:
     """Writes NAME.png and NAME.json of images that are predicted together; returns the faults of
     the images that the model cannot take.
 
@@ -342,23 +462,21 @@ def process(
         return []
     try:
         detections = detect(
-            model,
+            work.model,
             [each.pixels for each in loaded],
             [each.intrinsics for each in loaded],
-            mc_samples=args.mc_samples,
-            pitch=args.pitch,
-            roll=args.roll,
+            **detect_settings(work.args),
         )
     except ImageError as error:
         if len(loaded) == 1:
             return [error]
-        return [fault for each in loaded for fault in process(model, [each], args)]
+        return [fault for each in loaded for fault in process(work, [each])]
     for each, found in zip(loaded, detections, strict=True):
-        write(each, found, args)
+        write(work, each, found)
     return []
 
 
-def write(image: Loaded, found: Detections, args: argparse.Namespace) -> None:
+def write(work: Work, image: Loaded, found: Detections) -> None:
     """Writes NAME.png and NAME.json of an image.
 
     Raises:
@@ -366,6 +484,10 @@ def write(image: Loaded, found: Detections, args: argparse.Namespace) -> None:
     """
     from epropnp_det.detection.detections import write_picture
 
-    drawn = found.filter(args.score_thr).plot(image.pixels, background=args.background)
+    args = work.args
+    shown = found.filter(args.score_thr)
+    drawn = shown.plot(image.pixels, background=args.background)
     write_picture(args.out / f"{image.name}.png", drawn)
     found.save(args.out / f"{image.name}.json", image=str(image.path))
+    if work.recording is not None:
+        work.recording.add_image(image.name, image.pixels, shown)

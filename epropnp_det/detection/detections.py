@@ -136,7 +136,14 @@ class Detections(Boxes3D):
             columns |= _columns([f"{name}_std" for name in POSE_NAMES], deviation)
         return pd.DataFrame(columns)
 
-    def plot(self, image: Any, *, channels: str = "bgr", background: str = "image") -> Image.Image:
+    def plot(
+        self,
+        image: Any,
+        *,
+        channels: str = "bgr",
+        background: str = "image",
+        tracks: Sequence[int] | None = None,
+    ) -> Image.Image:
         """The image with the boxes, and next to it the scene from above.
 
         Args:
@@ -144,6 +151,7 @@ class Detections(Boxes3D):
                 removed.
             channels: order of an array, see `to_bgr`.
             background: "image", "blur" or "none".
+            tracks: a number for each box, to show in place of its score.
 
         Raises:
             UserError: an image that cannot be read.
@@ -158,6 +166,7 @@ class Detections(Boxes3D):
             self,
             self.classes.class_names,
             background_kind=background,
+            tracks=tracks,
         )
         return Image.fromarray(np.ascontiguousarray(drawn[..., ::-1]))
 

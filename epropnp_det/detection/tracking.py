@@ -1,7 +1,8 @@
 """Tracks of detections on the ground: constant velocity, and one assignment per frame.
 
-Positions are in a frame that does not move with the vehicle, the global frame. Each detection
-counts as much as its predicted covariance allows, both in the assignment and in the track.
+Positions are in the global frame, which does not move with the vehicle, or where its motion is not
+known in the level frame of its camera. Each detection counts as much as its predicted covariance
+allows, both in the assignment and in the track.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 if TYPE_CHECKING:
+    from .boxes import Boxes3D
     from .evaluation.camera_fusion import GlobalBoxes3D
 
 # Stands for an impossible pair: more than any sum of possible costs.
@@ -42,13 +44,32 @@ class GroundDetections:
         """Detections of all cameras of a sample, x and y in the global frame; the covariance is one
         of `UNKNOWN` where it is not finite.
         """
-        covariance = boxes.covariance[:, :2, :2]
-        finite = np.isfinite(covariance).all(axis=(1, 2), keepdims=True)
-        known = np.where(finite, covariance, UNKNOWN**2 * np.eye(2))
+        known = _known(boxes.covariance[:, :2, :2])
         return cls(boxes.center[:, :2], known, boxes.velocity, boxes.label)
+
+    @classmethod
+    def of_camera(cls, boxes: Boxes3D) -> GroundDetections:
+        """Detections of one camera with finite poses, x and z in its level frame. Their velocities
+        are over the ground, and that of the camera is not known: those of the tracks, relative to
+        the camera, follow from the positions alone.
+        """
+        level = boxes.in_level_frame()
+        number = len(level)
+        covariance = np.full((number, 2, 2), np.nan)
+        if level.covariance is not None:
+            covariance = level.covariance[:, :3:2, :3:2].double().numpy()
+        position = level.pose[:, :3:2].double().numpy()
+        unknown = np.full((number, 2), np.nan)
+        return cls(position, _known(covariance), unknown, level.label.numpy())
 
     def __len__(self) -> int:
         return len(self.label)
+
+
+def _known(covariance: np.ndarray) -> np.ndarray:
+    """Covariances (n, 2, 2) with that of `UNKNOWN` in place of others that are not finite."""
+    finite = np.isfinite(covariance).all(axis=(1, 2), keepdims=True)
+    return np.where(finite, covariance, UNKNOWN**2 * np.eye(2))
 
 
 @dataclass(frozen=True)
@@ -71,6 +92,11 @@ class TrackerSettings:
     unknown_speed: float = 10.0
     gate: float = 13.8
     max_gap: float = 1.5
+
+
+# Relative to a camera that moves: the velocity of traffic that comes towards it, and what a bend of
+# its way adds to the accelerations.
+MOVING_CAMERA = TrackerSettings(acceleration=4.0, unknown_speed=20.0)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ def draw_birdseye(
     sample_weight: np.ndarray | None = None,
     true_corners: np.ndarray | None = None,
     true_velocity: np.ndarray | None = None,
+    captions: Sequence[str] = (),
     matrix: np.ndarray | None = None,
     width: int | None = None,
     reach: float = 60.0,
@@ -56,6 +58,7 @@ def draw_birdseye(
         sample_weight: (n, S), NaN where a distribution is degenerate.
         true_corners: (m, 8, 3) of the ground truth.
         true_velocity: (m, 2) of the ground truth.
+        captions: text next to each box; empty for none.
         matrix: (3, 3) camera matrix, px; with `width`, the view of the camera is shaded.
         width: width of the image, px.
         reach: metres ahead that are shown; 0.4 of it on either side.
@@ -77,6 +80,16 @@ def draw_birdseye(
         elif covariance is not None:
             _draw_ellipses(axes, corners[index].mean(axis=0), covariance[index], color)
     _draw_velocities(axes, corners, velocity, colors)
+    for text, place, color in zip(captions, corners.mean(axis=1)[:, [0, 2]], colors):
+        axes.annotate(
+            text,
+            tuple(place),
+            xytext=(5, 5),
+            textcoords="offset points",
+            fontsize=7,
+            color=color,
+            annotation_clip=True,
+        )
     return render_figure(figure)
 
 

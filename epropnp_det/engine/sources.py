@@ -1,9 +1,13 @@
-"""Image files from the arguments of a command: files, folders and patterns."""
+"""Images, films and streams from the arguments of a command: files, folders, patterns, addresses
+and numbers of cameras.
+"""
 
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from epropnp_det.errors import UserError
@@ -21,7 +25,68 @@ IMAGE_SUFFIXES = (
     ".webp",
 )
 
-FILM_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm")
+FILM_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
+MEDIA_SUFFIXES = IMAGE_SUFFIXES + FILM_SUFFIXES
+STREAM_SCHEMES = ("http", "https", "rtmp", "rtsp", "rtsps", "udp")
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream by its address, such as rtsp://HOST/PATH, or a camera of this machine by its number.
+
+    As text it has no user and no password.
+    """
+
+    address: str = field(repr=False)
+
+    @property
+    def is_camera(self) -> bool:
+        """Whether the address is the number of a camera."""
+        return self.address.isdecimal()
+
+    @property
+    def path(self) -> Path:
+        """Stands for a file: outputs are named after its end, /QUERY/HOST/PATH."""
+        if self.is_camera:
+            return Path(f"/camera_{self.address}")
+        place, _, query = str(self).partition("://")[2].partition("?")
+        names = [query, *place.split("/")]
+        return Path("/", *(re.sub(r"[^\w.-]+", "_", name) for name in names if name))
+
+    def __str__(self) -> str:
+        scheme, separator, rest = self.address.partition("://")
+        host, slash, path = rest.partition("/")
+        return f"{scheme}{separator}{host.rpartition('@')[2]}{slash}{path}"
+
+
+def is_stream(source: str) -> bool:
+    """Whether a source is an address of `STREAM_SCHEMES`, or the number of a camera where no file
+    or folder has this name.
+    """
+    if source.isdecimal():
+        return len(source) <= 3 and not Path(source).exists()
+    return source.lower().startswith(tuple(f"{scheme}://" for scheme in STREAM_SCHEMES))
+
+
+def is_film(path: Path) -> bool:
+    """Whether a file has the name of a film."""
+    return path.suffix.lower() in FILM_SUFFIXES
+
+
+def find_media(sources: Sequence[str]) -> list[Path | Stream]:
+    """The images, films and streams that are named, in the order of the sources: `find_images`,
+    and in addition films of folders and patterns, and streams.
+
+    Raises:
+        UserError: a source does not exist, or has no image and no film.
+    """
+    found: list[Path | Stream] = []
+    for source in sources:
+        if is_stream(source):
+            found.append(Stream(source))
+        else:
+            found += _files_of_source(Path(source), MEDIA_SUFFIXES)
+    return found
 
 
 def find_images(sources: Sequence[str | Path]) -> list[Path]:
@@ -35,12 +100,14 @@ def find_images(sources: Sequence[str | Path]) -> list[Path]:
     Raises:
         UserError: a source does not exist, or has no image.
     """
-    return [image for source in sources for image in _images_of_source(Path(source))]
+    return [image for source in sources for image in _files_of_source(Path(source), IMAGE_SUFFIXES)]
 
 
-def other_files(sources: Sequence[str | Path]) -> list[Path]:
-    """The files of folders and patterns that `find_images` leaves out, hidden ones excepted, in
-    the same order.
+def other_files(
+    sources: Sequence[str | Path], suffixes: tuple[str, ...] = IMAGE_SUFFIXES
+) -> list[Path]:
+    """The files of folders and patterns whose names do not end in one of the suffixes, hidden ones
+    excepted, in the order of `find_images`.
     """
     found = []
     for source in map(Path, sources):
@@ -50,42 +117,45 @@ def other_files(sources: Sequence[str | Path]) -> list[Path]:
             files = sorted(map(Path, glob.glob(str(source), recursive=True)))
         else:
             continue
-        images = set(_only_images(files))
+        named = set(_with_suffix(files, suffixes))
         found += [
             path
             for path in files
-            if path not in images and path.is_file() and not path.name.startswith(".")
+            if path not in named and path.is_file() and not path.name.startswith(".")
         ]
     return found
 
 
-def _images_of_source(source: Path) -> list[Path]:
+def _files_of_source(source: Path, suffixes: tuple[str, ...]) -> list[Path]:
+    with_films = suffixes == MEDIA_SUFFIXES
     try:
         if source.is_dir():
-            images = _only_images(sorted(source.iterdir()))
+            files = _with_suffix(sorted(source.iterdir()), suffixes)
         elif source.exists():
             return [source]
         elif glob.has_magic(str(source)):
-            images = _only_images(sorted(map(Path, glob.glob(str(source), recursive=True))))
+            paths = sorted(map(Path, glob.glob(str(source), recursive=True)))
+            files = _with_suffix(paths, suffixes)
         else:
-            raise UserError(f"image {source} does not exist")
+            kind = "film" if with_films and is_film(source) else "image"
+            raise UserError(f"{kind} {source} does not exist")
     except OSError as error:
         raise UserError(f"image {str(source)[:200]} cannot be read: {error.strerror}") from error
-    if not images:
+    if not files:
+        films = f", of films in {', '.join(FILM_SUFFIXES)}" if with_films else ""
         raise UserError(
-            f"{source} has no image; the names of images end in {', '.join(IMAGE_SUFFIXES)}"
+            f"{source} has no image{' and no film' if with_films else ''}; the names of images end "
+            f"in {', '.join(IMAGE_SUFFIXES)}{films}"
         )
-    return images
+    return files
 
 
-def _only_images(paths: Sequence[Path]) -> list[Path]:
-    """Those with the name of an image; hidden ones and folders are left out. A link that leads
-    nowhere and a pipe are among them: who reads them names them.
+def _with_suffix(paths: Sequence[Path], suffixes: tuple[str, ...]) -> list[Path]:
+    """Those whose names end in one of the suffixes; hidden ones and folders are left out. A link
+    that leads nowhere and a pipe are among them: who reads them names them.
     """
     return [
         path
         for path in paths
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not path.name.startswith(".")
-        and not path.is_dir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and not path.is_dir()
     ]

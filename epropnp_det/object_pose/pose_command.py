@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
+from epropnp_det.engine.film_frames import Film
 from epropnp_det.engine.films import Mp4Film
 from epropnp_det.engine.images import read_image
 from epropnp_det.engine.intrinsics import camera_faults, read_intrinsics
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.lens import Lens
 from epropnp_det.engine.output_files import write_pixels
-from epropnp_det.engine.outside_files import check_regular_file
-from epropnp_det.errors import CameraWarning, ImageError, UserError, one_line
+from epropnp_det.engine.sources import is_film
+from epropnp_det.errors import CameraWarning, ImageError, IncompleteError, UserError, one_line
 
 from .data.bop_dataset import CAMERA_FILE, CAMERAS_FILE, read_camera, read_matrix
 from .data.detection_file import Detection, numbers_of_image, read_boxes
@@ -42,7 +42,6 @@ from .pipeline import (
 from .reports.pictures import View, draw_outlines, draw_poses
 from .reports.records import FRAME, as_records
 
-VIDEO_SUFFIXES = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 _UNDISTORTED = "boxes are in the image without distortion"
 
 
@@ -185,7 +184,7 @@ def estimate_and_draw(request: PoseRequest) -> None:
     skipped: list[ImageError] = []
     pairs = list(zip(request.images, request.names))
     for file, name in tqdm(pairs, desc="poses", unit="image", disable=None):
-        work = write_video if is_video(file) else write_image
+        work = write_video if is_film(file) else write_image
         try:
             work(command, file, name)
         except ImageError as error:
@@ -216,42 +215,29 @@ def write_video(command: PoseCommand, file: Path, name: str) -> None:
     Raises:
         UserError: boxes are given, which belong to single images.
         ImageError: the file is no video.
+        IncompleteError: it ends early; the frames before are in the files.
     """
     if command.request.boxes is not None:
         raise UserError(f"--boxes has no boxes for the frames of {file}; leave it out")
-    check_regular_file(file, "video", "give a video file", ImageError)
-    capture = cv2.VideoCapture(str(file))
-    rate = capture.get(cv2.CAP_PROP_FPS) or 25.0
+    film = Film(file)
     video_file = command.request.out / f"{name}.mp4"
     json_file = command.request.out / f"{name}.json"
     frames: list[dict[str, Any]] = []
-    with Mp4Film(video_file, rate) as film:
-        for image in tqdm(_frames(capture), desc=file.name, unit="frame", disable=None):
-            inputs = PoseInputs(image, checked_lens(command.request.intrinsics, file, image), None)
-            view, found = command.find(inputs)
-            frames.append(dict(frame_number=len(frames), **command.content(inputs, found)))
-            film.add(draw_outlines(view, command.scenes, found.detections, found.evidence))
-    if not frames:
-        raise ImageError(f"video {file} has no frame that can be read; copy it again")
+    fault: IncompleteError | None = None
+    with Mp4Film(video_file, film.rate) as pictures:
+        try:
+            for frame in tqdm(film.frames(), desc=file.name, unit="frame", disable=None):
+                lens = checked_lens(command.request.intrinsics, file, frame.pixels)
+                inputs = PoseInputs(frame.pixels, lens, None)
+                view, found = command.find(inputs)
+                frames.append(dict(frame_number=frame.index, **command.content(inputs, found)))
+                pictures.add(draw_outlines(view, command.scenes, found.detections, found.evidence))
+        except IncompleteError as error:
+            fault = error
     write_json(json_file, dict(video=str(file), frames=frames), indent=1)
     print(f"video: {video_file}\nposes: {json_file}")
-
-
-def _frames(capture: cv2.VideoCapture) -> Iterator[np.ndarray]:
-    """The frames (H, W, 3) of a video, blue first."""
-    try:
-        while True:
-            is_there, image = capture.read()
-            if not is_there:
-                return
-            yield image
-    finally:
-        capture.release()
-
-
-def is_video(file: Path) -> bool:
-    """Whether a file has the name of a video."""
-    return file.suffix.lower() in VIDEO_SUFFIXES
+    if fault is not None:
+        raise fault
 
 
 def refuse_to_overwrite(request: PoseRequest) -> None:
@@ -272,14 +258,15 @@ def checked_lens(intrinsics: str, file: Path, image: np.ndarray) -> Lens:
     Warns:
         CameraWarning: the camera matrix hardly belongs to the image.
     """
-    lens = lens_of_image(intrinsics, file)
+    lens = lens_of_image(intrinsics, file, (image.shape[1], image.shape[0]))
     for fault in camera_faults(lens.matrix, (image.shape[1], image.shape[0])):
         warnings.warn(fault, CameraWarning, stacklevel=2)
     return lens
 
 
-def lens_of_image(intrinsics: str, image: Path) -> Lens:
-    """Camera matrix with pixel centres at half integers, and coefficients of distortion.
+def lens_of_image(intrinsics: str, image: Path, size: tuple[int, int] | None = None) -> Lens:
+    """Camera matrix with pixel centres at half integers, and coefficients of distortion; `size` as
+    of `read_intrinsics`.
 
     Raises:
         UserError: no numbers, or a file that is missing, has another form or has no such image.
@@ -287,7 +274,7 @@ def lens_of_image(intrinsics: str, image: Path) -> Lens:
     if Path(intrinsics).name == CAMERA_FILE:
         return Lens(read_camera(Path(intrinsics).parent).matrix)
     if Path(intrinsics).name != CAMERAS_FILE:
-        found = read_intrinsics(intrinsics, image)
+        found = read_intrinsics(intrinsics, image, size)
         return Lens(found.matrix, found.distortion or ())
     numbers = numbers_of_image(image)
     if numbers is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -84,36 +85,102 @@ def test_broken_images_are_skipped_and_counted(tmp_path: Path):
     assert camera[0][0] == pytest.approx(1266, abs=5)
 
 
+def write_film(path: Path, frames: int, code: str = "mp4v") -> Path:
+    """A film of the same small picture of a street, 5 frames per second."""
+    street = cv2.resize(cv2.imread(str(ROOT / "demo/street.jpg")), (320, 180))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*code), 5.0, (320, 180))
+    for _ in range(frames):
+        writer.write(street)
+    writer.release()
+    return path
+
+
+def run_shipped(out: Path, *sources: Path | str) -> subprocess.CompletedProcess[str]:
+    """The real command with the shipped model."""
+    words = [sys.executable, "-m", "epropnp_det", "detect", *map(str, sources)]
+    words += ["--intrinsics", "fov=64.6", "--out", str(out), "--device", "cpu"]
+    return subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
+
+
 def test_a_mixed_folder_is_processed_as_far_as_it_goes(tmp_path: Path):
     """What can be is processed, the rest is named, and the exit code is not 0."""
     left = tmp_path / "left"
     right = tmp_path / "right"
     for folder in (left, right):
         folder.mkdir()
-        cv2.imwrite(str(folder / "0.png"), np.full((900, 1600, 3), 90, np.uint8))
-    cv2.imwrite(str(left / "grey.png"), np.full((900, 1600), 90, np.uint8))
-    cv2.imwrite(str(left / "deep.png"), np.full((900, 1600, 3), 90 * 257, np.uint16))
-    whole = cv2.imencode(".jpg", np.full((900, 1600, 3), 90, np.uint8))[1].tobytes()
+        cv2.imwrite(str(folder / "0.png"), np.full((90, 160, 3), 90, np.uint8))
+    cv2.imwrite(str(left / "grey.png"), np.full((90, 160), 90, np.uint8))
+    cv2.imwrite(str(left / "deep.png"), np.full((90, 160, 3), 90 * 257, np.uint16))
+    whole = cv2.imencode(".jpg", np.full((90, 160, 3), 90, np.uint8))[1].tobytes()
     (left / "broken.jpg").write_bytes(whole[: len(whole) // 2])
     (left / "notes.txt").write_text("x")
-    (left / "drive.mp4").write_bytes(b"x")
+    write_film(left / "drive.mp4", 3)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*.*")}
-    result = run(tmp_path / "out", left, right)
+    result = run_shipped(tmp_path / "out", left, right)
     assert result.returncode == USER_ERROR_EXIT_CODE
     lines = result.stderr.strip().splitlines()
-    assert f"not images: {left / 'notes.txt'}" in lines
-    assert f"skipped: {left / 'drive.mp4'} is a film; give its pictures as image files" in lines
-    assert any(
-        line.startswith(f"skipped: image {left / 'broken.jpg'} is truncated") for line in lines
-    )
-    assert lines[-1].startswith("error: 2 of 6 files skipped; first: ")
+    assert f"not images or films: {left / 'notes.txt'}" in lines
+    broken = f"image {left / 'broken.jpg'} is truncated"
+    assert any(line.startswith(f"skipped: {broken}") for line in lines)
+    assert lines[-1].startswith(f"error: 1 of 6 files skipped or incomplete; first: {broken}")
     names = ["left_0", "left_deep", "left_grey", "right_0"]
     written = {path.name for path in (tmp_path / "out").iterdir()}
-    assert written == {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}
+    pictures = {f"{name}{suffix}" for name in names for suffix in (".png", ".json")}
+    assert written == pictures | {"left_drive.mp4", "left_drive.json"}
     # The same picture in 8 bits, 16 bits and grey, and in another folder.
     found = [json.loads((tmp_path / "out" / f"{name}.json").read_text()) for name in names]
     assert all(each["detections"] == found[0]["detections"] for each in found)
+    check_film(tmp_path / "out/left_drive", left / "drive.mp4", 3)
     assert before == {path: path.read_bytes() for path in before}
+
+
+def check_film(output: Path, source: Path, frames: int) -> None:
+    """The outputs of a film of `write_film`: all frames, and the same objects in each."""
+    film = cv2.VideoCapture(str(output.with_suffix(".mp4")))
+    assert film.get(cv2.CAP_PROP_FRAME_COUNT) == frames
+    assert film.get(cv2.CAP_PROP_FPS) == 5
+    # The image, and as high as it the view from above.
+    assert film.read()[1].shape == (180, 320 + 144, 3)
+    content = json.loads(output.with_suffix(".json").read_text())
+    assert content["film"] == str(source) and content["rate"] == 5
+    assert [frame["index"] for frame in content["frames"]] == list(range(frames))
+    times = [frame["time"] for frame in content["frames"]]
+    np.testing.assert_allclose(times, np.arange(frames) / 5, atol=1e-3)
+    first, *others = [frame["detections"] for frame in content["frames"]]
+    tracks = [box["track"] for box in first]
+    assert len(tracks) > 1 and tracks == list(range(len(tracks)))
+    strong = {box["track"] for box in first if box["score"] > 0.4}
+    assert strong and all(strong <= {box["track"] for box in frame} for frame in others)
+
+
+def test_films_that_are_broken_are_named_and_keep_their_frames(tmp_path: Path):
+    films = tmp_path / "films"
+    films.mkdir()
+    whole = write_film(films / "cut.avi", 4, "MJPG")
+    content = whole.read_bytes()
+    (films / "codec.avi").write_bytes(content.replace(b"MJPG", b"ZZZZ"))
+    chunks = re.finditer(b"00dc", content[content.index(b"movi") :])
+    fourth = list(chunks)[3].start() + content.index(b"movi")
+    whole.write_bytes(content[:fourth])
+    write_film(films / "none.avi", 0, "MJPG")
+    (films / "start.mp4").write_bytes(b"\0" * 100)
+    result = run_shipped(tmp_path / "out", films)
+    assert result.returncode == USER_ERROR_EXIT_CODE
+    lines = result.stderr.strip().splitlines()
+    causes = {
+        "codec.avi": "has the codec 'ZZZZ'",
+        "cut.avi": "ends after 3 of 4 frames",
+        "none.avi": "has no frame that can be read",
+        "start.mp4": "is cut off, or no film",
+    }
+    faults = [line for line in lines if line.startswith(("skipped: ", "incomplete: "))]
+    for line, (name, cause) in zip(faults, causes.items(), strict=True):
+        kind = "incomplete" if name == "cut.avi" else "skipped"
+        assert line.startswith(f"{kind}: film {films / name} {cause}")
+    assert lines[-1].startswith("error: 4 of 4 files skipped or incomplete; first: film ")
+    written = {path.name for path in (tmp_path / "out").iterdir()}
+    assert written == {"cut.mp4", "cut.json"}
+    check_film(tmp_path / "out/cut", films / "cut.avi", 3)
 
 
 def test_the_demo_needs_no_arguments(tmp_path: Path):
@@ -134,6 +201,7 @@ def test_the_demo_needs_no_arguments(tmp_path: Path):
         (["a.jpg", "--demo"], "leave out yours"),
         (["a.jpg", "--intrinsics", "fov=60", "--config", "c.py"], "c.py needs --checkpoint"),
         (["a.jpg", "--intrinsics", "fov=60", "--batch", "0"], "--batch is 0"),
+        (["a.mp4", "--intrinsics", "fov=60", "--frames", "0"], "--frames is 0"),
     ],
 )
 def test_missing_arguments_are_one_line(

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
+from epropnp_det.detection.boxes import Boxes3D, in_camera_frame
+from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.detection.tracking import (
+    MOVING_CAMERA,
     GroundDetections,
     TrackerSettings,
     Tracks,
@@ -33,12 +37,14 @@ def seen(
     )
 
 
-def follow(frames: list[GroundDetections], step: float = 0.5) -> list[np.ndarray]:
+def follow(
+    frames: list[GroundDetections], step: float = 0.5, settings: TrackerSettings = SETTINGS
+) -> list[np.ndarray]:
     """Track numbers of each frame."""
     tracks = Tracks.none()
     numbers = []
     for index, detections in enumerate(frames):
-        tracks, identity = update(tracks, detections, index * step, SETTINGS)
+        tracks, identity = update(tracks, detections, index * step, settings)
         numbers.append(identity)
     return numbers
 
@@ -146,3 +152,49 @@ def test_nothing_to_assign_is_fine(number: int) -> None:
     assert len(tracks) == number and identity.tolist() == list(range(number))
     tracks, identity = update(tracks, seen(np.zeros((0, 2))), 0.5, SETTINGS)
     assert len(identity) == 0 and len(tracks) == number
+
+
+def camera_boxes(number: int) -> Boxes3D:
+    """Boxes of a level camera with covariances, the last of which is not known."""
+    generator = torch.Generator().manual_seed(3)
+    pose = torch.randn(number, 4, generator=generator, dtype=torch.float64)
+    root = torch.randn(number, 4, 4, generator=generator, dtype=torch.float64)
+    covariance = root @ root.mT + torch.eye(4)
+    covariance[-1] = torch.nan
+    label = torch.arange(number)
+    return Boxes3D(pose, pose.new_ones(number, 3), label, pose[:, :2], covariance=covariance)
+
+
+def test_detections_of_a_camera_are_on_the_ground_whatever_its_tilt() -> None:
+    boxes = camera_boxes(5)
+    level = GroundDetections.of_camera(boxes)
+    np.testing.assert_array_equal(level.position, boxes.pose[:, [0, 2]])
+    block = boxes.covariance[:-1][:, [0, 2]][:, :, [0, 2]]
+    np.testing.assert_array_equal(level.covariance[:-1], block)
+    np.testing.assert_array_equal(level.covariance[-1], np.eye(2))
+    assert np.isnan(level.velocity).all()  # over the ground, and the camera may move
+    rotation = rotation_of_tilt(8.0, -5.0)
+    tilted = GroundDetections.of_camera(in_camera_frame(boxes, dict(level_rotation=rotation)))
+    np.testing.assert_allclose(tilted.position, level.position, atol=EXACT)
+    np.testing.assert_allclose(tilted.covariance, level.covariance, atol=EXACT)
+
+
+@pytest.mark.parametrize("step", [1 / 30, 0.1])
+@pytest.mark.parametrize("speed, turn", [(0.0, 0.0), (15.0, 0.0), (35.0, 0.0), (10.0, 0.3)])
+def test_a_standing_world_keeps_its_numbers_while_the_camera_moves(
+    step: float, speed: float, turn: float
+) -> None:
+    """Velocities of a driving and turning camera [m/s, rad/s] are not known to the tracker."""
+    rng = np.random.default_rng(2)
+    world = np.stack(np.meshgrid([-9.0, -3.0, 4.0], np.arange(12.0, 60.0, 8.0)), -1).reshape(-1, 2)
+    place = np.zeros(2)
+    heading = 0.0
+    frames = []
+    for _ in range(15):
+        axes = np.array([[np.cos(heading), -np.sin(heading)], [np.sin(heading), np.cos(heading)]])
+        noise = rng.normal(0, 0.2, world.shape)
+        frames.append(seen((world - place) @ axes.T + noise, deviation=0.2))
+        place = place + step * speed * axes[1]
+        heading += step * turn
+    for identity in follow(frames, step, MOVING_CAMERA):
+        np.testing.assert_array_equal(identity, np.arange(len(world)))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 
 from epropnp_det.engine.config import load_config
+from epropnp_det.engine.films import write_film
 from epropnp_det.pnp import Camera, Correspondences, EProPnP4DoF, PnPProblem, YawPose
 from epropnp_det.pnp.spaces.base import PoseSpace
 
@@ -97,6 +99,18 @@ def test_the_config_of_own_data(tmp_path: Path) -> None:
     assert config.data.test.data_root == "my_data/"
     assert config.data.train.pipeline[0].type == "LoadCameraImage"
     assert config.runner.max_iters == 1000
+
+
+def test_the_film_of_the_page_on_films(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    street = cv2.imread(str(PAGES.parents[1] / "demo/street.jpg"))
+    write_film(tmp_path / "drive.mp4", [street] * 2, 0.1)
+    (tmp_path / "configs").symlink_to(PAGES.parents[1] / "configs")
+    monkeypatch.chdir(tmp_path)
+    run_code("films.md")
+    first, second = capsys.readouterr().out.strip().splitlines()
+    assert first.startswith("0.0 [0 1 2 ") and second.startswith("0.1 [0 1 2 ")
 
 
 def test_the_intrinsics_of_the_page_on_cameras(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_mistakes_are_one_line(
         ),
     ]
     (tmp_path / "empty.mp4").write_bytes(b"no video")
-    cases.append((tmp_path / "empty.mp4", {}, "has no frame that can be read"))
+    cases.append((tmp_path / "empty.mp4", {}, "is no film but text"))
     for image, changes, line in cases:
         assert main(arguments(prepared, out, image, **changes)) == 2
         assert line in capsys.readouterr().err.strip().splitlines()[-1]

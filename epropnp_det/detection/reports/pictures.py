@@ -28,6 +28,7 @@ def picture(
     class_names: Sequence[str],
     truth: Boxes3D | None = None,
     background_kind: str = "image",
+    tracks: Sequence[int] | None = None,
 ) -> np.ndarray:
     """Image with boxes, and next to it the scene from above.
 
@@ -38,13 +39,16 @@ def picture(
         class_names: names of the labels.
         truth: drawn dashed.
         background_kind: one of `drawing.BACKGROUNDS`.
+        tracks: numbers of the boxes' tracks, to show in place of the scores.
 
     Returns:
         (H, W + 0.8 H, 3) uint8 BGR.
     """
-    drawn = draw_on_image(background(image, background_kind), matrix, boxes, class_names, truth)
+    plain = background(image, background_kind)
+    drawn = draw_on_image(plain, matrix, boxes, class_names, truth, tracks)
     height, width = image.shape[:2]
-    above = draw_from_above(boxes, truth, matrix=matrix, width=width, height=max(height, 600))
+    view = dict(matrix=matrix, width=width, height=max(height, 600))
+    above = draw_from_above(boxes, truth, captions=list(map(str, tracks or ())), **view)
     return side_by_side(drawn, above)
 
 
@@ -54,18 +58,19 @@ def draw_on_image(
     boxes: Boxes3D,
     class_names: Sequence[str],
     truth: Boxes3D | None = None,
+    tracks: Sequence[int] | None = None,
 ) -> np.ndarray:
     """A copy of the image (H, W, 3) uint8 BGR with boxes, solid, and ground truth, dashed; boxes
-    with scores have captions.
+    with numbers of tracks, or else with scores, have captions.
     """
-    captions = (
-        []
-        if boxes.score is None
-        else [
-            f"{class_names[label]} {score:.2f}"
-            for label, score in zip(boxes.label.tolist(), boxes.score.tolist())
-        ]
-    )
+    numbers: list[str] = []
+    if tracks is not None:
+        numbers = [str(track) for track in tracks]
+    elif boxes.score is not None:
+        numbers = [f"{score:.2f}" for score in boxes.score.tolist()]
+    captions = [
+        f"{class_names[label]} {number}" for label, number in zip(boxes.label.tolist(), numbers)
+    ]
     drawn = draw_boxes(image, matrix, box_corners(boxes), boxes.label.numpy(), captions=captions)
     if truth is None:
         return drawn

@@ -37,7 +37,11 @@ def parse_intrinsics(text_or_path: str | Path) -> np.ndarray:
     return read_intrinsics(text_or_path).matrix
 
 
-def read_intrinsics(source: str | Path, image: str | Path | None = None) -> Intrinsics:
+def read_intrinsics(
+    source: str | Path,
+    image: str | Path | None = None,
+    size: tuple[int, int] | None = None,
+) -> Intrinsics:
     """Intrinsics from what people have.
 
     Args:
@@ -53,7 +57,8 @@ def read_intrinsics(source: str | Path, image: str | Path | None = None) -> Intr
             * an annotation file that names the image (`mono3d.coco.json`)
             * a folder with a file named after each image
 
-        image: file of the image; None where the source has one camera.
+        image: file of the image or film; None where the source has one camera.
+        size: width and height [px] of the image, for the field of view; None: that of the file.
 
     Raises:
         UserError: anything else, or no camera for this image.
@@ -62,9 +67,9 @@ def read_intrinsics(source: str | Path, image: str | Path | None = None) -> Intr
     text = str(source)
     angle = _FIELD_OF_VIEW.match(text)
     if angle is not None:
-        return _from_field_of_view(angle[1], image)
+        return _from_field_of_view(angle[1], image, size)
     if _is(text, Path.is_dir):
-        return read_intrinsics(_file_of_image(Path(text), image), image)
+        return read_intrinsics(_file_of_image(Path(text), image), image, size)
     path, _, name = text.rpartition(":")
     if not _is(text, Path.is_file) and _is(path, Path.is_file):
         return camera_of_name(_cameras_of_file(path).get(ANY_IMAGE, []), name, path)
@@ -87,7 +92,9 @@ def _is(text: str, test: Any) -> bool:
         return False
 
 
-def _from_field_of_view(text: str, image: str | Path | None) -> Intrinsics:
+def _from_field_of_view(
+    text: str, image: str | Path | None, size: tuple[int, int] | None
+) -> Intrinsics:
     try:
         degrees = float(text)
     except ValueError:
@@ -97,9 +104,11 @@ def _from_field_of_view(text: str, image: str | Path | None) -> Intrinsics:
             f"field of view {text[:40]!r} is not a number of degrees between "
             f"{MIN_FIELD_OF_VIEW:g} and {MAX_FIELD_OF_VIEW:g}; give fov=70, for instance"
         )
-    if image is None:
-        raise UserError(f"fov={text} needs the size of an image; give fx,fy,cx,cy")
-    width, height = image_size(image)
+    if size is None:
+        if image is None:
+            raise UserError(f"fov={text} needs the size of an image; give fx,fy,cx,cy")
+        size = image_size(image)
+    width, height = size
     focal = width / 2 / math.tan(math.radians(degrees) / 2)
     return Intrinsics(camera_matrix((focal, focal, width / 2, height / 2)), (width, height))
 
