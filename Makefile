@@ -1,6 +1,6 @@
 # make help lists the commands. Each makes the environment first where it is absent or older than what it is made from.
 .DEFAULT_GOAL := help
-.PHONY: help env browser rerun quickstart test test-layer layer-env docs-env check docs package doctor bench fuzz clean
+.PHONY: help env browser rerun quickstart test test-layer layer-env docs-env check docs package doctor bench cpp fuzz clean
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -75,6 +75,9 @@ doctor: $(STAMP)    ## what is installed, what works, and the remedy for what do
 
 bench: $(STAMP)    ## time the PnP layer, plain torch against compiled kernels (with nothing else running)
 	OMP_WAIT_POLICY=passive $(PYTHON) tools/benchmark_pnp.py output/benchmark $(ARGS)
+
+cpp:    ## build and run the C++ example of the kernels' C interface, in output/cpp
+	$(MAKE) -s -C demo/cpp run
 
 SECONDS ?= 600
 fuzz: $(STAMP)    ## change files at random, ten minutes for each reader (SECONDS=60 for less, SEED=1 for other files)

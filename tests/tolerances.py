@@ -183,3 +183,10 @@ BAYES_SIGMAS = 0.02
 TRACKED_METRES = 0.05
 # px: optical flow of a blurred texture between pixels.
 FLOW = 0.05
+
+# --- other runtimes ---
+# Boxes of OpenVINO and ONNX Runtime against torch: convolutions that sum in another order, before
+# five solver steps. Promised in docs/how-to/deploy.md.
+RUNTIME_METRES, RUNTIME_YAW_DEGREES = 0.01, 0.1
+# Metres, radians and cost with four digits after the point, of a solver that starts elsewhere.
+PRINTED_POSE = 2e-4

@@ -66,7 +66,7 @@ fi
 say "4/5 mmdet3d, nuScenes devkit and tools"
 uv pip install --prerelease=allow --no-build-isolation --override requirements/overrides.txt --find-links "$shelf" \
     -r requirements/torch.txt -r requirements/build.txt -r requirements/runtime.txt \
-    -r requirements/dev.txt -r requirements/odometry.txt -r requirements/docs.txt
+    -r requirements/dev.txt -r requirements/odometry.txt -r requirements/export.txt -r requirements/docs.txt
 
 say "5/5 epropnp_det"
 # There is a compiler (mmcv-full needs one), so kernels that do not build are a fault.

@@ -11,7 +11,7 @@ import sys
 from epropnp_det import __version__
 from epropnp_det.errors import main_guard
 
-from . import calibrate, data, detect, doctor, pose, report, test, train
+from . import calibrate, data, detect, doctor, export, pose, report, test, train
 
 # Each module has EXAMPLES, `add_options` and `run`.
 SUBCOMMANDS = {
@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "train": (train, "train the model of a config"),
     "test": (test, "metrics, submission and pictures of a checkpoint"),
     "calibrate": (calibrate, "pose distributions that can be believed"),
+    "export": (export, "the network of a detector for OpenVINO or ONNX"),
     "data": (data, "annotation files of nuScenes, KITTI and BOP"),
     "report": (report, "one HTML page about a checkpoint"),
     "doctor": (doctor, "check the installation"),

@@ -142,6 +142,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="image",
         help="of the pictures (default: %(default)s)",
     )
+    parser.add_argument(
+        "--runtime",
+        default="torch",
+        metavar="torch|openvino|onnxruntime|FILE",
+        help="of the network; FILE is one of epropnp export (default: %(default)s)",
+    )
     add_strict_argument(parser)
     add_device_argument(parser)
 
@@ -257,6 +263,10 @@ def detect_all(
     make_folder(args.out)
     device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = init_model(config, checkpoint, device)
+    if args.runtime != "torch":
+        from epropnp_det.detection.deploy.runtime import runtime_network
+
+        runtime_network(model, args.runtime)  # before the first image: it takes seconds
     batch = args.batch or (1 if device == "cpu" else BATCH_ON_GPU)
     with contextlib.ExitStack() as stack:
         recording = None if args.rerun is None else stack.enter_context(rerun_recording(args.rerun))
@@ -435,7 +445,7 @@ def camera_of(
 
 def detect_settings(args: argparse.Namespace) -> dict[str, Any]:
     """Further arguments of `inference.detect`."""
-    return dict(mc_samples=args.mc_samples, pitch=args.pitch, roll=args.roll)
+    return dict(mc_samples=args.mc_samples, pitch=args.pitch, roll=args.roll, runtime=args.runtime)
 
 
 def load(image: Path, name: str, args: argparse.Namespace) -> Loaded:

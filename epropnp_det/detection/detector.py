@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from .heads.flip_tta import mirror_images
 from .image_geometry import ImageGeometry
 from .structures.ground_truth import GroundTruth
 from .structures.lidar import LidarPoints
+from .structures.predictions import ScoredObjects
 from .training.targets import volume_center
 
 
@@ -117,6 +118,7 @@ class EProPnPDet(BaseDetector):
         img_metas: list[dict],
         generators: Sequence[torch.Generator] | None = None,
         mc_samples: int | None = None,
+        network: Callable[[Tensor, ImageGeometry], ScoredObjects] | None = None,
     ) -> list[Boxes3D]:
         """Detections of each image, in the frame of its camera; with `flip_tta` in the test
         settings, of the image and its mirror image.
@@ -126,10 +128,18 @@ class EProPnPDet(BaseDetector):
             img_metas: per image, `camera`, `img_shape` and, of a tilted camera, `level_rotation`.
             generators: one per image, see `EProPnPHead.detect`.
             mc_samples: number of weighted samples of every pose in the detections; None for none.
+            network: takes the place of `find_objects`, such as `deploy.runtime.RuntimeNetwork`.
         """
-        geometry, feats, mirrored = self._features(img, img_metas)
-        found = self.bbox_head.detect(feats, geometry, generators, mirrored, mc_samples)
+        geometry = image_geometry_of(img_metas, img.device)
+        objects = (network or self.find_objects)(img, geometry)
+        found = self.bbox_head.detect_objects(objects, geometry, generators, mc_samples)
         return [in_camera_frame(boxes, meta) for boxes, meta in zip(found, img_metas)]
+
+    @torch.no_grad()
+    def find_objects(self, img: Tensor, geometry: ImageGeometry) -> ScoredObjects:
+        """The objects of images (B, 3, H, W), before their poses are solved."""
+        feats, mirrored = self._features(img, geometry)
+        return self.bbox_head.find_objects(feats, geometry, mirrored)
 
     def solved_images(
         self, img: Tensor, img_metas: list[dict], generators: Sequence[torch.Generator]
@@ -137,20 +147,18 @@ class EProPnPDet(BaseDetector):
         """Detections of each image with their problems and solutions, in the level frame of its
         camera and not calibrated; arguments as of `detect`.
         """
-        geometry, feats, mirrored = self._features(img, img_metas)
+        geometry = image_geometry_of(img_metas, img.device)
+        feats, mirrored = self._features(img, geometry)
         return self.bbox_head.solved_images(feats, geometry, generators, mirrored)
 
     def _features(
-        self, img: Tensor, img_metas: list[dict]
-    ) -> tuple[ImageGeometry, list[Tensor], list[Tensor] | None]:
-        """Geometry and features of images, and features of their mirror images where the test
-        settings use them.
-        """
-        geometry = image_geometry_of(img_metas, img.device)
+        self, img: Tensor, geometry: ImageGeometry
+    ) -> tuple[list[Tensor], list[Tensor] | None]:
+        """Features of images, and of their mirror images where the test settings use them."""
         mirrored = None
         if self.bbox_head.postprocess.flip_tta:
             mirrored = self.extract_feat(mirror_images(img, geometry.image_size))
-        return geometry, self.extract_feat(img), mirrored
+        return self.extract_feat(img), mirrored
 
     def simple_test(
         self,

@@ -71,6 +71,7 @@ def detect(
     pitch: float = 0.0,
     roll: float = 0.0,
     distortion: Sequence[float] | None = None,
+    runtime: str = "torch",
 ) -> Detections | list[Detections]:
     """Objects in one image, or in each image of a list, which are predicted together.
 
@@ -92,6 +93,10 @@ def detect(
             behind it.
         distortion: coefficients of the lens, 5 for OpenCV's k1, k2, p1, p2, k3 or 4 for OpenCV's
             fisheye model, in place of those of the intrinsics.
+        runtime: what runs the network: "torch", "openvino", "onnxruntime", or a file of
+            `epropnp export` with the network of this model. The first call with another runtime
+            than torch converts the network, or reads the file. Poses are always solved by
+            `epropnp_det.pnp`.
 
     Returns:
         `Detections` on the CPU, for a list of images a list of them; best first: poses (x, y, z of
@@ -110,7 +115,7 @@ def detect(
         UserError: the image is missing, truncated or of another kind; the intrinsics are not a
             camera matrix, the rotation none, or the angles too large; the config has no canonical
             camera for a tilt or a distorting lens; the number of samples is no multiple of the
-            rounds.
+            rounds; the runtime is not installed, or cannot take the model.
     """
     if mc_samples is not None:
         check_samples(model, mc_samples)
@@ -122,16 +127,26 @@ def detect(
         inputs.append(_network_input(model.cfg, each, camera, level, channels))
     classes = read_class_set(model.cfg)
     found = []
-    for boxes, camera, loaded in zip(_predict(model, inputs, seed, mc_samples), cameras, inputs):
+    predicted = _predict(model, inputs, seed, mc_samples, runtime)
+    for boxes, camera, loaded in zip(predicted, cameras, inputs):
         shown = _with_points_in_image(boxes, camera, loaded["img_metas"].data)
         found.append(Detections(**vars(shown), classes=classes, camera=camera))
     return found if isinstance(image, list) else found[0]
 
 
 def _predict(
-    model: BaseModule, inputs: Sequence[dict[str, Any]], seed: int, mc_samples: int | None
+    model: BaseModule,
+    inputs: Sequence[dict[str, Any]],
+    seed: int,
+    mc_samples: int | None,
+    runtime: str,
 ) -> list[Boxes3D]:
     """Detections of each input, on the CPU; inputs of the same size are one batch."""
+    others: dict[str, Any] = {}
+    if runtime != "torch":
+        from .deploy.runtime import runtime_network
+
+        others["network"] = runtime_network(model, runtime)
     device = next(model.parameters()).device
     by_size: dict[tuple[int, ...], list[int]] = {}
     for index, loaded in enumerate(inputs):
@@ -141,7 +156,7 @@ def _predict(
         data = collate([inputs[index] for index in batch], samples_per_gpu=len(batch))
         moved = to_device(data, device)
         generators = [torch.Generator(device).manual_seed(seed) for _ in batch]
-        detected = model.detect(moved["img"], moved["img_metas"], generators, mc_samples)
+        detected = model.detect(moved["img"], moved["img_metas"], generators, mc_samples, **others)
         found |= {index: boxes.to("cpu") for index, boxes in zip(batch, detected, strict=True)}
     return [found[index] for index in range(len(inputs))]
 

@@ -105,6 +105,8 @@ class DeformableSampler(nn.Module):
         self.points = points
         self.stride = stride
         self.legacy = legacy
+        # An exported network, whose images have equally many queries, reads its maps another way.
+        self.look_up = sample_heads
         self.sampling_offsets = nn.Linear(embed_dims, heads * points * 2)
         self.out_proj = nn.Linear(embed_dims, embed_dims)
         self.norm_attention = nn.LayerNorm(embed_dims)
@@ -151,8 +153,8 @@ class DeformableSampler(nn.Module):
             * queries.stride[:, None, None, None]
         )
         location = queries.reference[:, None, None] + offset
-        keys = sample_heads(key, location, queries.image, self.stride)
-        values = sample_heads(value, location, queries.image, self.stride)
+        keys = self.look_up(key, location, queries.image, self.stride)
+        values = self.look_up(value, location, queries.image, self.stride)
         inside = self._inside(location, image_size[queries.image][:, None, None])
         per_head = query.unflatten(1, (self.heads, -1))
         logits = (keys * per_head[:, :, None]).sum(-1) / per_head.shape[-1] ** 0.5

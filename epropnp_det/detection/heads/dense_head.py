@@ -126,11 +126,11 @@ class EProPnPDenseHead(FCOSMono3DHead):
     def flatten(self, outputs: DenseOutputs) -> DensePoints:
         """The outputs of all levels as one list of points: image-major, then level, row, column."""
         levels = list(zip(outputs.cls_score, self.strides))
-        batch = len(outputs.cls_score[0])
+        batch = outputs.cls_score[0].shape[0]
         grid = torch.cat([grid_points(m, s).flatten(1) for m, s in levels], 1).T
         stride = torch.cat([m.new_full(m.shape[-2:], s).flatten() for m, s in levels])
         return DensePoints(
-            image=torch.arange(batch, device=grid.device).repeat_interleave(len(grid)),
+            image=torch.arange(batch, device=grid.device).repeat_interleave(grid.shape[0]),
             grid=grid.repeat(batch, 1),
             stride=stride.repeat(batch),
             cls_score=_flattened(outputs.cls_score),

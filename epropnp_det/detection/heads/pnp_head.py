@@ -21,7 +21,7 @@ from ..image_geometry import ImageGeometry
 from ..structures.dense import DenseOutputs, DensePoints
 from ..structures.ground_truth import GroundTruth
 from ..structures.lidar import LidarPoints
-from ..structures.predictions import ObjectPredictions
+from ..structures.predictions import ObjectPredictions, ScoredObjects
 from ..structures.queries import Queries, gather_queries
 from ..training.auxiliary_losses import auxiliary_losses
 from ..training.dense_losses import dense_losses
@@ -286,11 +286,25 @@ class EProPnPHead(BaseModule):
             mc_samples: number of weighted samples of every pose in the detections, see `sampler`;
                 None for none.
         """
+        objects = self.find_objects(feats, geometry, mirrored)
+        return self.detect_objects(objects, geometry, generators, mc_samples)
+
+    @torch.no_grad()
+    def detect_objects(
+        self,
+        objects: ScoredObjects,
+        geometry: ImageGeometry,
+        generators: Sequence[torch.Generator] | None = None,
+        mc_samples: int | None = None,
+    ) -> list[Boxes3D]:
+        """Detections of each of B images from their objects, before the poses are solved; other
+        arguments as of `detect`.
+        """
         sampler = None if mc_samples is None else self.sampler(mc_samples)
         images = len(geometry.image_size)
         per_image: Sequence[torch.Generator | None] = generators or [None] * images
         detections = []
-        solved = self.solved_images(feats, geometry, per_image, mirrored)
+        solved = self.solve_objects(objects, geometry, per_image)
         for generator, (found, problem, estimate) in zip(per_image, solved):
             if self.calibration is not None:
                 found = calibrated(self.calibration, found, problem, estimate, sampler, generator)
@@ -310,40 +324,46 @@ class EProPnPHead(BaseModule):
         mirrored: list[Tensor] | None = None,
     ) -> Iterator[tuple[Boxes3D, PnPProblem, PoseEstimate]]:
         """`detect_in_image` of each of B images, not calibrated; arguments as of `detect`."""
-        if mirrored is None:
-            queries, class_score, predictions = self.predict(feats, geometry)
-        else:
-            queries, class_score, predictions = self.predict_with_mirror(feats, mirrored, geometry)
+        objects = self.find_objects(feats, geometry, mirrored)
+        yield from self.solve_objects(objects, geometry, generators)
+
+    @torch.no_grad()
+    def solve_objects(
+        self,
+        objects: ScoredObjects,
+        geometry: ImageGeometry,
+        generators: Sequence[torch.Generator | None],
+    ) -> Iterator[tuple[Boxes3D, PnPProblem, PoseEstimate]]:
+        """`detect_in_image` of each of B images; arguments as of `detect_objects`."""
         images = len(geometry.image_size)
         for image, generator in zip(range(images), generators, strict=True):
-            mine = (queries.image == image).nonzero()[:, 0]
-            yield self.detect_in_image(
-                queries[mine], class_score[mine], predictions[mine], geometry[image], generator
-            )
+            mine = (objects.image == image).nonzero()[:, 0]
+            yield self.detect_in_image(objects[mine], geometry[image], generator)
 
     def detect_in_image(
         self,
-        queries: Queries,
-        class_score: Tensor,
-        predictions: ObjectPredictions,
+        objects: ScoredObjects,
         geometry: ImageGeometry,
         generator: torch.Generator | None,
     ) -> tuple[Boxes3D, PnPProblem, PoseEstimate]:
         """Poses, scores and duplicate removal of the objects of one image.
 
         Args:
-            queries, class_score, predictions: M queries of the image.
+            objects: M of the image.
             geometry: the image, unbatched.
             generator: draws the random start, and the pose samples that score the objects.
 
         Returns:
             n detections, best first, their problems and their solutions.
         """
-        problem = build_problem(predictions, geometry.camera[None].expand(len(class_score)))
+        predictions = objects.predictions
+        camera = geometry.camera[None].expand(len(objects.class_score))
+        problem = build_problem(predictions, camera)
         estimate = self.test_pnp.solve(problem, generator=generator)
         score = self.localization_score(predictions, problem, estimate, generator)
         admitted = torch.tensor(self.classes.admitted, device=score.device)
-        found = candidates(predictions, estimate, class_score * score, queries.label, admitted)
+        scores = objects.class_score * score
+        found = candidates(predictions, estimate, scores, objects.label, admitted)
         best = best_of(found, estimate.valid, geometry, self.postprocess)
         return found[best], problem[best], estimate[best]
 
@@ -354,6 +374,16 @@ class EProPnPHead(BaseModule):
             ValueError: a number that is no multiple of the rounds.
         """
         return EProPnP4DoF(**dict(vars(self.test_pnp.settings), mc_samples=mc_samples))
+
+    def find_objects(
+        self, feats: list[Tensor], geometry: ImageGeometry, mirrored: list[Tensor] | None = None
+    ) -> ScoredObjects:
+        """The objects of B images, before their poses are solved; arguments as of `detect`."""
+        if mirrored is None:
+            queries, class_score, predictions = self.predict(feats, geometry)
+        else:
+            queries, class_score, predictions = self.predict_with_mirror(feats, mirrored, geometry)
+        return ScoredObjects(queries.image, queries.label, class_score, predictions)
 
     def predict(
         self, feats: list[Tensor], geometry: ImageGeometry

@@ -72,15 +72,29 @@ def select_pairs(
     Returns:
         (M,) index of the point, image-major, (M,) class and (M,) class score.
     """
-    class_score = points.cls_score.sigmoid()
-    rank = (class_score * points.centerness.sigmoid()[:, None]).unflatten(0, (batch, -1)).flatten(1)
-    best, index = rank.topk(min(settings.max_queries, rank.shape[1]), dim=1)
-    image, slot = (best >= settings.score_threshold).nonzero().unbind(1)
-    classes = class_score.shape[1]
-    pair = index[image, slot]
-    row = image * (rank.shape[1] // classes) + pair // classes
-    label = pair % classes
-    return row, label, class_score[row, label]
+    count = min(settings.max_queries, points.cls_score.numel() // batch)
+    rank, row, label, class_score = ranked_pairs(points, batch, count)
+    kept = rank >= settings.score_threshold
+    return row[kept], label[kept], class_score[kept]
+
+
+def ranked_pairs(
+    points: DensePoints, batch: int, count: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The `count` best (point, class) pairs of each image, best first.
+
+    Returns:
+        (B, count) class score x centreness, index of the point, image-major, class, and class
+        score.
+    """
+    scores = points.cls_score.sigmoid().unflatten(0, (batch, -1))
+    centerness = points.centerness.sigmoid().unflatten(0, (batch, -1))
+    rank, pair = (scores * centerness[..., None]).flatten(1).topk(count, dim=1)
+    classes = points.cls_score.shape[1]
+    # Of the input's shape: an export to ONNX takes those of `unflatten` for constants.
+    first = torch.arange(batch, device=pair.device)[:, None] * (points.cls_score.shape[0] // batch)
+    class_score = scores.flatten(1).gather(1, pair)
+    return rank, first + pair // classes, pair % classes, class_score
 
 
 def candidates(

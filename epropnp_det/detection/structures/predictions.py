@@ -34,3 +34,13 @@ class ObjectPredictions(TensorRecord):
         size = self.size.detach() if constant_scales else self.size
         scale = self.w2d_scale.detach() if constant_scales else self.w2d_scale
         return Correspondences(self.noc * size[:, None], self.x2d, self.w2d_share * scale[:, None])
+
+
+@dataclass(frozen=True)
+class ScoredObjects(TensorRecord):
+    """Objects of a batch of images, with everything that their boxes need besides the cameras."""
+
+    image: Tensor  # (M,) index of the image in the batch
+    label: Tensor  # (M,) class
+    class_score: Tensor  # (M,) in [0, 1]
+    predictions: ObjectPredictions

@@ -36,4 +36,5 @@ def select_class(per_class: Tensor, label: Tensor) -> Tensor:
     one.
     """
     index = torch.zeros_like(label) if per_class.shape[1] == 1 else label
-    return per_class[torch.arange(len(label), device=label.device), index]
+    wanted = index.view(-1, *[1] * (per_class.dim() - 1)).expand(-1, 1, *per_class.shape[2:])
+    return per_class.gather(1, wanted)[:, 0]

@@ -106,9 +106,7 @@ def near_object(
     All of them where a part of the box is not in front of the camera.
     """
     low, high = _projected_box(scenes, placed, camera_matrix)
-    column, row = np.moveaxis(pixels, -1, 0)
-    across = (column >= low[0]) & (column <= high[0])
-    return across & (row >= low[1]) & (row <= high[1])
+    return ((pixels >= low) & (pixels <= high)).all(axis=-1)
 
 
 def _projected_box(

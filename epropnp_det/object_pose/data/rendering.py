@@ -293,15 +293,8 @@ def _tiled(tile: np.ndarray, cells: np.ndarray) -> np.ndarray:
     row = low[:, 1] % height
     right = (column + 1) % width
     below = (row + 1) % height
-    flat = tile.reshape(-1, tile.shape[-1])  # one index for a pixel is faster than two
-
-    def colors(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        return flat.take(rows * width + columns, axis=0)
-
-    upper_left = colors(row, column)
-    lower_left = colors(below, column)
-    upper = upper_left + part[:, :1] * (colors(row, right) - upper_left)
-    lower = lower_left + part[:, :1] * (colors(below, right) - lower_left)
+    upper = tile[row, column] + part[:, :1] * (tile[row, right] - tile[row, column])
+    lower = tile[below, column] + part[:, :1] * (tile[below, right] - tile[below, column])
     return upper + part[:, 1:] * (lower - upper)
 
 

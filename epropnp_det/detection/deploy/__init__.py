@@ -1,0 +1,1 @@
+"""The network of a detector in another runtime: OpenVINO, or ONNX Runtime."""
