@@ -1,10 +1,11 @@
 #!/usr/bin/env python
-"""Detects objects in images of a calibrated camera, as `epropnp detect` does: pictures with 3D
-boxes and a bird's-eye view, and all numbers as JSON.
+"""Detects objects in images, films and streams of a calibrated camera, as `epropnp detect` does:
+pictures and films with 3D boxes and a bird's-eye view, and all numbers as JSON.
 
 Example:
     python demo/detect.py street.jpg --intrinsics 1266.4,1266.4,816.3,491.5 \\
         --config CONFIG --checkpoint CHECKPOINT --out found
+    python demo/detect.py drive.mp4 --intrinsics fov=70 --out found
     python demo/detect.py samples/CAM_FRONT \\
         --intrinsics nuscenes_infos_val_mono3d.coco.json --config CONFIG --checkpoint CHECKPOINT
     python demo/detect.py 'kitti/image_2/*.png' --intrinsics kitti/calib --pitch -1.5 \\

@@ -52,6 +52,12 @@ def parse_args() -> argparse.Namespace:
         "--score-thr", type=float, default=0.3, help="of tracked boxes (default: %(default)s)"
     )
     parser.add_argument(
+        "--as-film",
+        action="store_true",
+        help="track without the ego poses, as in a film; --log has to name one camera: "
+        "synthetic-0103__CAM_FRONT__",
+    )
+    parser.add_argument(
         "--width", type=int, default=320, help="of each camera's picture (default: %(default)s)"
     )
     parser.add_argument(
@@ -79,7 +85,8 @@ def main() -> None:
     make_folder(args.out.parent)
     model = init_model(args.config, args.checkpoint, args.device)
     class_set = read_class_set(model.cfg)
-    tracked = track_scene(scene, detections(model, scene, root), class_set, args.score_thr)
+    found = detections(model, scene, root)
+    tracked = track_scene(scene, found, class_set, args.score_thr, args.as_film)
     write_boxes(args.out.with_suffix(".json"), scene, tracked, class_set)
     write_pictures(args, root, scene, tracked, class_set.class_names)
     print(f"film: {args.out}; boxes: {args.out.with_suffix('.json')}")

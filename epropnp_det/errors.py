@@ -116,13 +116,18 @@ def main_guard(main: Callable[..., int | None]) -> Callable[..., int]:
 
 
 def _show_in_one_line(show: Callable[..., None]) -> Callable[..., None]:
-    """A `warnings.showwarning` that prints the package's own warnings, and passes others to
-    `show`."""
+    """A `warnings.showwarning` that prints each of the package's own warnings once, and passes
+    others to `show`."""
+    # Python forgets what it has shown once whenever any package changes its filters.
+    lines: set[str] = set()
 
     def shown(message: Warning, category: type[Warning], *args: Any, **kwargs: Any) -> None:
-        if issubclass(category, _OWN_WARNINGS):
-            print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)
-        else:
+        if not issubclass(category, _OWN_WARNINGS):
             show(message, category, *args, **kwargs)
+            return
+        line = f"warning: {one_line(message)}"
+        if line not in lines:
+            lines.add(line)
+            print(line, file=sys.stderr, flush=True)
 
     return shown

@@ -8,12 +8,13 @@ import errno
 import pickle
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
 from torch.utils.data import DataLoader, Dataset
 
-from epropnp_det.errors import ImageError, UserError, main_guard, one_line
+from epropnp_det.errors import CameraWarning, ImageError, UserError, main_guard, one_line
 
 ROOT = Path(__file__).parents[1]
 
@@ -42,6 +43,19 @@ def test_guard_prints_one_line(capsys: pytest.CaptureFixture) -> None:
     captured = capsys.readouterr()
     assert captured.err == "error: first second\n"
     assert captured.out == ""
+
+
+def test_guard_shows_a_warning_once(capsys: pytest.CaptureFixture) -> None:
+    def main() -> None:
+        for _ in range(3):
+            warnings.warn("seen\nbefore", CameraWarning, stacklevel=1)
+            with warnings.catch_warnings():  # which lets Python forget what it has shown
+                warnings.simplefilter("ignore")
+        warnings.warn("another", CameraWarning, stacklevel=1)
+
+    for _ in range(2):
+        assert main_guard(main)() == 0
+        assert capsys.readouterr().err == "warning: seen before\nwarning: another\n"
 
 
 @pytest.mark.parametrize("kind", [UserError, ImageError])

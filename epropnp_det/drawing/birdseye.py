@@ -86,7 +86,7 @@ def draw_birdseye(
             tuple(place),
             xytext=(5, 5),
             textcoords="offset points",
-            fontsize=7,
+            fontsize=9,
             color=color,
             annotation_clip=True,
         )

@@ -18,7 +18,7 @@ from ..data.annotation_file import read_annotations
 from ..data.class_set import ClassSet
 from ..data.frames import RigidTransform
 from ..data.nuscenes_dataset import MIN_VISIBILITY
-from ..tracking import GroundDetections, TrackerSettings, Tracks, update
+from ..tracking import MOVING_CAMERA, GroundDetections, TrackerSettings, Tracks, update
 from .camera_fusion import FusionSettings, GlobalBoxes3D, fuse, in_range, to_global_frame, usable
 from .identity_metrics import IdentityScores, TrackedObjects, identity_scores
 
@@ -118,7 +118,11 @@ def _by_image(annotations: Sequence[dict[str, Any]]) -> dict[Any, list[dict[str,
 
 
 def track_scene(
-    scene: Scene, found: Sequence[Sequence[Boxes3D]], class_set: ClassSet, threshold: float
+    scene: Scene,
+    found: Sequence[Sequence[Boxes3D]],
+    class_set: ClassSet,
+    threshold: float,
+    as_film: bool = False,
 ) -> list[TrackedBoxes]:
     """The boxes of each sample's cameras as one list, with the numbers of their tracks.
 
@@ -128,7 +132,14 @@ def track_scene(
             CPU, in the frame of its camera.
         class_set: classes of the labels.
         threshold: boxes with a lower score are left out.
+        as_film: track as in a film, which has no ego poses: in the level frame of the camera.
+
+    Raises:
+        UserError: samples of several cameras with `as_film`.
     """
+    if as_film and any(len(sample.images) > 1 for sample in scene.samples):
+        raise UserError("a film has one camera; name it in --log, such as scene-0103__CAM_FRONT__")
+    settings = MOVING_CAMERA if as_film else TrackerSettings()
     tracks = Tracks.none()
     tracked = []
     for sample, boxes in zip(scene.samples, found, strict=True):
@@ -137,9 +148,26 @@ def track_scene(
         good = every[usable(every) & (every.score >= threshold)]
         fused = fuse(good, sample.ego.translation, class_set.ranges(), FusionSettings())
         detections = GroundDetections.of_global(fused)
-        tracks, identity = update(tracks, detections, sample.time, TrackerSettings())
+        if as_film:
+            detections = _seen_from(sample.images[0], detections)
+        tracks, identity = update(tracks, detections, sample.time, settings)
         tracked.append(TrackedBoxes(fused, identity))
     return tracked
+
+
+def _seen_from(image: dict[str, Any], detections: GroundDetections) -> GroundDetections:
+    """Detections of the global frame in the level frame of a camera: x to its right, z ahead of it.
+    Their velocities are not known there, as in `GroundDetections.of_camera`.
+    """
+    camera = RigidTransform.camera_to_global(image)
+    ahead = camera.rotation[:2, 2] / np.linalg.norm(camera.rotation[:2, 2])
+    axes = np.array([[ahead[1], -ahead[0]], ahead])
+    return GroundDetections(
+        (detections.position - camera.translation[:2]) @ axes.T,
+        axes @ detections.covariance @ axes.T,
+        np.full_like(detections.velocity, np.nan),
+        detections.label,
+    )
 
 
 def box_records(

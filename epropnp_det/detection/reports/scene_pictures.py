@@ -41,7 +41,7 @@ def draw_scene(
     root: Path,
     width: int,
 ) -> list[np.ndarray]:
-    """A picture (H, W, 3) uint8 BGR of each sample.
+    """A picture (H, W, 3) uint8 BGR of each sample: six cameras, or the only one.
 
     Args:
         scene: the samples.
@@ -55,18 +55,25 @@ def draw_scene(
     """
     ways: dict[int, list[np.ndarray]] = {}
     frames = []
+    seen = {camera for sample in scene.samples for camera in _cameras(sample)}
+    layout = _LAYOUT if len(seen) > 1 else (tuple(seen),)
     pairs = tqdm(list(zip(scene.samples, tracked)), desc="drawing", unit="sample", disable=None)
     for sample, one in pairs:
         for number, center in zip(one.identity.tolist(), one.boxes.center):
             ways.setdefault(number, []).append(center[:2])
-        cameras = {Path(image["file_name"]).parent.name: image for image in sample.images}
+        cameras = _cameras(sample)
         rows = [
             [_camera_picture(root, cameras.get(name), one, class_names, width) for name in row]
-            for row in _LAYOUT
+            for row in layout
         ]
         pictures = np.concatenate([np.concatenate(row, axis=1) for row in rows])
         frames.append(np.concatenate((pictures, _from_above(sample, one, ways, len(pictures))), 1))
     return frames
+
+
+def _cameras(sample: Sample) -> dict[str, dict[str, Any]]:
+    """The images of a sample by their cameras."""
+    return {Path(image["file_name"]).parent.name: image for image in sample.images}
 
 
 def _camera_picture(

@@ -14,14 +14,17 @@ import pytest
 
 from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.data.class_set import NUSCENES, ClassSet
+from epropnp_det.detection.evaluation.camera_fusion import to_global_frame
 from epropnp_det.detection.evaluation.scene_tracks import (
     Scene,
     TrackedBoxes,
+    _seen_from,
     box_records,
     read_scene,
     scene_identity,
     track_scene,
 )
+from epropnp_det.detection.tracking import GroundDetections
 from epropnp_det.errors import UserError
 from tests.nuscenes_factory import KEYFRAME_SECONDS
 
@@ -50,10 +53,29 @@ def test_a_film_is_as_long_as_its_scene(file: Path) -> None:
 
 
 def tracked(
-    scene: Scene, found: dict[str, Boxes3D], class_set: ClassSet = NUSCENES
+    scene: Scene,
+    found: dict[str, Boxes3D],
+    class_set: ClassSet = NUSCENES,
+    as_film: bool = False,
 ) -> list[TrackedBoxes]:
     boxes = [[found[image["file_name"]] for image in sample.images] for sample in scene.samples]
-    return track_scene(scene, boxes, class_set, threshold=0.5)
+    return track_scene(scene, boxes, class_set, threshold=0.5, as_film=as_film)
+
+
+def test_a_camera_is_tracked_without_its_ego_poses(file: Path, found: dict[str, Boxes3D]) -> None:
+    """What the tracker gets is what a film of the camera gives it."""
+    scene = read_scene(file, file.parent, "__CAM_FRONT__")
+    scores = scene_identity(scene, tracked(scene, found, as_film=True), NUSCENES)
+    assert scores is not None and (scores.idf1, scores.f1) == (1, 1)
+    for sample in scene.samples:
+        (image,) = sample.images
+        boxes = found[image["file_name"]]
+        levelled = _seen_from(image, GroundDetections.of_global(to_global_frame(boxes, image)))
+        film = GroundDetections.of_camera(boxes)
+        # The cameras of nuScenes lean by less than a degree: centimetres at tens of metres.
+        np.testing.assert_allclose(levelled.position, film.position, atol=0.5)
+    with pytest.raises(UserError, match="a film has one camera; name it in --log"):
+        tracked(read_scene(file, file.parent, LOG), found, as_film=True)
 
 
 def test_perfect_boxes_have_perfect_tracks(file: Path, found: dict[str, Boxes3D]) -> None:
