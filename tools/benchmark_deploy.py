@@ -122,12 +122,16 @@ def calls_of(ours: Path, baseline: Path) -> tuple[dict[str, Call], dict[str, flo
             print(f"{ours.stem} in {name}: {error}", file=sys.stderr)
             continue
         calls[name] = detection(network=network)
-        errors[name] = _largest(network(mine["img"], geometry).predictions.x2d - in_torch)
+        errors[name] = largest_difference(network(mine["img"], geometry).predictions.x2d, in_torch)
     return calls, errors
 
 
-def _largest(values: Tensor) -> float:
-    return float(values.abs().max())
+def largest_difference(one: Tensor, other: Tensor) -> float:
+    """Of the points (M, P, 2) of objects from those of the nearest objects: objects whose ranks are
+    equal but for rounding may come in another order.
+    """
+    distance = torch.cdist(one.flatten(1), other.flatten(1), p=torch.inf)
+    return float(distance.amin(1).max())
 
 
 @torch.no_grad()

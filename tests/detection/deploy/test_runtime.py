@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
+import math
+import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,13 +20,13 @@ from epropnp_det.apis import detect, init_model
 from epropnp_det.console import command
 from epropnp_det.console.detect import SHIPPED
 from epropnp_det.detection.deploy import files
-from epropnp_det.detection.deploy.comparison import differences
+from epropnp_det.detection.deploy.comparison import differences, largest
 from epropnp_det.detection.deploy.runtime import runtime_network
 from epropnp_det.detection.detections import Detections
 from epropnp_det.engine.config import load_config
 from epropnp_det.engine.intrinsics import Intrinsics
 from epropnp_det.errors import USER_ERROR_EXIT_CODE, UserError
-from tests.tolerances import RUNTIME_METRES, RUNTIME_YAW_DEGREES
+from tests.tolerances import EXACT_FLOAT32, RUNTIME_METRES, RUNTIME_YAW_DEGREES
 
 # A narrow image is another camera's.
 pytestmark = pytest.mark.filterwarnings("ignore::epropnp_det.errors.OtherCameraWarning")
@@ -121,3 +125,38 @@ def test_the_command_checks_the_name_of_its_file(capsys: pytest.CaptureFixture, 
     words = ["export", str(SHIPPED), str(SHIPPED.with_suffix(".pth")), "--to", "onnx"]
     assert command.main([*words, str(tmp_path / "lite0.xml")]) == USER_ERROR_EXIT_CODE
     assert "lite0.xml: a file for onnx ends in .onnx" in capsys.readouterr().err
+
+
+def test_the_comparison_prints_the_largest_differences(
+    call, exported: Path, street: Street, tmp_path: Path
+):
+    shutil.copy(street[0], tmp_path / "street.jpg")
+    image = dict(
+        id=0,
+        file_name="street.jpg",
+        width=1600,
+        height=900,
+        cam_intrinsic=street[1].matrix.tolist(),
+    )
+    categories = [dict(id=0, name="car")]
+    annotations = tmp_path / "street.coco.json"
+    annotations.write_text(json.dumps(dict(images=[image], annotations=[], categories=categories)))
+    weights = SHIPPED.with_suffix(".pth")
+    options = ("--runtime", exported / "lite0.xml")
+    code, printed, _ = call("compare_runtimes", SHIPPED, weights, annotations, *options)
+    assert code == 0
+    assert "against torch, 1 images: " in printed
+    assert ", 0 without a partner; largest differences: position " in printed
+    assert call("compare_runtimes", SHIPPED, weights, annotations, "--images", 0)[0] == 2
+
+
+def test_boxes_of_one_object_are_compared(in_torch: Detections):
+    moved = replace(in_torch, pose=in_torch.pose + torch.tensor([0.3, 0.0, 0.4, 0.1]))
+    found = differences(moved[torch.arange(len(moved) - 1, 0, -1)], in_torch)
+    assert (found.boxes, found.unmatched) == (len(in_torch) - 1, 1)
+    assert found.position == pytest.approx(0.5, abs=EXACT_FLOAT32)
+    assert found.yaw == pytest.approx(math.degrees(0.1), abs=1e3 * EXACT_FLOAT32)
+    total = largest([found, differences(in_torch, in_torch)])
+    assert (total.boxes, total.position) == (2 * len(in_torch) - 1, found.position)
+    empty = in_torch[:0]
+    assert differences(empty, in_torch).unmatched == len(in_torch)
