@@ -76,7 +76,8 @@ class Film:
         self._duration = number / rate if is_file and number > 0 and rate > 0 else 0.0
         first = self._read()
         if first is None:
-            raise ImageError(f"{self._kind} {source} has no frame that can be read; copy it again")
+            remedy = "copy it again" if is_file else "save it as a file, and give that"
+            raise ImageError(f"{self._kind} {source} has no frame that can be read; {remedy}")
         self._first = first
         self._start = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         self.size = (first.shape[1], first.shape[0])

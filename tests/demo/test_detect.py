@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import cv2
@@ -181,6 +186,40 @@ def test_films_that_are_broken_are_named_and_keep_their_frames(tmp_path: Path):
     written = {path.name for path in (tmp_path / "out").iterdir()}
     assert written == {"cut.mp4", "cut.json"}
     check_film(tmp_path / "out/cut", films / "cut.avi", 3)
+
+
+class EndlessStream(BaseHTTPRequestHandler):
+    """Ten small pictures per second, as network cameras send them."""
+
+    def do_GET(self) -> None:
+        jpeg = cv2.imencode(".jpg", np.full((90, 160, 3), 90, np.uint8))[1].tobytes()
+        self.send_response(200)
+        self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=next")
+        self.end_headers()
+        part = b"--next\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(jpeg)
+        with contextlib.suppress(OSError):  # the reader has gone
+            while True:
+                self.wfile.write(part + jpeg + b"\r\n")
+                time.sleep(0.1)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_control_c_ends_a_stream_and_keeps_its_frames(tmp_path: Path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), EndlessStream) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        words = [sys.executable, "-m", "epropnp_det", "detect", "--intrinsics", "fov=64.6"]
+        words += [f"http://me:secret@127.0.0.1:{server.server_port}/live", "--device", "cpu"]
+        command = subprocess.Popen([*words, "--out", str(tmp_path / "out")], cwd=ROOT)
+        while command.poll() is None and not list(tmp_path.glob("out/.live.json.*")):
+            time.sleep(0.1)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(timeout=100) == 0
+        server.shutdown()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"live.mp4", "live.json"}
+    text = (tmp_path / "out/live.json").read_text()
+    assert len(json.loads(text)["frames"]) >= 1 and "secret" not in text
 
 
 def test_the_demo_needs_no_arguments(tmp_path: Path):
