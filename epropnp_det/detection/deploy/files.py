@@ -59,13 +59,17 @@ def check_export(to: str, path: Path) -> None:
 
 def to_openvino(model: nn.Module) -> Any:
     """The network of a detector as an `openvino.Model`; raises as `export`."""
-    openvino = import_package("openvino")
+    # Not `openvino.convert_model`, which does the same and reports its use to a server.
+    frontend = import_package("openvino.frontend")
+    decoders = import_package("openvino.frontend.pytorch.ts_decoder")
     network = ExportableNetwork(model)
     with torch.no_grad(), warnings.catch_warnings():
         # OpenVINO 2026.4 converts the graph of torch.export wrongly, and takes ten times as long.
         warnings.simplefilter("ignore")
         traced = torch.jit.trace(network, tuple(EXAMPLE), check_trace=False)
-        converted = openvino.convert_model(traced, example_input=tuple(EXAMPLE))
+        pytorch = frontend.FrontEndManager().load_by_framework("pytorch")
+        decoder = decoders.TorchScriptPythonDecoder(traced)  # it has to outlive the conversion
+        converted = pytorch.convert(pytorch.load(decoder))
     for port, name in zip(converted.inputs, NetworkInputs._fields, strict=True):
         port.get_tensor().set_names({name})
     for port, name in zip(converted.outputs, NetworkOutputs._fields, strict=True):
@@ -156,7 +160,8 @@ def import_package(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        package = name.partition(".")[0]
         raise UserError(
-            f"the package {name} is not installed: pip install 'epropnp_det[export]', or "
+            f"the package {package} is not installed: pip install 'epropnp_det[export]', or "
             "pip install -r requirements/export.txt"
         ) from error

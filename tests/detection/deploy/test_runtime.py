@@ -104,7 +104,7 @@ def test_wrong_runtimes_are_one_line(model: nn.Module, tmp_path: Path):
 
 
 def test_a_missing_package_is_one_line(model: nn.Module, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino.frontend", None)
     with pytest.raises(UserError, match=r"openvino is not installed: pip install 'epropnp_det\["):
         files.to_openvino(model)
 
