@@ -165,7 +165,8 @@ RADIANCE = 1e-5
 # Detections of an image in a batch and alone: convolutions of another batch size add in another
 # order, and the solver amplifies their rounding; m, rad, and scores.
 BATCHED_DETECTIONS = 1e-3
-# Pose [m, rad] after the five iterations of the test and after twenty more from there.
+# Pose [m, rad], and its variances relatively, after the five iterations of the test and after
+# twenty more from there.
 SOLVED_AGAIN = 0.1
 # Relative: volumes of regions from 512 samples, their densities from 23 neighbours ...
 REGION_VOLUME = 0.1

@@ -71,9 +71,10 @@ def test_corners_surround_the_centre(found: Detections) -> None:
     torch.testing.assert_close(length, found.size[:, 0])
 
 
-def test_points_solve_to_the_pose(found: Detections) -> None:
+def test_points_solve_to_the_pose(model: torch.nn.Module, found: Detections) -> None:
     """The points are in pixels of the given image, whatever the network saw: the solution of the
-    problem that they state with the given camera is the pose.
+    problem that they state with the given camera is the pose, and the calibration widens its
+    covariance.
     """
     best = found.filter(score=0.3)
     matrix = torch.from_numpy(best.camera.matrix).float().expand(len(best), 3, 3)
@@ -81,8 +82,11 @@ def test_points_solve_to_the_pose(found: Detections) -> None:
     problem = PnPProblem.adaptive(best.points, camera)
     solved = EProPnP4DoF(init=None, lm_iterations=20).solve(problem, start=best.pose)
     torch.testing.assert_close(solved.pose, best.pose, rtol=0, atol=SOLVED_AGAIN)
-    ratio = solved.covariance.diagonal(dim1=1, dim2=2) / best.covariance.diagonal(dim1=1, dim2=2)
-    torch.testing.assert_close(ratio, torch.ones_like(ratio), rtol=0.2, atol=0)
+    calibrated = model.bbox_head.calibration.temperatures
+    tail = 1 + calibrated.tail_share * (calibrated.tail_factor - 1)
+    wider = solved.covariance * (tail * best.temperature)[:, None, None]
+    variances = [each.diagonal(dim1=1, dim2=2) for each in (wider, best.covariance)]
+    torch.testing.assert_close(*variances, rtol=SOLVED_AGAIN, atol=0)
 
 
 def test_records_and_table_have_the_same_numbers(found: Detections) -> None:
