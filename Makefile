@@ -14,6 +14,8 @@ LAYER_VENV ?= .venv-layer
 LAYER_PYTHON := $(LAYER_VENV)/bin/python
 BASE_PYTHON ?= python3.11
 TORCH ?= torch
+# Tests with OpenVINO and ONNX Runtime: a process of the other tests that had run them too crashed.
+RUNTIMES := tests/detection/deploy
 EXAMPLES := -q --doctest-modules epropnp_det/pnp --ignore epropnp_det/pnp/ops/triton
 PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n $(WORKERS) --dist loadfile
 
@@ -40,7 +42,8 @@ quickstart: $(STAMP)    ## the whole path on synthetic data in a few minutes: tr
 test: $(STAMP)    ## all tests and the examples in docstrings (ARGS="tests/pnp -k camera" for some of them)
 	$(if $(ARGS),,$(PYTEST) tests/pnp --backend torch)
 	$(if $(ARGS),,OMP_NUM_THREADS=1 $(PYTHON) -m pytest $(EXAMPLES))
-	$(PYTEST) $(ARGS)
+	$(if $(ARGS),,OMP_NUM_THREADS=1 $(PYTHON) -m pytest $(RUNTIMES))
+	$(PYTEST) $(or $(ARGS),--ignore $(RUNTIMES))
 
 layer-env:    ## make .venv-layer with torch and the layer alone (BASE_PYTHON=python3.13 TORCH=torch==2.4.1)
 	$(BASE_PYTHON) -m venv $(LAYER_VENV)
