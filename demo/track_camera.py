@@ -22,8 +22,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from epropnp_det.engine.optional_packages import optional_package
 from epropnp_det.engine.output_files import write_figure
-from epropnp_det.errors import UserError, main_guard
+from epropnp_det.errors import main_guard
 
 if TYPE_CHECKING:
     import numpy as np
@@ -101,12 +102,8 @@ def parse_args() -> argparse.Namespace:
 @main_guard
 def main() -> None:
     args = parse_args()
-    try:
-        import evo  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            "the evo package is missing; pip install -r requirements/odometry.txt"
-        ) from error
+    message = "the evo package is missing; pip install -r requirements/odometry.txt"
+    optional_package("evo", message)
     # Slow to import, so after --help and wrong arguments.
     import cv2
     import torch

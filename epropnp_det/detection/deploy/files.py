@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import os
 import tempfile
@@ -15,13 +14,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from epropnp_det.engine.optional_packages import optional_package
 from epropnp_det.engine.output_files import make_folder, write_bytes, writing
 from epropnp_det.errors import UserError
 
 from .network import DeformableConvolution, ExportableNetwork, NetworkInputs, NetworkOutputs
 
+# Of the files that each package reads.
 SUFFIXES = {"openvino": ".xml", "onnx": ".onnx"}
-PACKAGES = {"openvino": "openvino", "onnx": "onnx"}
 # The key of the description in a file.
 DESCRIPTION = "epropnp_det"
 # Images that the network is traced with. Their number and size are not part of the trace.
@@ -54,7 +54,7 @@ def check_export(to: str, path: Path) -> None:
     """Raises UserError for a file with another suffix, and for packages that are not installed."""
     if path.suffix != SUFFIXES[to]:
         raise UserError(f"{path}: a file for {to} ends in {SUFFIXES[to]}")
-    import_package(PACKAGES[to])
+    import_package(to)
 
 
 def to_openvino(model: nn.Module) -> Any:
@@ -157,11 +157,9 @@ def import_package(name: str) -> ModuleType:
     Raises:
         UserError: it is not installed; the message has the command that installs it.
     """
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise UserError(
-            f"the package {package} is not installed: pip install 'epropnp_det[export]', or "
-            "pip install -r requirements/export.txt"
-        ) from error
+    package = name.partition(".")[0]
+    message = (
+        f"the package {package} is not installed: pip install 'epropnp_det[export]', or pip "
+        "install -r requirements/export.txt"
+    )
+    return optional_package(name, message)

@@ -17,6 +17,7 @@ from scipy.spatial.transform import Rotation
 from epropnp_det.drawing.palette import class_rgb
 from epropnp_det.engine.atomic_files import replacing
 from epropnp_det.engine.lens import Lens
+from epropnp_det.engine.optional_packages import optional_package
 from epropnp_det.engine.output_files import writing
 from epropnp_det.errors import UserError
 
@@ -38,11 +39,7 @@ def import_rerun() -> ModuleType:
     Raises:
         UserError: it is not installed.
     """
-    try:
-        import rerun
-    except ImportError as error:
-        raise UserError(f"--rerun needs more packages: pip install {PACKAGES}") from error
-    return rerun
+    return optional_package("rerun", f"--rerun needs more packages: pip install {PACKAGES}")
 
 
 class RerunRecording:
