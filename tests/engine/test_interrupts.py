@@ -5,10 +5,19 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
 from epropnp_det.engine.interrupts import until_interrupt
+
+
+@pytest.fixture(autouse=True)
+def usual_interrupts() -> Iterator[None]:
+    """A shell starts programs in the background with Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_the_values_before_an_interrupt_are_kept() -> None:
