@@ -2,8 +2,8 @@
 used in training, nor to choose a setting.
 
 DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
-COMMAND   tools/dist_train.sh configs/object_pose/lmo_lite0.py 2 --seed 0 --data-root data/lmo
-HARDWARE  2 CPU cores, two processes that train and render 8 patches each
+COMMAND   tools/train.py configs/object_pose/lmo_lite0.py --seed 0 --data-root data/lmo
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 
@@ -15,9 +15,13 @@ _base_ = [
 ]
 model = dict(head=dict(objects=8))
 data = dict(
-    samples_per_gpu=8,
-    train=dict(patch={{_base_.patch}}),
+    samples_per_gpu=16,
+    workers_per_gpu=0,
+    train=dict(
+        type="StoredCrops", cache="data/lmo_stored_crops", stored=32000, patch={{_base_.patch}}
+    ),
     val=dict(patch={{_base_.patch}}),
     test=dict(patch={{_base_.patch}}),
 )
 runner = dict(max_iters=14000)
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]

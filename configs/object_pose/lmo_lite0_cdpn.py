@@ -2,8 +2,8 @@
 poses by RANSAC and EPnP of OpenCV.
 
 DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
-COMMAND   tools/dist_train.sh configs/object_pose/lmo_lite0_cdpn.py 2 --seed 0 --data-root data/lmo
-HARDWARE  2 CPU cores, two processes that train and render 8 patches each
+COMMAND   tools/train.py configs/object_pose/lmo_lite0_cdpn.py --seed 0 --data-root data/lmo
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 

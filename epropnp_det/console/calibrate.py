@@ -154,11 +154,19 @@ def rendered_or_real(
     is_rendered = scenes == "train"
     settings = dict(config.data[scenes] if scenes in PARTS else config.data.test)
     if is_rendered:
-        # Other patches than those of the training.
-        settings |= dict(seed=settings.get("seed", 0) + 1_000_003, length=args.patches)
+        settings = rendered_anew(settings, args.patches)
     elif scenes not in PARTS:
         settings["root"] = scenes
     dataset = build_dataset(
         type(config._cfg_dict)(settings), test_mode=not is_rendered, config=config
     )
     return lambda indices: known_objects(model, dataset, indices), len(dataset)
+
+
+def rendered_anew(settings: dict[str, Any], patches: int) -> dict[str, Any]:
+    """A dataset of patches of the training's kind that the training has not seen."""
+    if settings["type"] == "StoredCrops":
+        known = ("cache", "stored")
+        settings = {name: value for name, value in settings.items() if name not in known}
+        settings["type"] = "RenderedCrops"
+    return settings | dict(seed=settings.get("seed", 0) + 1_000_003, length=patches)

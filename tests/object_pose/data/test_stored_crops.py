@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from epropnp_det.console.calibrate import rendered_anew
 from epropnp_det.errors import UserError
 from epropnp_det.object_pose.data.coordinate_maps import pixel_centers
 from epropnp_det.object_pose.data.ray_scenes import camera_rays
@@ -88,3 +89,15 @@ def test_backgrounds_repeat_their_tile_without_a_seam():
     steepest = 2 * np.abs(np.diff(tile, axis=0)).max() * 3.0  # the largest zoom
     assert np.abs(np.diff(picture, axis=0)).max() < steepest
     assert picture.min() < 0.1 and picture.max() > 0.9
+
+
+def test_a_calibration_renders_patches_that_the_training_has_not_seen(
+    root: Path, stored: StoredCrops
+):
+    settings = dict(type="StoredCrops", cache=str(root / "cache"), stored=STORED, root=str(root))
+    fresh = rendered_anew(settings | SETTINGS, 5)
+    assert fresh.pop("type") == "RenderedCrops"
+    dataset = RenderedCrops(**fresh)
+    assert len(dataset) == 5
+    poses = [stored[index]["gt_pose"] for index in range(STORED)]
+    assert not any(torch.equal(dataset[0]["gt_pose"], pose) for pose in poses)
