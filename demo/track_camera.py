@@ -11,7 +11,7 @@ Times are processor times of one thread. Rendered frames stay in the work dir an
 
 Example:
     python demo/track_camera.py --scenes scene-0103 scene-0916 --frames 60
-    python demo/track_camera.py --outliers 0 0.3 --out outliers.png
+    python demo/track_camera.py --outliers 0 0.3 --draws 5 --out outliers.png
 """
 
 from __future__ import annotations
@@ -63,6 +63,12 @@ def parse_args() -> argparse.Namespace:
         "several tables (default: %(default)s)",
     )
     parser.add_argument(
+        "--draws",
+        type=int,
+        default=1,
+        help="of the outliers, over which the numbers are means (default: %(default)s)",
+    )
+    parser.add_argument(
         "--lidar-noise",
         type=float,
         default=0.02,
@@ -89,7 +95,7 @@ def parse_args() -> argparse.Namespace:
         help="picture; the numbers go to the same name with .json (default: %(default)s)",
     )
     args = parser.parse_args()
-    for name, least in (("frames", 3), ("points", 10), ("lidar_noise", 0)):
+    for name, least in (("frames", 3), ("points", 10), ("draws", 1), ("lidar_noise", 0)):
         if getattr(args, name) < least:
             parser.error(f"--{name.replace('_', '-')} must be at least {least}")
     if not all(0 <= share < 1 for share in args.outliers):
@@ -119,9 +125,12 @@ def main() -> None:
     tables = {}
     runs = []
     for share in args.outliers:
-        some = [run for one in drives for run in one.track(args, share)]
-        tables[f"{share:g}"] = summary(some, matches)
-        runs += some
+        draws = [
+            [run for one in drives for run in one.track(args.rate, share, args.seed + draw)]
+            for draw in range(args.draws if share else 1)
+        ]
+        tables[f"{share:g}"] = summary([run for some in draws for run in some], matches)
+        runs += draws[0]
     write_json(args.out.with_suffix(".json"), tables, indent=1)
     print_tables(args, tables)
     write_figure(args.out, draw_drives(runs), dpi=90)
@@ -150,8 +159,8 @@ class Drive:
         truth = np.linalg.inv(frames[0].pose) @ np.stack([frame.pose for frame in frames])
         return cls(scene, follow(frames, FRONT.intrinsic, args.points), truth)
 
-    def track(self, args: argparse.Namespace, outliers: float) -> list[Run]:
-        """All solvers, with a share of outliers."""
+    def track(self, rate: float, outliers: float, seed: int) -> list[Run]:
+        """All solvers, with a share of outliers that the seed draws."""
         import torch
 
         from epropnp_det.odometry.accuracy import Run
@@ -161,9 +170,9 @@ class Drive:
         from epropnp_det.odometry.trajectory import run
         from epropnp_det.pnp import Camera
 
-        seen = with_outliers(self.matches, outliers, IMAGE_SIZE, args.seed)
+        seen = with_outliers(self.matches, outliers, IMAGE_SIZE, seed)
         camera = Camera.for_image(torch.from_numpy(FRONT.intrinsic), IMAGE_SIZE)
-        noise = Noise(rate=args.rate)
+        noise = Noise(rate=rate)
         solvers = {
             "layer, prior": LayerTracker(camera, noise),
             "layer, no prior": LayerTracker(camera, noise, use_prior=False),
