@@ -166,7 +166,7 @@ def rendered_or_real(
 def rendered_anew(settings: dict[str, Any], patches: int) -> dict[str, Any]:
     """A dataset of patches of the training's kind that the training has not seen."""
     if settings["type"] == "StoredCrops":
-        known = ("cache", "stored")
+        known = ("cache", "stored", "clutter", "white_balance")
         settings = {name: value for name, value in settings.items() if name not in known}
         settings["type"] = "RenderedCrops"
     return settings | dict(seed=settings.get("seed", 0) + 1_000_003, length=patches)

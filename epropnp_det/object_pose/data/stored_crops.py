@@ -20,6 +20,7 @@ from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import make_folder
 from epropnp_det.errors import UserError
 
+from .clutter import draw_clutter
 from .crops import CropWindow
 from .ray_scenes import camera_rays
 from .relighting import draw_background, relit
@@ -45,14 +46,30 @@ class StoredCrops(RenderedCrops):
     Args:
         cache: folder of the stored scenes, about 120 kB each.
         stored: number of scenes.
+        clutter: share of the patches whose background has random shapes, see `draw_clutter`.
+        white_balance: largest change of a colour channel, as a natural logarithm.
         settings: arguments of `RenderedCrops`.
 
     Raises:
-        UserError: the folder has scenes of other settings, or what `RenderedCrops` raises.
+        UserError: the folder has scenes of other settings, `clutter` or `white_balance` is out of
+            range, or what `RenderedCrops` raises.
     """
 
-    def __init__(self, cache: str, stored: int = 6000, **settings: Any):
+    def __init__(
+        self,
+        cache: str,
+        stored: int = 6000,
+        clutter: float = 0.0,
+        white_balance: float = 0.0,
+        **settings: Any,
+    ):
+        if not 0 <= clutter <= 1:
+            raise UserError(f"data.train: clutter is {clutter}; it must be a share, from 0 to 1")
+        if not white_balance >= 0:
+            raise UserError(f"data.train: white_balance is {white_balance}; it must be at least 0")
         super().__init__(**settings)
+        self.clutter = clutter
+        self.white_balance = white_balance
         kind = _record_type(self.patch.size, self.cells)
         folder = Path(cache)
         make_folder(folder)
@@ -93,7 +110,11 @@ class StoredCrops(RenderedCrops):
         lighting = draw_lighting(camera_rotation(elevation, 0.0, 0.0), rng)
         tile = self.texture(int(rng.integers(TEXTURES)))
         behind = draw_background(tile, size, rng) * rng.uniform(0.3, 1.2)
+        if self.clutter and rng.uniform() < self.clutter:
+            behind = draw_clutter(behind, rng)
         radiance = relit(surfaces, view, materials, lighting, behind)
+        if self.white_balance:
+            radiance *= np.exp(rng.uniform(-self.white_balance, self.white_balance, 3))
         sensor = sensor_of_patch(draw_sensor(rng), max(window.side / size, 1.0))
         return develop(radiance, sensor, rng) * inside(pixels, self.camera)[..., None]
 

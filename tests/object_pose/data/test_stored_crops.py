@@ -101,3 +101,24 @@ def test_a_calibration_renders_patches_that_the_training_has_not_seen(
     assert len(dataset) == 5
     poses = [stored[index]["gt_pose"] for index in range(STORED)]
     assert not any(torch.equal(dataset[0]["gt_pose"], pose) for pose in poses)
+
+
+@pytest.mark.parametrize("change", [dict(clutter=1.0), dict(white_balance=0.4)])
+def test_clutter_and_white_balance_change_pictures_alone(
+    root: Path, stored: StoredCrops, change: dict[str, float]
+):
+    changed = StoredCrops(str(root / "cache"), STORED, **change, root=str(root), **SETTINGS)
+    for index in range(STORED):
+        one = changed[index]
+        other = stored[index]
+        assert torch.equal(one["img"], changed[index]["img"])
+        assert not torch.equal(one["img"], other["img"])
+        for name in one.keys() - {"img"}:
+            assert torch.equal(one[name], other[name]), name
+
+
+@pytest.mark.parametrize("wrong", [dict(clutter=2.0), dict(white_balance=-1.0)])
+def test_wrong_changes_are_refused(root: Path, stored: StoredCrops, wrong: dict[str, float]):
+    (name,) = wrong
+    with pytest.raises(UserError, match=f"{name} is"):
+        StoredCrops(str(root / "cache"), STORED, **wrong, root=str(root), **SETTINGS)
