@@ -249,7 +249,7 @@ def detect_all(
 
     from epropnp_det.detection.reports.rerun_recording import check_recording, rerun_recording
     from epropnp_det.engine.model import init_model
-    from epropnp_det.engine.output_files import make_folder
+    from epropnp_det.engine.output_files import make_folder, output_names
 
     paths = [each if isinstance(each, Path) else each.path for each in media]
     for source, path in zip(media, paths):
@@ -387,23 +387,6 @@ def process_film(work: Work, source: Path | Stream, name: str) -> list[ImageErro
     except ImageError as error:
         return [error]
     return [] if fault is None else [fault]
-
-
-def output_names(images: Sequence[Path]) -> list[str]:
-    """A name of its own for each image: its stem, or with as many folders in front as it takes to
-    distinguish all, joined by "_"; suffixes stay where images differ in nothing else.
-
-    Raises:
-        UserError: an image is given twice.
-    """
-    paths = [image.absolute() for image in images]
-    for files in ([path.with_suffix("") for path in paths], paths):
-        for depth in range(1, max(len(path.parts) for path in paths)):
-            names = ["_".join(path.parts[1:][-depth:]) for path in files]
-            # File systems that ignore case would join names that differ in case only.
-            if len({name.lower() for name in names}) == len(names):
-                return names
-    raise UserError("an image is given twice; give each image once")
 
 
 def refuse_to_overwrite(inputs: Sequence[Path], out: Path, names: Sequence[str]) -> None:

@@ -12,9 +12,10 @@ import argparse
 from pathlib import Path
 
 from epropnp_det.engine.command_line import add_device_argument
+from epropnp_det.engine.output_files import output_names
 from epropnp_det.errors import UserError
 
-from .detect import output_names, show
+from .detect import show
 
 EXAMPLES = """examples:
   epropnp pose --demo

@@ -5,7 +5,7 @@ one line.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,3 +103,20 @@ def write_figure(path: Path, figure: Figure, dpi: int = 110) -> None:
     stream = io.BytesIO()
     figure.savefig(stream, format=kind, dpi=dpi)
     write_bytes(path, stream.getvalue())
+
+
+def output_names(images: Sequence[Path]) -> list[str]:
+    """A name of its own for each image: its stem, or with as many folders in front as it takes to
+    distinguish all, joined by "_"; suffixes stay where images differ in nothing else.
+
+    Raises:
+        UserError: an image is given twice.
+    """
+    paths = [image.absolute() for image in images]
+    for files in ([path.with_suffix("") for path in paths], paths):
+        for depth in range(1, max(len(path.parts) for path in paths)):
+            names = ["_".join(path.parts[1:][-depth:]) for path in files]
+            # File systems that ignore case would join names that differ in case only.
+            if len({name.lower() for name in names}) == len(names):
+                return names
+    raise UserError("an image is given twice; give each image once")

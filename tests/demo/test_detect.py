@@ -36,24 +36,6 @@ def run(
     return subprocess.run(words, capture_output=True, text=True, cwd=ROOT)
 
 
-@pytest.mark.parametrize(
-    ("images", "names"),
-    [
-        (["a/1.png", "b/2.jpg"], ["1", "2"]),
-        (["left/0.png", "right/0.png"], ["left_0", "right_0"]),
-        (["a/x/0.png", "b/x/0.png"], ["a_x_0", "b_x_0"]),
-        (["a/0.png", "a/0.jpg"], ["0.png", "0.jpg"]),
-    ],
-)
-def test_each_image_has_a_name_of_its_own(images: list[str], names: list[str]):
-    assert detect.output_names([Path("/data", image) for image in images]) == names
-
-
-def test_an_image_given_twice_is_refused():
-    with pytest.raises(UserError, match="twice"):
-        detect.output_names([Path("/data/0.png"), Path("/data/0.png")])
-
-
 def test_outputs_that_cannot_be_written_are_one_line_and_inputs_stay(tmp_path: Path):
     image = tmp_path / "0.png"
     cv2.imwrite(str(image), np.zeros((900, 1600, 3), np.uint8))

@@ -17,6 +17,7 @@ from epropnp_det.detection.detections import write_picture
 from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import (
     make_folder,
+    output_names,
     write_bytes,
     write_figure,
     write_pixels,
@@ -104,3 +105,21 @@ def test_names_of_the_longest_kind_are_written(tmp_path: Path) -> None:
     for name in ("x" * 251 + ".txt", "é" * 125 + ".txt"):
         write_text(tmp_path / name, "")
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("images", "names"),
+    [
+        (["a/1.png", "b/2.jpg"], ["1", "2"]),
+        (["left/0.png", "right/0.png"], ["left_0", "right_0"]),
+        (["a/x/0.png", "b/x/0.png"], ["a_x_0", "b_x_0"]),
+        (["a/0.png", "a/0.jpg"], ["0.png", "0.jpg"]),
+    ],
+)
+def test_each_image_has_a_name_of_its_own(images: list[str], names: list[str]):
+    assert output_names([Path("/data", image) for image in images]) == names
+
+
+def test_an_image_given_twice_is_refused():
+    with pytest.raises(UserError, match="twice"):
+        output_names([Path("/data/0.png"), Path("/data/0.png")])

@@ -16,7 +16,7 @@ from epropnp_det.drawing.boxes import draw_boxes
 from epropnp_det.drawing.layout import side_by_side
 from epropnp_det.engine.confined_names import file_under
 from epropnp_det.engine.images import read_image
-from epropnp_det.engine.output_files import make_folder, write_pixels
+from epropnp_det.engine.output_files import make_folder, output_names, write_pixels
 
 from ..boxes import Boxes3D, corners
 
@@ -112,13 +112,14 @@ def draw_dataset(
     background_kind: str,
     score_threshold: float,
 ) -> None:
-    """Writes a picture of every image of a dataset, named after it, with predicted boxes solid and
-    visible ground truth dashed.
+    """Writes a picture of every image of a dataset, named by `output_names`, with predicted boxes
+    solid and visible ground truth dashed.
 
     Raises:
-        UserError: an image is missing or truncated.
+        UserError: an image is missing or truncated, or is in the dataset twice.
     """
     make_folder(folder)
+    names = output_names([Path(info["filename"]) for info in dataset.data_infos])
     for index, found in enumerate(tqdm(results, desc="drawing", unit="image", disable=None)):
         info = dataset.data_infos[index]
         drawn = picture(
@@ -129,7 +130,7 @@ def draw_dataset(
             dataset.get_visible_boxes(index),
             background_kind,
         )
-        write_pixels(folder / f"{Path(info['filename']).stem}.png", drawn)
+        write_pixels(folder / f"{names[index]}.png", drawn)
 
 
 def _array(values: Tensor | None) -> np.ndarray | None:
