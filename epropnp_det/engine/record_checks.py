@@ -82,7 +82,7 @@ class RecordForm:
         return [
             key
             for key in record.keys() - self._keys.keys()
-            if record[key] and is_nested_deeply(record[key])
+            if isinstance(record[key], (list, tuple, dict)) and is_nested_deeply(record[key])
         ]
 
     def faults(self, record: Any, where: str) -> Iterator[Fault]:

@@ -239,9 +239,9 @@ def find_table_faults(tables: Mapping[str, Any]) -> Iterator[Fault]:
             yield Fault(f"table {name} is a list of records", f"{name}.json", shown(tables[name]))
             continue
         for index, record in enumerate(tables[name]):
-            for fault in form.faults(record, _place(name, index, record)):
+            if not form.is_sound(record):
                 sound = False
-                yield fault
+                yield from form.faults(record, _place(name, index, record))
     if sound:
         yield from _repeated_tokens(tables)
         yield from _dead_references(tables)
