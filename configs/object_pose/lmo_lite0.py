@@ -2,7 +2,8 @@
 used in training, nor to choose a setting.
 
 DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
-COMMAND   tools/train.py configs/object_pose/lmo_lite0.py --seed 0 --data-root data/lmo
+COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/lmo_lite0.py --seed 0
+              --data-root data/lmo
 HARDWARE  1 CPU core
 RESULT    ADD(-S) 0.1d 0.035, AR_MSSD 0.058, AR_MSPD 0.460 on the real test images, true boxes
           (docs/experiments/object_pose.md); 1.6 core hours

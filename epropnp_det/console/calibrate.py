@@ -164,9 +164,12 @@ def rendered_or_real(
 
 
 def rendered_anew(settings: dict[str, Any], patches: int) -> dict[str, Any]:
-    """A dataset of patches of the training's kind that the training has not seen."""
+    """A dataset of patches that the training has not seen, rendered as they are needed: without
+    the clutter and the white balances of stored ones.
+    """
+    from epropnp_det.object_pose.data.stored_crops import OWN_SETTINGS
+
     if settings["type"] == "StoredCrops":
-        known = ("cache", "stored", "clutter", "white_balance")
-        settings = {name: value for name, value in settings.items() if name not in known}
+        settings = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
         settings["type"] = "RenderedCrops"
     return settings | dict(seed=settings.get("seed", 0) + 1_000_003, length=patches)

@@ -9,6 +9,9 @@ import math
 import cv2
 import numpy as np
 
+from .relighting import random_turn
+from .rendering import GAMMA
+
 # Fewest and most shapes of a patch.
 _SHAPES = (5, 40)
 # Smallest and largest radius in sides of the patch, and the thinnest shape in radii.
@@ -20,8 +23,6 @@ _CORNERS = (3, 4, 4, 6, 24)
 _PERIOD = (0.02, 0.2)
 _GREY_SHARE = 0.4
 _PLAIN_SHARE = 0.6
-# Exponent that makes linear intensities of colours that look evenly spread.
-_GAMMA = 2.2
 
 
 def draw_clutter(behind: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -46,13 +47,13 @@ def _outline(size: int, rng: np.random.Generator) -> np.ndarray:
     circle = np.stack([np.cos(angles), np.sin(angles)], axis=-1)
     radius = size * _log_uniform(_RADIUS, rng)
     thickness = radius * _log_uniform((_THINNEST, 1.0), rng)
-    turned = circle * (radius, thickness) @ _turn(rng)
+    turned = circle * (radius, thickness) @ random_turn(rng)
     return np.round(turned + rng.uniform(-0.2, 1.2, 2) * size).astype(np.int32)
 
 
 def _two_colors(rng: np.random.Generator) -> np.ndarray:
     """Linear RGB (2, 3)."""
-    colors = rng.uniform(0, 1, (2, 3)) ** _GAMMA
+    colors = rng.uniform(0, 1, (2, 3)) ** GAMMA
     is_grey = rng.uniform() < _GREY_SHARE
     return np.repeat(colors[:, :1], 3, axis=1) if is_grey else colors
 
@@ -66,7 +67,7 @@ def _fill_with_bands(
     right, bottom = np.clip(outline.max(0) + 1, 0, size)
     window = picture[top:bottom, left:right]
     period = size * _log_uniform(_PERIOD, rng)
-    turn = _turn(rng)
+    turn = random_turn(rng)
     is_checked = rng.uniform() < 0.5
     if window.size == 0:
         return
@@ -76,12 +77,6 @@ def _fill_with_bands(
     bands = np.floor(np.stack([column, row], axis=-1) @ turn / period).astype(int)
     chosen = bands.sum(-1) if is_checked else bands[:, 0]
     window[row, column] = colors[chosen % 2]
-
-
-def _turn(rng: np.random.Generator) -> np.ndarray:
-    """A random rotation (2, 2)."""
-    angle = rng.uniform(0, 2 * math.pi)
-    return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
 
 
 def _log_uniform(limits: tuple[float, float], rng: np.random.Generator) -> float:

@@ -44,15 +44,18 @@ def relit(
 
 def draw_background(tile: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
     """A random square (size, size, 3) of an endless tiling, turned and scaled."""
-    angle = rng.uniform(0, 2 * math.pi)
-    zoom = rng.uniform(*_ZOOM)
-    turn = zoom * np.array(
-        [[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]]
-    )
+    turn = random_turn(rng)
+    scaled = rng.uniform(*_ZOOM) * turn
     start = rng.uniform(0, tile.shape[:2])
     # OpenCV's coordinates of the tile for each pixel; beyond its border the tile begins again.
-    grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1) @ turn.T + start
+    grid = np.stack(np.meshgrid(np.arange(size), np.arange(size)), axis=-1) @ scaled.T + start
     column, row = np.moveaxis(np.mod(grid, tile.shape[:2]).astype(np.float32), -1, 0)
     return np.asarray(
         cv2.remap(tile, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP), np.float32
     )
+
+
+def random_turn(rng: np.random.Generator) -> np.ndarray:
+    """A rotation (2, 2) of the image's plane by any angle."""
+    angle = rng.uniform(0, 2 * math.pi)
+    return np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
