@@ -58,6 +58,14 @@ def parse_args() -> argparse.Namespace:
         "synthetic-0103__CAM_FRONT__",
     )
     parser.add_argument(
+        "--tick",
+        type=float,
+        default=1e-6,
+        metavar="SECONDS",
+        help="what the number at the end of a file name counts: 0.1 for the numbers of frames at "
+        "10 Hz (default: %(default)s, the microseconds of nuScenes)",
+    )
+    parser.add_argument(
         "--width", type=int, default=320, help="of each camera's picture (default: %(default)s)"
     )
     parser.add_argument(
@@ -66,6 +74,8 @@ def parse_args() -> argparse.Namespace:
     args = parser.parse_args()
     if args.out.suffix not in SUFFIXES:
         parser.error(f"--out must end in {' or '.join(SUFFIXES)}")
+    if not args.tick > 0:
+        parser.error("--tick must be positive")
     if args.width < 64:
         parser.error("--width must be at least 64")
     return args
@@ -81,7 +91,7 @@ def main() -> None:
     from epropnp_det.engine.output_files import make_folder
 
     root = args.data_root or args.annotations.parent
-    scene = read_scene(args.annotations, root, args.log)
+    scene = read_scene(args.annotations, root, args.log, args.tick)
     make_folder(args.out.parent)
     model = init_model(args.config, args.checkpoint, args.device)
     class_set = read_class_set(model.cfg)
@@ -97,12 +107,18 @@ def detections(model: Any, scene: Scene, root: Path) -> list[list[Boxes3D]]:
     import numpy as np
     from tqdm import tqdm
 
+    from epropnp_det.detection.data.canonical_camera import level_rotation_of
     from epropnp_det.detection.inference import detect
     from epropnp_det.engine.confined_names import file_under
 
     def boxes_of(image: dict[str, Any]) -> Boxes3D:
-        file = file_under(root, image["file_name"])
-        return detect(model, file, np.array(image["cam_intrinsic"]))
+        return detect(
+            model,
+            file_under(root, image["file_name"]),
+            np.array(image["cam_intrinsic"]),
+            rotation=level_rotation_of(image, model.cfg.data.test.pipeline),
+            distortion=image.get("distortion"),
+        )
 
     progress = tqdm(scene.samples, desc="detecting", unit="sample", disable=None)
     return [[boxes_of(image) for image in sample.images] for sample in progress]

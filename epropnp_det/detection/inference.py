@@ -260,17 +260,19 @@ def _image_record(
     Raises:
         UserError: a tilt or a distorting lens, and no step of the pipeline that takes them.
     """
-    record: dict[str, Any] = dict(cam_intrinsic=camera.matrix.tolist())
-    if not np.array_equal(level, np.eye(3)):
-        record["level_rotation"] = level.tolist()
-    if not Lens(camera.matrix, camera.distortion or ()).is_pinhole:
-        record["distortion"] = camera.distortion
+    is_tilted = not np.array_equal(level, np.eye(3))
+    is_distorting = not Lens(camera.matrix, camera.distortion or ()).is_pinhole
     is_canonical = any(step["type"] == "WarpToCanonicalCamera" for step in pipeline)
-    if len(record) > 1 and not is_canonical:
+    if (is_tilted or is_distorting) and not is_canonical:
         raise UserError(
             "a tilted camera or a lens with distortion needs a canonical camera: make "
             "data.test.pipeline by make_test_pipeline(..., canonical=NUSCENES_CAMERA)"
         )
+    record: dict[str, Any] = dict(cam_intrinsic=camera.matrix.tolist())
+    if is_canonical:  # `level_by` would need the pose of the camera
+        record["level_rotation"] = level.tolist()
+    if is_distorting:
+        record["distortion"] = camera.distortion
     return record
 
 

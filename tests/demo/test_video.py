@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from epropnp_det.detection.data.nuscenes_convert import write_annotation_files
-from epropnp_det.detection.evaluation.scene_tracks import FRAME
+from epropnp_det.detection.evaluation.scene_tracks import FRAME, read_scene
 from epropnp_det.errors import USER_ERROR_EXIT_CODE
 from epropnp_det.synthetic.generate import write_database
 
@@ -85,9 +85,23 @@ def without_time(content: dict[str, Any]) -> None:
     content["images"][0]["file_name"] = "samples/synthetic-0103.jpg"
 
 
+def with_numbers_of_frames(content: dict[str, Any]) -> None:
+    tokens = sorted({image["token"] for image in content["images"]})
+    for image in content["images"]:
+        folder = Path(image["file_name"]).parent
+        number = tokens.index(image["token"])
+        image["file_name"] = f"{folder}/synthetic-0103__{number}.jpg"
+
+
 def outside(content: dict[str, Any]) -> None:
     for image in content["images"]:
         image["file_name"] = f"../{image['file_name']}"
+
+
+def test_numbers_of_frames_are_times(annotations: Path) -> None:
+    file = changed(annotations, with_numbers_of_frames)
+    scene = read_scene(file, file.parent, "synthetic-0103", tick=0.1)
+    assert [sample.time for sample in scene.samples] == [0.0, 0.1] and scene.interval == 0.1
 
 
 @pytest.mark.parametrize(
@@ -95,6 +109,7 @@ def outside(content: dict[str, Any]) -> None:
     [
         (without_pose, "has no 'token' or no ego pose"),
         (without_time, "does not end in a time"),
+        (with_numbers_of_frames, "1e-06 s apart; give the seconds"),
         (outside, "file_name is the path of an image"),
     ],
 )
@@ -131,6 +146,7 @@ def test_wrong_places_are_one_line(annotations: Path, tmp_path: Path, call: Call
     [
         (["--out", "scene.avi"], "--out must end in .gif or .mp4"),
         (["--width", "8"], "--width must be at least 64"),
+        (["--tick", "0"], "--tick must be positive"),
     ],
 )
 def test_wrong_arguments_are_named(

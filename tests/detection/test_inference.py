@@ -19,9 +19,10 @@ from torch import nn
 from epropnp_det.apis import detect, init_model
 from epropnp_det.detection.boxes import Boxes3D
 from epropnp_det.detection.data import annotation_file
+from epropnp_det.detection.data.canonical_camera import level_rotation_of
 from epropnp_det.detection.data.image_view import ImageView
 from epropnp_det.detection.data.nuscenes_classes import ATTRIBUTES, CLASSES, DETECTION_RANGE
-from epropnp_det.detection.data.pipelines import make_test_pipeline
+from epropnp_det.detection.data.pipelines import NUSCENES_CAMERA, make_test_pipeline
 from epropnp_det.detection.level_frame import rotation_of_tilt
 from epropnp_det.engine.config import build_dataset, load_config, move_data_root
 from epropnp_det.engine.intrinsics import camera_matrix
@@ -29,7 +30,7 @@ from epropnp_det.engine.lens import Lens
 from epropnp_det.engine.prediction import predict_dataset
 from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 from tests.nuscenes_factory import VERSION
-from tests.tolerances import BOX_CENTER, EXACT_FLOAT32, SAME_VIEW_SIGMAS
+from tests.tolerances import BOX_CENTER, EXACT, EXACT_FLOAT32, SAME_VIEW_SIGMAS
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs/detection/synthetic/epropnp_r18_varied.py"
@@ -198,6 +199,30 @@ def test_a_tilted_camera_finds_the_same_objects(
     torch.testing.assert_close(back, found.pose[:, :3], rtol=EXACT_FLOAT32, atol=EXACT_FLOAT32)
     by_matrix = detect(model, view.render(), STREET, rotation=rotation)
     torch.testing.assert_close(by_matrix.pose, found.pose)
+
+
+def test_a_config_of_tilted_cameras_takes_one_without_a_tilt_as_level(
+    seen_in_street, street: np.ndarray
+):
+    model, expected = seen_in_street
+    other = copy.copy(model)
+    other.cfg = copy.deepcopy(model.cfg)
+    (warp,) = (s for s in other.cfg.data.test.pipeline if s["type"] == "WarpToCanonicalCamera")
+    warp["level_by"] = "ego"
+    found = confident(detect(other, street, STREET))
+    torch.testing.assert_close(found.pose, expected.pose, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("level_by", [None, "ego"])
+def test_the_level_of_a_record_is_that_of_the_config(level_by: str | None):
+    tilt = rotation_of_tilt(5.0, -3.0).numpy()
+    down = Quaternion(matrix=np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]))
+    turned = down * Quaternion(matrix=tilt)
+    record = dict(cam2ego_rotation=turned.elements.tolist(), cam2ego_translation=[1.0, 0.0, 1.5])
+    settings = dict(canonical=NUSCENES_CAMERA, level_by=level_by)
+    found = level_rotation_of(record, make_test_pipeline(CLASSES, **settings))
+    np.testing.assert_allclose(found, np.eye(3) if level_by is None else tilt, atol=EXACT)
+    assert np.array_equal(level_rotation_of(record, make_test_pipeline(CLASSES)), np.eye(3))
 
 
 @pytest.mark.filterwarnings("ignore:the network sees")

@@ -1,8 +1,9 @@
 """Comparison of the pose losses: Monte Carlo and coordinates without regularisation (Table 1).
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/ablation/kl.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py
+              configs/object_pose/ablation/kl.py --seed 0
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 

@@ -1,20 +1,30 @@
 """Comparison of the pose losses: Monte Carlo, coordinates and derivative regularisation, for two
-objects without symmetries. 8000 steps of 8 patches. The other rows of Tables 1 and 3 change this
-file. The geometry of 6000 patches is stored, light and background are drawn for each patch.
+objects without symmetries. 8000 steps of 8 patches of 64 px. The other rows of Tables 1 and 3
+change this file. The geometry of 6000 patches is stored, light and background are drawn for each
+patch.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/ablation/monte_carlo.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py
+              configs/object_pose/ablation/monte_carlo.py --seed 0
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 
 _base_ = ["../embedded_lite0.py"]
+patch = dict(size=64)
 model = dict(head=dict(objects=2))
 data = dict(
+    workers_per_gpu=0,
     train=dict(
-        type="StoredCrops", cache="data/synthetic_bop/stored_crops", stored=6000, objects=(1, 2)
+        type="StoredCrops",
+        cache="data/synthetic_bop/stored_crops_64px",
+        stored=6000,
+        objects=(1, 2),
+        patch=patch,
+        cells=16,
     ),
-    val=dict(objects=(1, 2)),
-    test=dict(objects=(1, 2)),
+    val=dict(objects=(1, 2), patch=patch),
+    test=dict(objects=(1, 2), patch=patch),
 )
 runner = dict(max_iters=8000)
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]

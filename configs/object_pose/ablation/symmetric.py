@@ -2,15 +2,16 @@
 best of the symmetric poses. 8000 steps of 8 patches.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/ablation/symmetric.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py
+              configs/object_pose/ablation/symmetric.py --seed 0
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 
 _base_ = ["./monte_carlo.py"]
 model = dict(head=dict(objects=3))
 data = dict(
-    train=dict(cache="data/synthetic_bop/stored_symmetric_crops", objects=(3, 4, 5)),
+    train=dict(cache="data/synthetic_bop/stored_symmetric_crops_64px", objects=(3, 4, 5)),
     val=dict(objects=(3, 4, 5)),
     test=dict(objects=(3, 4, 5)),
 )

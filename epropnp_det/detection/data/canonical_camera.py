@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -299,6 +299,16 @@ def level_rotation(info: dict[str, Any], level_by: str | None) -> np.ndarray:
         return rotation_of_down(torch.from_numpy(-up)).numpy()
     except ValueError as error:
         raise UserError(f"image {info['file_name']}: {error}") from error
+
+
+def level_rotation_of(info: dict[str, Any], pipeline: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """`level_rotation` (3, 3) of an image, as the steps of a config's pipeline take it.
+
+    Raises:
+        UserError: the camera points straight up or down.
+    """
+    steps = [step for step in pipeline if step["type"] == WarpToCanonicalCamera.__name__]
+    return level_rotation(info, steps[0].get("level_by") if steps else None)
 
 
 def _whole_pixels(region: BaseGeometry) -> tuple[int, int, int, int]:

@@ -23,6 +23,8 @@ from .camera_fusion import FusionSettings, GlobalBoxes3D, fuse, in_range, to_glo
 from .identity_metrics import IdentityScores, TrackedObjects, identity_scores
 
 KEYFRAME_SECONDS = 0.5
+# [s] between two samples; closer ones have numbers in their names that count something else.
+MIN_INTERVAL = 1e-3
 # Keys of an image record that a file of single images lacks.
 _OF_SCENES = {"token", "ego2global_rotation", "ego2global_translation"}
 # Of the numbers in `box_records`.
@@ -72,16 +74,19 @@ class TrackedBoxes:
     identity: np.ndarray
 
 
-def read_scene(file: Path, root: Path, log: str) -> Scene:
+def read_scene(file: Path, root: Path, log: str, tick: float = 1e-6) -> Scene:
     """The scene whose images have `log` in their file names.
 
     Args:
         file: annotation file of a nuScenes database.
         root: folder of its images.
         log: part of the file names.
+        tick: seconds that the numbers at the end of the file names count; nuScenes' are
+            microseconds.
 
     Raises:
-        UserError: the file has mistakes, no such image, or images without sample, ego pose or time.
+        UserError: the file has mistakes, no such image, images without sample, ego pose or time, or
+            samples that are hardly apart in time.
     """
     given = read_annotations(file)
     for image in given["images"]:
@@ -94,7 +99,8 @@ def read_scene(file: Path, root: Path, log: str) -> Scene:
             by_token.setdefault(image["token"], []).append(image)
     if not by_token:
         raise UserError(f"no image's file name contains {log!r}; see --log")
-    samples = [Sample(images, _timestamp(images[0])) for images in by_token.values()]
+    samples = [Sample(images, tick * _number(images[0])) for images in by_token.values()]
+    _check_times(samples)
     is_tracked = all("instance_token" in each for each in given["annotations"])
     return Scene(
         sorted(samples, key=lambda sample: sample.time),
@@ -102,12 +108,22 @@ def read_scene(file: Path, root: Path, log: str) -> Scene:
     )
 
 
-def _timestamp(image: dict[str, Any]) -> float:
-    """Seconds, from the microseconds at the end of a nuScenes file name."""
+def _number(image: dict[str, Any]) -> int:
+    """The one at the end of a file name, the time in nuScenes."""
     text = Path(image["file_name"]).stem.rpartition("__")[2]
     if not text.isdecimal():
         raise UserError(f"{image['file_name']} does not end in a time, as nuScenes' files do")
-    return 1e-6 * int(text)
+    return int(text)
+
+
+def _check_times(samples: Sequence[Sample]) -> None:
+    times = np.sort([sample.time for sample in samples])
+    apart = np.diff(times).min(initial=np.inf)
+    if apart < MIN_INTERVAL:
+        raise UserError(
+            f"two samples are {apart:.3g} s apart; give the seconds that the numbers at the end of "
+            "the file names count as --tick, e.g. 0.1 for frames at 10 Hz"
+        )
 
 
 def _by_image(annotations: Sequence[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:

@@ -4,6 +4,7 @@ above.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,8 @@ from epropnp_det.engine.images import read_image
 from ..data.frames import RigidTransform
 from ..evaluation.scene_tracks import Sample, Scene, TrackedBoxes
 
-# Cameras of nuScenes in the order of the picture, two rows of three.
-_LAYOUT = (
-    ("CAM_FRONT_LEFT", "CAM_FRONT", "CAM_FRONT_RIGHT"),
-    ("CAM_BACK_LEFT", "CAM_BACK", "CAM_BACK_RIGHT"),
-)
+# Cameras that fit into one row of the picture.
+_IN_A_ROW = 3
 # Metres around the vehicle that the view from above shows on each side.
 _REACH = 45.0
 _RINGS = (20, 40)  # m
@@ -41,7 +39,10 @@ def draw_scene(
     root: Path,
     width: int,
 ) -> list[np.ndarray]:
-    """A picture (H, W, 3) uint8 BGR of each sample: six cameras, or the only one.
+    """A picture (H, W, 3) uint8 BGR of each sample: two rows of cameras, or the only one.
+
+    Cameras ahead are in the upper row and those behind in the lower one, from left to right; an
+    image's camera has the name of its folder.
 
     Args:
         scene: the samples.
@@ -55,16 +56,16 @@ def draw_scene(
     """
     ways: dict[int, list[np.ndarray]] = {}
     frames = []
-    seen = {camera for sample in scene.samples for camera in _cameras(sample)}
-    layout = _LAYOUT if len(seen) > 1 else (tuple(seen),)
+    layout = _layout({k: image for each in scene.samples for k, image in _cameras(each).items()})
     pairs = tqdm(list(zip(scene.samples, tracked)), desc="drawing", unit="sample", disable=None)
     for sample, one in pairs:
         for number, center in zip(one.identity.tolist(), one.boxes.center):
             ways.setdefault(number, []).append(center[:2])
         cameras = _cameras(sample)
+        images = [[None if name is None else cameras.get(name) for name in row] for row in layout]
         rows = [
-            [_camera_picture(root, cameras.get(name), one, class_names, width) for name in row]
-            for row in layout
+            [_camera_picture(root, image, one, class_names, width) for image in row]
+            for row in images
         ]
         pictures = np.concatenate([np.concatenate(row, axis=1) for row in rows])
         frames.append(np.concatenate((pictures, _from_above(sample, one, ways, len(pictures))), 1))
@@ -74,6 +75,27 @@ def draw_scene(
 def _cameras(sample: Sample) -> dict[str, dict[str, Any]]:
     """The images of a sample by their cameras."""
     return {Path(image["file_name"]).parent.name: image for image in sample.images}
+
+
+def _layout(cameras: Mapping[str, dict[str, Any]]) -> list[list[str | None]]:
+    """Rows of cameras by their headings; None for an empty place.
+
+    Args:
+        cameras: an image of each.
+    """
+    if len(cameras) == 1:
+        return [list(cameras)]
+
+    def azimuth(name: str) -> float:
+        """Of the optical axis, from ahead to the left [rad], within half a turn."""
+        x, y, _ = RigidTransform.camera_to_ego(cameras[name]).rotation[:, 2]
+        return float(np.arctan2(y, x))
+
+    from_ahead = sorted(cameras, key=lambda name: abs(azimuth(name)))
+    columns = max(math.ceil(len(cameras) / 2), min(len(cameras), _IN_A_ROW))
+    ahead = sorted(from_ahead[:columns], key=azimuth, reverse=True)
+    behind = sorted(from_ahead[columns:], key=lambda name: azimuth(name) % (2 * math.pi))
+    return [[*ahead], [*behind, *[None] * (columns - len(behind))]]
 
 
 def _camera_picture(
