@@ -99,17 +99,21 @@ def run(args: argparse.Namespace) -> None:
     if not isinstance(model, HasCalibration):
         raise UserError(f"a {type(model).__name__} predicts no pose distribution to calibrate")
     model.read_calibration({})
-    folder = args.work_dir or Path("work_dirs") / args.config.stem / "calibration"
 
     def objects(scenes: Sequence[str]) -> CalibrationObjects | None:
-        parts = [collected(model, config, each, folder, args) for each in scenes]
+        parts = [collected(model, config, each, args) for each in scenes]
         return CalibrationObjects.cat(parts) if parts else None
 
     names = model.bbox_head.classes.class_names if isinstance(model, EProPnPDet) else None
     calibrate(names, objects(args.scenes), objects(args.check), args)
 
 
-def collected(model: Any, config: Any, scenes: str, folder: Path, args: argparse.Namespace) -> Any:
+def work_dir(args: argparse.Namespace) -> Path:
+    """Where predictions are kept."""
+    return args.work_dir or Path("work_dirs") / args.config.stem / "calibration"
+
+
+def collected(model: Any, config: Any, scenes: str, args: argparse.Namespace) -> Any:
     """The objects of a file of them, an annotation file, a folder, or a data set of the config."""
     from epropnp_det.calibration.collecting import collect
     from epropnp_det.calibration.objects import CalibrationObjects
@@ -121,7 +125,7 @@ def collected(model: Any, config: Any, scenes: str, folder: Path, args: argparse
     predict, number = find(model, config, scenes, args)
     name = "_".join(Path(scenes).resolve().parts[1:]) if scenes not in PARTS else scenes
     stamp = f"{args.checkpoint.stem}_{args.checkpoint.stat().st_mtime_ns}"
-    return collect(predict, number, folder / stamp / name)
+    return collect(predict, number, work_dir(args) / stamp / name)
 
 
 def annotated(
@@ -154,7 +158,7 @@ def rendered_or_real(
     is_rendered = scenes == "train"
     settings = dict(config.data[scenes] if scenes in PARTS else config.data.test)
     if is_rendered:
-        settings = rendered_anew(settings, args.patches)
+        settings = rendered_anew(settings, args.patches, work_dir(args))
     elif scenes not in PARTS:
         settings["root"] = scenes
     dataset = build_dataset(
@@ -163,13 +167,9 @@ def rendered_or_real(
     return lambda indices: known_objects(model, dataset, indices), len(dataset)
 
 
-def rendered_anew(settings: dict[str, Any], patches: int) -> dict[str, Any]:
-    """A dataset of patches that the training has not seen, rendered as they are needed: without
-    the clutter and the white balances of stored ones.
-    """
-    from epropnp_det.object_pose.data.stored_crops import OWN_SETTINGS
-
+def rendered_anew(settings: dict[str, Any], patches: int, folder: Path) -> dict[str, Any]:
+    """Patches that the training has not seen; scenes that they store are in a folder."""
+    fresh: dict[str, Any] = dict(seed=settings.get("seed", 0) + 1_000_003, length=patches)
     if settings["type"] == "StoredCrops":
-        settings = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
-        settings["type"] = "RenderedCrops"
-    return settings | dict(seed=settings.get("seed", 0) + 1_000_003, length=patches)
+        fresh |= dict(stored=patches, cache=str(folder / f"{patches}_scenes"))
+    return settings | fresh

@@ -2,8 +2,8 @@
 symmetries.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/heads/monte_carlo.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/heads/monte_carlo.py --seed 0
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 

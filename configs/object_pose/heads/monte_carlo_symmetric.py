@@ -1,21 +1,26 @@
-"""Comparison of the heads: the Monte Carlo loss and coordinates of the nearest symmetric pose. The
-other rows of Monte Carlo change this file.
+"""Comparison of the heads: the Monte Carlo loss and coordinates of the nearest symmetric pose. All
+five objects, 8000 steps of 8 patches of 64 px. The other rows of Monte Carlo change this file.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/heads/monte_carlo_symmetric.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py
+              configs/object_pose/heads/monte_carlo_symmetric.py --seed 0
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 
-_base_ = [
-    "../_base_/models/lite0.py",
-    "../_base_/datasets/stored_crops.py",
-    "../_base_/schedules/adamw_steps.py",
-    "../_base_/default_runtime.py",
-]
+_base_ = ["../embedded_lite0.py"]
+patch = dict(size=64)
 data = dict(
-    train=dict(patch={{_base_.patch}}),
-    val=dict(patch={{_base_.patch}}),
-    test=dict(patch={{_base_.patch}}),
+    workers_per_gpu=0,
+    train=dict(
+        type="StoredCrops",
+        cache="data/synthetic_bop/stored_visible_crops_64px",
+        stored=6000,
+        patch=patch,
+        cells=16,
+    ),
+    val=dict(patch=patch),
+    test=dict(patch=patch),
 )
 runner = dict(max_iters=8000)
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]

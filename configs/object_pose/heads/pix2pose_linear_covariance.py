@@ -1,8 +1,9 @@
 """Comparison of the heads: pix2pose.py and the linear-covariance loss. It begins after 2000 steps.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/heads/pix2pose_linear_covariance.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py
+              configs/object_pose/heads/pix2pose_linear_covariance.py --seed 0
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 

@@ -28,8 +28,6 @@ from .rendered_crops import TEXTURES, CropLabels, RenderedCrops, inside, sensor_
 from .rendering import GAMMA, SurfaceMaps, develop
 from .scene_layout import camera_rotation, draw_lighting, draw_material, draw_sensor
 
-# Arguments of `StoredCrops` that `RenderedCrops` does not have.
-OWN_SETTINGS = ("cache", "stored", "clutter", "white_balance")
 SETTINGS_FILE = "settings.json"
 SCENES_FILE = "scenes.npy"
 _LEVELS = 255

@@ -92,13 +92,13 @@ def test_backgrounds_repeat_their_tile_without_a_seam():
 
 
 def test_a_calibration_renders_patches_that_the_training_has_not_seen(
-    root: Path, stored: StoredCrops
+    root: Path, stored: StoredCrops, tmp_path: Path
 ):
     settings = dict(type="StoredCrops", cache=str(root / "cache"), stored=STORED, root=str(root))
-    fresh = rendered_anew(settings | SETTINGS, 5)
-    assert fresh.pop("type") == "RenderedCrops"
-    dataset = RenderedCrops(**fresh)
-    assert len(dataset) == 5
+    fresh = rendered_anew(settings | SETTINGS | dict(clutter=0.5), 5, tmp_path)
+    assert fresh.pop("type") == "StoredCrops"
+    dataset = StoredCrops(**fresh)
+    assert len(dataset) == len(dataset.scenes) == 5 and dataset.clutter == 0.5
     poses = [stored[index]["gt_pose"] for index in range(STORED)]
     assert not any(torch.equal(dataset[0]["gt_pose"], pose) for pose in poses)
 
