@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,9 @@ from epropnp_det.pnp import Camera, Correspondences, PnPProblem
 
 from .structures import CorrespondenceMaps, PatchGeometry, PixelMaps
 
-WEIGHT_RULES = ("v1", "v2", "exponential", "mask")
+WEIGHT_RULES = ("v1", "v2", "fixed_scale", "exponential", "mask")
+# Of the weights with the rule 'fixed_scale': where that of the released v2 model begins.
+FIXED_SCALE = math.exp(3.0)
 # [px]; clamps nothing that a camera sees.
 NO_LIMIT = 1e6
 
@@ -23,9 +26,11 @@ class PointSettings:
     Args:
         train_points: cells drawn for each object and step of training. A test takes all.
         weight_rule: 'v2': softmax over the points, times scale over the cell's width [px]; 'v1':
-            exp(logit - mean logit - log N), times scale; 'exponential': exp(logit) / N, times scale
-            over the cell's width, without the softmax's denominator; 'mask': one over the cell's
-            width where the mean of the two logits is positive, else 0.
+            exp(logit - mean logit - log N), times scale; 'fixed_scale': as v2 with `FIXED_SCALE`,
+            for losses of the solution alone, which does not depend on the scale: a learnt one
+            diverges; 'exponential': exp(logit) / N, times scale over the cell's width, without the
+            softmax's denominator; 'mask': one over the cell's width where the mean of the two
+            logits is positive, else 0.
         cell_offset: where the point of a cell lies in it, in cells: 0.5 its centre, 0 its upper
             left corner as in the released programs.
         match_train_weights: multiply the weights of a test of N points by sqrt(N / train_points).
@@ -138,6 +143,8 @@ def point_weights(logit: Tensor, scale: Tensor, cell: Tensor, settings: PointSet
     match settings.weight_rule:
         case "v2":
             return logit.softmax(1) * per_pixel
+        case "fixed_scale":
+            return logit.softmax(1) * (FIXED_SCALE / cell[:, None, None])
         case "exponential":
             return logit.exp() / number * per_pixel
         case "mask":

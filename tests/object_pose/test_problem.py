@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from epropnp_det.object_pose.problem import (
+    FIXED_SCALE,
     PointSettings,
     cell_pixels,
     draw_cells,
@@ -84,6 +85,18 @@ def test_without_the_denominator_equal_logits_weigh_as_with_it_and_others_do_not
     torch.testing.assert_close(weight(shifted, "v2"), weight(equal, "v2"), **close)
     e = torch.e
     torch.testing.assert_close(weight(shifted, "exponential"), e * weight(equal, "v2"), **close)
+
+
+def test_weights_of_a_fixed_scale_do_not_depend_on_the_learnt_one():
+    maps = perfect_maps(NUMBER)
+    maps = replace(maps, logit=torch.randn(maps.logit.shape, generator=torch.manual_seed(1)))
+    where = geometry(NUMBER)
+    fixed = PointSettings(weight_rule="fixed_scale")
+    infinite = replace(maps, scale=torch.full_like(maps.scale, torch.inf))
+    weight = problem_of_all_cells(infinite, where, fixed).points.w2d
+    learnt = replace(maps, scale=torch.full_like(maps.scale, FIXED_SCALE))
+    expected = problem_of_all_cells(learnt, where, PointSettings()).points.w2d
+    torch.testing.assert_close(weight, expected, rtol=EXACT_FLOAT32, atol=EXACT_FLOAT32)
 
 
 def test_weights_of_a_mask_are_one_over_the_cell_where_it_shows_the_object():

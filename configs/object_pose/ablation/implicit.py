@@ -1,4 +1,5 @@
-"""Comparison of the pose losses: implicit differentiation, with coordinate maps (Table 3).
+"""Comparison of the pose losses: implicit differentiation, with coordinate maps (Table 3). The
+scale of the weights is fixed, since the solution does not depend on it.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
 COMMAND   OMP_NUM_THREADS=1 tools/train.py
@@ -9,5 +10,8 @@ RESULT    not trained yet
 
 _base_ = ["./monte_carlo.py"]
 model = dict(
-    losses=dict(pose=dict(_delete_=True, type="ImplicitPoseLoss", loss_weight=0.2, beta=0.05))
+    points=dict(weight_rule="fixed_scale"),
+    losses=dict(pose=dict(_delete_=True, type="ImplicitPoseLoss", loss_weight=0.2, beta=0.05)),
 )
+# The linear layer of the weight scales gets no gradient.
+find_unused_parameters = True
