@@ -10,11 +10,12 @@ from torch import Tensor
 
 from epropnp_det.pnp import Camera, Correspondences, PnPProblem
 
+from .heads import V2_LOG_SCALE
 from .structures import CorrespondenceMaps, PatchGeometry, PixelMaps
 
 WEIGHT_RULES = ("v1", "v2", "fixed_scale", "exponential", "mask")
 # Of the weights with the rule 'fixed_scale': where that of the released v2 model begins.
-FIXED_SCALE = math.exp(3.0)
+FIXED_SCALE = math.exp(V2_LOG_SCALE)
 # [px]; clamps nothing that a camera sees.
 NO_LIMIT = 1e6
 

@@ -11,21 +11,10 @@ RESULT    ADD 0.1d 0.311, 0.295 (seeds 0, 1) on held-out renderings
           (docs/experiments/object_pose.md)
 """
 
-_base_ = ["../embedded_lite0.py"]
-patch = dict(size=64)
+_base_ = ["../heads/monte_carlo_symmetric.py"]
 model = dict(head=dict(objects=2))
 data = dict(
-    workers_per_gpu=0,
-    train=dict(
-        type="StoredCrops",
-        cache="data/synthetic_bop/stored_crops_64px",
-        stored=6000,
-        objects=(1, 2),
-        patch=patch,
-        cells=16,
-    ),
-    val=dict(objects=(1, 2), patch=patch),
-    test=dict(objects=(1, 2), patch=patch),
+    train=dict(cache="data/synthetic_bop/stored_crops_64px", objects=(1, 2)),
+    val=dict(objects=(1, 2)),
+    test=dict(objects=(1, 2)),
 )
-runner = dict(max_iters=8000)
-custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]
