@@ -25,6 +25,7 @@ from epropnp_det.engine.wrapping import to_device
 from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 
 from .boxes import Boxes3D
+from .data.canonical_camera import canonical_step
 from .data.image_view import seen_share
 from .data.nuscenes_dataset import read_class_set
 from .detections import Detections
@@ -262,7 +263,7 @@ def _image_record(
     """
     is_tilted = not np.array_equal(level, np.eye(3))
     is_distorting = not Lens(camera.matrix, camera.distortion or ()).is_pinhole
-    is_canonical = any(step["type"] == "WarpToCanonicalCamera" for step in pipeline)
+    is_canonical = canonical_step(pipeline) is not None
     if (is_tilted or is_distorting) and not is_canonical:
         raise UserError(
             "a tilted camera or a lens with distortion needs a canonical camera: make "

@@ -307,8 +307,14 @@ def level_rotation_of(info: dict[str, Any], pipeline: Sequence[Mapping[str, Any]
     Raises:
         UserError: the camera points straight up or down.
     """
-    steps = [step for step in pipeline if step["type"] == WarpToCanonicalCamera.__name__]
-    return level_rotation(info, steps[0].get("level_by") if steps else None)
+    step = canonical_step(pipeline)
+    return level_rotation(info, None if step is None else step.get("level_by"))
+
+
+def canonical_step(pipeline: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The settings of `WarpToCanonicalCamera` in a config's pipeline; None where it has none."""
+    kind = WarpToCanonicalCamera.__name__
+    return next((step for step in pipeline if step["type"] == kind), None)
 
 
 def _whole_pixels(region: BaseGeometry) -> tuple[int, int, int, int]:

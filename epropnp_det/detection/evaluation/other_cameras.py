@@ -23,6 +23,7 @@ from epropnp_det.engine.lens import Lens
 from epropnp_det.errors import CameraWarning, OtherCameraWarning, UserError
 
 from ..boxes import Boxes3D
+from ..data.canonical_camera import canonical_step
 from ..data.image_view import ImageView
 from ..data.projection import corners_of_yaw_box, truncation_by_region
 from ..detector import EProPnPDet
@@ -142,13 +143,12 @@ def without_canonical_camera(model: nn.Module) -> nn.Module:
 
 
 def _cropping(pipeline: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    kinds = [step["type"] for step in pipeline]
-    if "WarpToCanonicalCamera" not in kinds:
+    warp = canonical_step(pipeline)
+    if warp is None:
         raise UserError(
             "data.test.pipeline has no WarpToCanonicalCamera; make it by "
             "make_test_pipeline(..., canonical=NUSCENES_CAMERA)"
         )
-    warp = pipeline[kinds.index("WarpToCanonicalCamera")]
     crop = dict(type="CropImage", box=warp["crop"])
     kept = [crop if step is warp else step for step in pipeline if step["type"] != "RenderView"]
     return [step for step in kept if step is not crop or warp["crop"] is not None]
@@ -190,7 +190,7 @@ def _detect(
     """Detections in the camera frame of the image. A model without a canonical camera detects in
     the picture as if it were level, and its boxes are rotated afterwards.
     """
-    is_canonical = any(step["type"] == "RenderView" for step in model.cfg.data.test.pipeline)
+    is_canonical = canonical_step(model.cfg.data.test.pipeline) is not None
     pitch = camera.pitch if is_canonical else 0.0
     roll = camera.roll if is_canonical else 0.0
     with warnings.catch_warnings():
