@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # What dist_train.sh and dist_test.sh share; call those.  _launch.sh train|test CALLER CONFIG [CHECKPOINT] PROCESSES [arguments]
 set -euo pipefail
-what=$1
-caller=$2
-shift 2
-tools=$(cd "$(dirname "$0")" && pwd)
-
-usage() { sed -n '2,/^exec/{/^exec/d;s/^# \{0,1\}//;p;}' "$caller"; }
-fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
-
-case "${1:-}" in -h | --help) usage; exit 0 ;; esac
+. "$(dirname "$0")/_arguments.sh"
 files=(config)
 [ "$what" = test ] && files+=(checkpoint)
 [ $# -gt ${#files[@]} ] || fail "usage: $caller ${files[*]^^} PROCESSES [arguments]; --help says more"

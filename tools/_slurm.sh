@@ -1,15 +1,7 @@
 #!/usr/bin/env bash
 # What slurm_train.sh and slurm_test.sh share; call those.  _slurm.sh train|test CALLER PARTITION JOB CONFIG (WORK_DIR | CHECKPOINT) [arguments]
 set -euo pipefail
-what=$1
-caller=$2
-shift 2
-tools=$(cd "$(dirname "$0")" && pwd)
-
-usage() { sed -n '2,/^exec/{/^exec/d;s/^# \{0,1\}//;p;}' "$caller"; }
-fail() { printf 'error: %s\n' "$*" >&2; exit 2; }
-
-case "${1:-}" in -h | --help) usage; exit 0 ;; esac
+. "$(dirname "$0")/_arguments.sh"
 [ $# -ge 4 ] || fail "usage: $caller PARTITION JOB CONFIG $([ "$what" = train ] && echo WORK_DIR || echo CHECKPOINT) [arguments]; --help says more"
 partition=$1
 job=$2

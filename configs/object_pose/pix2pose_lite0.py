@@ -1,9 +1,10 @@
 """Pix2Pose for the five objects of the embedded default: coordinates, their expected error and a
-mask, poses in two passes. Patches are rendered as they are needed, targets are whole silhouettes.
+mask, poses in two passes. Targets are whole silhouettes. The geometry of the patches is stored,
+light and background are drawn for each patch.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
-COMMAND   tools/train.py configs/object_pose/pix2pose_lite0.py
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/pix2pose_lite0.py --seed 0
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 
@@ -14,7 +15,16 @@ _base_ = [
     "./_base_/default_runtime.py",
 ]
 data = dict(
-    train=dict(patch={{_base_.patch}}, amodal=True),
+    workers_per_gpu=0,
+    train=dict(
+        type="StoredCrops",
+        cache="data/synthetic_bop/stored_amodal_crops",
+        stored=32000,
+        patch={{_base_.patch}},
+        amodal=True,
+    ),
     val=dict(patch={{_base_.patch}}, whole_image=True),
     test=dict(patch={{_base_.patch}}, whole_image=True),
 )
+runner = dict(max_iters=12000)
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]

@@ -31,7 +31,6 @@ _CONFIGS = Path(__file__).parents[2] / "configs" / "object_pose"
 CONFIG = _CONFIGS / "embedded_lite0.py"
 DETECTOR = _CONFIGS / "detectors" / "mask_rcnn_lite0.py"
 DEMO_IMAGE = Path(__file__).with_name("table.jpg")
-DEMO_BOXES = DEMO_IMAGE.with_suffix(".json")
 DEMO_INTRINSICS = "572.4114,573.57043,325.7611,242.54899"
 
 
@@ -44,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="a file, a folder, a pattern in quotes, or a video",
     )
     parser.add_argument(
-        "--demo", action="store_true", help="estimate poses in a synthetic image, in given boxes"
+        "--demo", action="store_true", help="find the objects of a synthetic image and their poses"
     )
     parser.add_argument(
         "--intrinsics",
@@ -146,16 +145,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def use_demo(options: argparse.Namespace) -> None:
-    """Sets the image, the intrinsics and the boxes of --demo.
+    """Sets the image and the intrinsics of --demo.
 
     Raises:
         UserError: images, intrinsics or boxes as well.
     """
     if options.images or options.intrinsics is not None or options.boxes is not None:
-        raise UserError("--demo has an image, intrinsics and boxes of its own; leave out yours")
+        raise UserError(
+            "--demo has an image and intrinsics of its own, and no boxes; leave out yours"
+        )
     options.images = [str(DEMO_IMAGE)]
     options.intrinsics = DEMO_INTRINSICS
-    options.boxes = DEMO_BOXES
 
 
 def _check_files(kind: str, config: Path, checkpoint: Path) -> None:

@@ -3,9 +3,11 @@ on images of half the size.
 
 DATA      tools/create_synthetic_bop.py data/synthetic_bop --train-scenes 20, then
           tools/create_data.py bop data/synthetic_bop --coco
-COMMAND   tools/train.py configs/object_pose/detectors/mask_rcnn_lite0.py
-HARDWARE  2 CPU cores
-RESULT    not trained yet
+COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/detectors/mask_rcnn_lite0.py --seed 0
+              --no-validate
+HARDWARE  1 CPU core
+RESULT    AP50 0.973 of boxes, 0.948 of masks on held-out images
+          (docs/experiments/object_pose.md); 1.5 core hours
 """
 
 _base_ = [
@@ -22,6 +24,7 @@ data = dict(
     test=dict(pipeline={{_base_.test_pipeline}}),
 )
 optimizer = dict(lr=3e-4)
-runner = dict(max_iters=4000)
+runner = dict(max_iters=5000)
 # An image without objects leaves the masks without a gradient.
 find_unused_parameters = True
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]
