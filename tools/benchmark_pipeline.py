@@ -75,8 +75,8 @@ def main() -> None:
 
 
 def timed(call: Callable[[], object], repeats: int) -> list[float]:
-    """Wall-clock times [ms] of the calls after the first two. What is timed reads numbers from
-    the device, so a GPU has finished then.
+    """Wall-clock times [ms] of the calls after the first two. The calls read numbers from the
+    device, so a GPU has finished then.
     """
     times = []
     for _ in range(repeats + 2):

@@ -63,13 +63,11 @@ def _first_of_each(problem: PnPProblem, found: PoseEstimate) -> Tensor:
     # Costs round, and so does their decrease.
     rounding = torch.finfo(left.dtype).eps ** 0.5 * at.cost
     arrived = found.valid & (left <= ARRIVED**2 + rounding)
-    first: list[Tensor] = []
-    for index, here in enumerate(arrived):
-        for other, kept in enumerate(first):
-            near = _squared_distance(found[other], found.pose[index]) < APART**2
-            here = here & ~(kept & near)
-        first.append(here)
-    return torch.stack(first)
+    near = _squared_distance(found[:, None], found.pose) < APART**2  # (M, M, ...)
+    first = arrived.clone()
+    for index in range(1, len(first)):
+        first[index] &= ~(first[:index] & near[:index, index]).any(0)
+    return first
 
 
 def _squared_distance(minima: PoseEstimate, pose: Tensor) -> Tensor:
