@@ -185,7 +185,7 @@ def pose_of(found: dict) -> RigidPose:
 def is_near(found: dict, wanted: RigidPose, model: ObjectModel) -> bool:
     """Whether ADD, or ADD-S of a symmetric object, is below a tenth of the diameter."""
     error = adi if model.is_symmetric else add
-    return error(pose_of(found), wanted, model.vertices) < 0.1 * model.diameter
+    return bool(error(pose_of(found), wanted, model.vertices) < 0.1 * model.diameter)
 
 
 def assert_on_the_image(
