@@ -1,9 +1,10 @@
-"""LM-O from renderings of its models alone: pix2pose_lite0.py for eight objects. No real image is
-used in training, nor to choose a setting.
+"""LM-O from renderings of its models alone: pix2pose_lite0.py for eight objects, with clutter
+behind them. No real image is used in training, nor to choose a setting.
 
 DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
-COMMAND   tools/train.py configs/object_pose/lmo_pix2pose_lite0.py --data-root data/lmo
-HARDWARE  2 CPU cores: one trains, one renders
+COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/lmo_pix2pose_lite0.py --seed 0
+              --data-root data/lmo --load-from configs/object_pose/pix2pose_lite0.pth
+HARDWARE  1 CPU core
 RESULT    not trained yet
 """
 
@@ -15,7 +16,18 @@ _base_ = [
 ]
 model = dict(head=dict(objects=8))
 data = dict(
-    train=dict(patch={{_base_.patch}}, amodal=True),
+    workers_per_gpu=0,
+    train=dict(
+        type="StoredCrops",
+        cache="data/lmo_stored_amodal_crops",
+        stored=20000,
+        patch={{_base_.patch}},
+        amodal=True,
+        clutter=0.8,
+        white_balance=0.35,
+    ),
     val=dict(patch={{_base_.patch}}, whole_image=True),
     test=dict(patch={{_base_.patch}}, whole_image=True),
 )
+runner = dict(max_iters=5000)
+custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]

@@ -6,6 +6,7 @@ from epropnp_det import compat
 from epropnp_det.engine.efficientnet_lite import EfficientNetLite
 
 from .data.bop_targets import BopTargets
+from .data.clutter_step import DrawClutter
 from .data.coco_objects import CocoObjects
 from .data.rendered_crops import RenderedCrops
 from .data.stored_crops import StoredCrops
@@ -19,6 +20,7 @@ __all__ = [
     "BopTargets",
     "CocoObjects",
     "CorrespondenceHead",
+    "DrawClutter",
     "EfficientNetLite",
     "FinestPyramidLevel",
     "ObjectPoseEstimator",

@@ -18,11 +18,12 @@ _NORMALIZE: Settings = dict(
 _PAD: Settings = dict(type="Pad", size_divisor=32)
 
 
-def coco_train_pipeline(scale: tuple[int, int]) -> list[Settings]:
+def coco_train_pipeline(scale: tuple[int, int], clutter: float = 0.0) -> list[Settings]:
     """Steps of a training. Nothing is mirrored: a mirrored object is another object.
 
     Args:
         scale: width and height [px] that images are fitted into.
+        clutter: share of the images with random shapes behind the objects, see `DrawClutter`.
     """
     keys = ["img", "gt_bboxes", "gt_labels", "gt_masks", "gt_bboxes_ignore"]
     return [
@@ -30,6 +31,7 @@ def coco_train_pipeline(scale: tuple[int, int]) -> list[Settings]:
         dict(type="LoadAnnotations", with_bbox=True, with_mask=True),
         dict(type="Resize", img_scale=scale, keep_ratio=True),
         dict(type="RandomFlip", flip_ratio=0.0),
+        dict(type="DrawClutter", share=clutter),
         dict(type="PhotoMetricDistortion"),
         _NORMALIZE,
         _PAD,
@@ -39,7 +41,7 @@ def coco_train_pipeline(scale: tuple[int, int]) -> list[Settings]:
 
 
 def coco_test_pipeline(scale: tuple[int, int]) -> list[Settings]:
-    """Steps of a test; arguments as of `coco_train_pipeline`."""
+    """Steps of a test; `scale` as of `coco_train_pipeline`."""
     steps = [
         dict(type="Resize", keep_ratio=True),
         dict(type="RandomFlip"),
