@@ -17,10 +17,8 @@ from epropnp_det import compat  # noqa: F401  before mmcv, whose versions it rec
 
 # isort: split
 import argparse
-import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +39,7 @@ from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.model import find_device
 from epropnp_det.engine.output_files import make_folder, write_text
 from epropnp_det.engine.seeding import seed_everything
+from epropnp_det.engine.timing import milliseconds
 from epropnp_det.engine.training import init_weights
 from epropnp_det.engine.wrapping import to_device
 from epropnp_det.errors import UserError, main_guard
@@ -191,24 +190,6 @@ def layer_in_inference(model: nn.Module, batch: dict[str, Any]) -> Callable[[], 
 
 
 # --- timing ---
-
-
-def milliseconds(call: Callable[[], Any], repeats: int, device: torch.device) -> dict[str, float]:
-    """Median, least and greatest of a call that has been made once before: processor time of one
-    thread, wall time on a GPU.
-    """
-    clock = time.perf_counter if device.type == "cuda" else time.process_time
-    call()
-    spent = [1e3 * timed(call, clock, device) for _ in range(repeats)]
-    return dict(median=statistics.median(spent), least=min(spent), greatest=max(spent))
-
-
-def timed(call: Callable[[], Any], clock: Callable[[], float], device: torch.device) -> float:
-    begin = clock()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return clock() - begin
 
 
 def loading(config: Any) -> Callable[[], Any]:

@@ -13,9 +13,7 @@ Example:
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,23 +46,13 @@ def main() -> None:
 
     import epropnp_det.object_pose  # noqa: F401  registers its models
     from epropnp_det.engine.model import init_model
+    from epropnp_det.engine.timing import milliseconds
 
     model = init_model(args.config, device=args.device)
     device = torch.device(args.device)
 
     def median(call: Callable[[], object]) -> float:
-        """Median time [ms] of the calls after the first; on a CPU that of the processor, which
-        other programs change less.
-        """
-        clock = time.perf_counter if device.type == "cuda" else time.process_time
-        times = []
-        for _ in range(args.repeats + 1):
-            begin = clock()
-            call()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            times.append(1000 * (clock() - begin))
-        return statistics.median(times[1:])
+        return milliseconds(call, args.repeats, device)["median"]
 
     size = model.cfg.patch.size
     threads = torch.get_num_threads()

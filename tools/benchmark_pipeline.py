@@ -12,15 +12,12 @@ Example:
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-from epropnp_det.console.pose import CONFIG, DETECTOR
-from epropnp_det.engine.command_line import add_device_argument
-from epropnp_det.errors import main_guard
+from epropnp_det.console.pose import add_network_options, weights_of
+from epropnp_det.errors import UserError, main_guard
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,28 +25,24 @@ def parse_args() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("image", type=Path)
-    parser.add_argument("--intrinsics", required=True, help="as of epropnp pose")
-    parser.add_argument("--models", type=Path, metavar="DIR", help="as of epropnp pose")
-    parser.add_argument("--config", type=Path, default=CONFIG, help="network of the poses")
-    parser.add_argument("--checkpoint", type=Path, help="default: next to the config, NAME.pth")
-    parser.add_argument("--detector", type=Path, default=DETECTOR, metavar="CONFIG")
-    parser.add_argument(
-        "--detector-checkpoint", type=Path, help="default: next to the config, NAME.pth"
-    )
     parser.add_argument(
         "--repeats", type=int, default=20, help="timed calls of each (default: %(default)s)"
     )
-    add_device_argument(parser)
+    add_network_options(parser)
     return parser.parse_args()
 
 
 @main_guard
 def main() -> None:
     args = parse_args()
+    if args.intrinsics is None:
+        raise UserError("give --intrinsics")
     # Slow to import: not before --help.
     import torch
 
     from epropnp_det.engine.images import read_image
+    from epropnp_det.engine.model import find_device
+    from epropnp_det.engine.timing import milliseconds
     from epropnp_det.object_pose.object_detector import init_detector
     from epropnp_det.object_pose.pipeline import (
         DEFAULT_SETTINGS,
@@ -58,37 +51,22 @@ def main() -> None:
     )
     from epropnp_det.object_pose.pose_command import checked_lens
 
+    device = find_device(args.device)
     image = read_image(args.image)
     matrix = checked_lens(args.intrinsics, args.image, image).matrix
-    detector_checkpoint = args.detector_checkpoint or args.detector.with_suffix(".pth")
-    detector = init_detector(args.detector, detector_checkpoint, args.device)
-    checkpoint = args.checkpoint or args.config.with_suffix(".pth")
-    network = init_pose_network(args.config, checkpoint, args.models, args.device)
+    weights = weights_of(args.detector, args.detector_checkpoint)
+    detector = init_detector(args.detector, weights, device)
+    weights = weights_of(args.config, args.checkpoint)
+    network = init_pose_network(args.config, weights, args.models, device)
     found = estimate_poses(detector, network, image, matrix)
     print(f"{args.image}: {len(found.detections)} objects, {torch.get_num_threads()} thread(s), ms")
-    threshold = DEFAULT_SETTINGS.threshold
-    report("detector", timed(lambda: detector.detect(image, threshold), args.repeats))
-    report(
-        "image to poses",
-        timed(lambda: estimate_poses(detector, network, image, matrix), args.repeats),
-    )
-
-
-def timed(call: Callable[[], object], repeats: int) -> list[float]:
-    """Wall-clock times [ms] of the calls after the first two. The calls read numbers from the
-    device, so a GPU has finished then.
-    """
-    times = []
-    for _ in range(repeats + 2):
-        begin = time.perf_counter()
-        call()
-        times.append(1000 * (time.perf_counter() - begin))
-    return times[2:]
-
-
-def report(what: str, times: list[float]) -> None:
-    """Prints one line: median and range."""
-    print(f"{what:16}{statistics.median(times):8.0f}   {min(times):.0f} to {max(times):.0f}")
+    calls = {
+        "detector": lambda: detector.detect(image, DEFAULT_SETTINGS.threshold),
+        "image to poses": lambda: estimate_poses(detector, network, image, matrix),
+    }
+    for what, call in calls.items():
+        times = milliseconds(call, args.repeats, device, time.perf_counter)
+        print("{:16}{median:8.0f}   {least:.0f} to {greatest:.0f}".format(what, **times))
 
 
 if __name__ == "__main__":

@@ -46,16 +46,37 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--demo", action="store_true", help="find the objects of a synthetic image and their poses"
     )
     parser.add_argument(
-        "--intrinsics",
-        metavar="FX,FY,CX,CY|FILE",
-        help="in pixels, the centre of the first pixel at 0.5; or a file: a matrix, a calibration "
-        "file, or camera.json or scene_camera.json of a BOP data set (first pixel at 0)",
-    )
-    parser.add_argument(
         "--boxes",
         type=Path,
         metavar="FILE",
         help="JSON list of boxes, in place of the detector",
+    )
+    parser.add_argument(
+        "--score-thr",
+        type=float,
+        default=0.3,
+        metavar="SCORE",
+        help="least score of a detection (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--samples",
+        type=int,
+        metavar="N",
+        help="draw N samples of each pose, a multiple of 4, and write them into the JSON",
+    )
+    add_network_options(parser)
+
+
+def add_network_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that name the camera, the detector and the network of the poses."""
+    parser.add_argument(
+        "--intrinsics",
+        metavar="FX,FY,CX,CY|FILE",
+        help="in pixels, the centre of the first pixel at 0.5; or a file: a matrix, a calibration "
+        "file, or camera.json or scene_camera.json of a BOP data set (first pixel at 0)",
     )
     parser.add_argument(
         "--detector",
@@ -71,13 +92,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="default: next to the config, NAME.pth",
     )
     parser.add_argument(
-        "--score-thr",
-        type=float,
-        default=0.3,
-        metavar="SCORE",
-        help="least score of a detection (default: %(default)s)",
-    )
-    parser.add_argument(
         "--models",
         type=Path,
         metavar="DIR",
@@ -90,16 +104,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, metavar="FILE", help="default: next to the config, NAME.pth"
     )
-    parser.add_argument(
-        "--out", type=Path, default=Path("output"), metavar="DIR", help="default: %(default)s"
-    )
-    parser.add_argument(
-        "--samples",
-        type=int,
-        metavar="N",
-        help="draw N samples of each pose, a multiple of 4, and write them into the JSON",
-    )
     add_device_argument(parser)
+
+
+def weights_of(config: Path, checkpoint: Path | None) -> Path:
+    """The checkpoint that was given, or NAME.pth next to the config."""
+    return checkpoint or config.with_suffix(".pth")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -112,9 +122,9 @@ def run(options: argparse.Namespace) -> int:
         use_demo(options)
     if not options.images or options.intrinsics is None:
         raise UserError("give IMAGE and --intrinsics, or --demo")
-    checkpoint = options.checkpoint or options.config.with_suffix(".pth")
+    checkpoint = weights_of(options.config, options.checkpoint)
     _check_files("", options.config, checkpoint)
-    detector_checkpoint = options.detector_checkpoint or options.detector.with_suffix(".pth")
+    detector_checkpoint = weights_of(options.detector, options.detector_checkpoint)
     if options.boxes is None:
         _check_files("detector", options.detector, detector_checkpoint)
     # Slow to import: not before --help and wrong arguments are dealt with.
