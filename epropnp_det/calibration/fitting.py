@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -101,6 +102,54 @@ FORMS = (
 )
 
 
+class _Terms(NamedTuple):
+    """The free numbers of a fit: log T of all, terms of classes and of log distance, and the tail's
+    share and factor.
+    """
+
+    base: Tensor
+    by_class: Tensor
+    slope: Tensor
+    share: Tensor
+    factor: Tensor
+
+
+@dataclass(frozen=True)
+class _Objective:
+    """Mean loss of objects with a normal prior, a function of the free numbers (4 + classes,) for
+    scipy.
+
+    Args:
+        table: losses of n objects.
+        label, ratio: (n,), (n,) log of the distance over the mean one.
+        form: the terms to fit; the others are zero.
+    """
+
+    table: LossTable
+    label: Tensor
+    ratio: Tensor
+    form: Form
+
+    def terms(self, values: Tensor) -> _Terms:
+        base, slope, share, factor = values[:4]
+        by_class = values[4:] * self.form.by_class
+        return _Terms(base, by_class, slope * self.form.by_distance, share, factor.exp())
+
+    def __call__(self, values: np.ndarray) -> tuple[float, np.ndarray]:
+        """Value and gradient."""
+        free = torch.tensor(values, requires_grad=True)
+        terms = self.terms(free)
+        log_temperature = terms.base + terms.by_class[self.label] + terms.slope * self.ratio
+        if self.form.tail:
+            losses = self.table.of_mixture(log_temperature, terms.share, terms.factor)
+        else:
+            losses = self.table.at(log_temperature)
+        prior = free[4:].square().sum() / SPREAD**2 + free[1].square() / SLOPE_SPREAD**2
+        total = (losses.sum() + prior / 2) / len(losses)
+        (gradient,) = torch.autograd.grad(total, free)
+        return float(total.detach()), gradient.numpy()
+
+
 def fit(
     table: LossTable, label: Tensor, distance: Tensor, form: Form, classes: int
 ) -> Temperatures:
@@ -117,43 +166,24 @@ def fit(
     """
     finite = table.losses.isfinite().all(1)
     table = LossTable(table.losses[finite])
-    label = label[finite]
     distance = distance[finite].double()
     reference = float(distance.log().mean().exp())
-    ratio = (distance / reference).log()
-
-    def unpack(values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        base, slope, share, factor = values[:4]
-        return base, values[4:] * form.by_class, slope * form.by_distance, share, factor.exp()
-
-    def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
-        free = torch.tensor(values, requires_grad=True)
-        base, by_class, slope, share, factor = unpack(free)
-        log_temperature = base + by_class[label] + slope * ratio
-        if form.tail:
-            losses = table.of_mixture(log_temperature, share, factor)
-        else:
-            losses = table.at(log_temperature)
-        prior = free[4:].square().sum() / SPREAD**2 + free[1].square() / SLOPE_SPREAD**2
-        total = (losses.sum() + prior / 2) / len(losses)
-        (gradient,) = torch.autograd.grad(total, free)
-        return float(total.detach()), gradient.numpy()
-
+    objective = _Objective(table, label[finite], (distance / reference).log(), form)
     tail_share, tail_factor = TAIL_START
     begin = GRID[int(table.losses.mean(0).argmin())]
     start = np.array([begin, 0.0, tail_share, math.log(tail_factor), *[0.0] * classes])
     log_factor = tuple(math.log(factor) for factor in TAIL_FACTOR)
     bounds = [(GRID[0], GRID[-1]), (None, None), TAIL_SHARE, log_factor, *[(None, None)] * classes]
     found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x
-    base, by_class, slope, share, factor = unpack(torch.from_numpy(found))
+    terms = objective.terms(torch.from_numpy(found))
     return Temperatures(
-        float(base),
-        tuple(by_class.tolist()) if form.by_class else (),
-        float(slope),
+        float(terms.base),
+        tuple(terms.by_class.tolist()) if form.by_class else (),
+        float(terms.slope),
         reference,
         (math.exp(GRID[0]), math.exp(GRID[-1])),
-        float(share) if form.tail else 0.0,
-        float(factor) if form.tail else 1.0,
+        float(terms.share) if form.tail else 0.0,
+        float(terms.factor) if form.tail else 1.0,
     )
 
 

@@ -34,8 +34,8 @@ def scaled_optimizer(
     """
     optimizer: dict[str, Any] = copy.deepcopy(config.optimizer)
     settings = config.get("auto_scale_lr") or {}
-    base = settings.get("base_batch_size")
     scale = scale or settings.get("enable", False)
+    base = settings.get("base_batch_size")
     if base is None:
         if scale:
             raise UserError(
@@ -44,11 +44,7 @@ def scaled_optimizer(
             )
         return optimizer
     rule = settings.get("rule", "linear")
-    if rule not in RULES or not isinstance(base, int) or base < 1 or "lr" not in optimizer:
-        raise UserError(
-            f"config {config.filename}: auto_scale_lr needs optimizer.lr, base_batch_size from 1, "
-            f"and as rule one of {', '.join(RULES)}"
-        )
+    _check_rule(config, rule, base)
     steps = (config.optimizer_config or {}).get("cumulative_iters", 1)
     images = config.data.samples_per_gpu
     total = processes * images * steps
@@ -67,3 +63,13 @@ def scaled_optimizer(
         *(batch, base, optimizer["lr"], before, rule),
     )
     return optimizer
+
+
+def _check_rule(config: Config, rule: Any, base: Any) -> None:
+    """Raises a UserError unless the learning rate can be scaled."""
+    if rule in RULES and isinstance(base, int) and base >= 1 and "lr" in config.optimizer:
+        return
+    raise UserError(
+        f"config {config.filename}: auto_scale_lr needs optimizer.lr, base_batch_size from 1, "
+        f"and as rule one of {', '.join(RULES)}"
+    )

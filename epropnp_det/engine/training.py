@@ -119,11 +119,7 @@ def train(config: Config, options: TrainingOptions) -> None:
     timestamp = time.strftime("%Y%m%d_%H%M%S")
     logger = _start_log(config, options, timestamp)
     # Before the model, whose pretrained weights are downloaded: missing data ends the command here.
-    dataset = build_dataset(config.data.train, test_mode=False, config=config)
-    check_first_item(dataset, "data.train", config)
-    validation = _validation_set(config) if options.validate else None
-    if validation is not None:
-        check_first_item(validation, "data.val", config)
+    dataset, validation = _checked_data(config, options.validate)
     # Each process has a seed of its own, so that flips and pose samples differ. DDP copies the
     # initial weights of the first process.
     seed_everything(options.seed + get_dist_info()[0], options.deterministic)
@@ -350,6 +346,20 @@ def _register_hooks_of_config(runner: BaseRunner, config: Config, validation: An
         settings.evaluation.setdefault("by_epoch", isinstance(runner, EpochBasedRunner))
         hook = EvaluationHook(validation, config.data.workers_per_gpu, **settings.evaluation)
         runner.register_hook(hook, priority="LOW")
+
+
+def _checked_data(config: Config, validate: bool) -> tuple[Any, Any]:
+    """The datasets of the training and of its validation, if any; their first items are read.
+
+    Raises:
+        UserError: missing files, or a mistake in the config.
+    """
+    dataset = build_dataset(config.data.train, test_mode=False, config=config)
+    check_first_item(dataset, "data.train", config)
+    validation = _validation_set(config) if validate else None
+    if validation is not None:
+        check_first_item(validation, "data.val", config)
+    return dataset, validation
 
 
 def _validation_set(config: Config) -> Any:

@@ -27,4 +27,4 @@ data = dict(
     val=dict(ann_file=data_root + "coco_test.json", img_prefix=data_root),
     test=dict(ann_file="data/lmo/coco_test.json", img_prefix="data/lmo/"),
 )
-runner = dict(max_iters=2500)
+runner = dict(max_iters=2000)

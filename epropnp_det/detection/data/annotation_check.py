@@ -51,28 +51,16 @@ def find_faults(
     if faulty:
         return
     links = Links(data["images"], data.get("categories", ()), data["annotations"])
-    sizes = {}
-    for index, image in enumerate(tqdm(data["images"], desc="images", unit="image", disable=None)):
-        where = place("images", index, image)
-        try:
-            sizes[image["file_name"]] = whole_image_size(file_under(data_root, image["file_name"]))
-        except UserError as error:
-            yield Fault("every image is there and can be read", where, str(error))
-        yield from _image_faults(where, image, sizes.get(image["file_name"]))
+    sizes, unreadable = _read_sizes(data["images"], data_root)
+    yield from unreadable
+    for index, image in enumerate(data["images"]):
+        yield from _image_faults(place("images", index, image), image, sizes)
     for category in links.categories:
         if category["name"] not in class_set.class_names:
             names = ", ".join(class_set.class_names)
             rule = f"categories are among {names}; others are not trained on"
             yield Fault(rule, "categories", repr(category["name"]))
-    for index, record in enumerate(
-        tqdm(data["annotations"], desc="boxes", unit="box", disable=None)
-    ):
-        image = links.image(record)
-        where = f"annotations[{index}] in {image['file_name']}"
-        yield from _rectangle_faults(where, record, _with_size(image, sizes))
-        yield from attribute_faults(
-            where, record, links.category(record)["category_name"], class_set
-        )
+    yield from _box_faults(data["annotations"], links, sizes, class_set)
     yield from _size_faults(data["annotations"], links, class_set)
     yield from _repeated_boxes(data["annotations"], links)
 
@@ -114,10 +102,28 @@ def attribute_faults(
         yield Fault(rule, where, f"{shown(attribute)} for a {name}")
 
 
+def _read_sizes(
+    images: Sequence[Mapping[str, Any]], data_root: str | Path
+) -> tuple[dict[str, tuple[int, int]], list[Fault]]:
+    """Width and height of the images that can be read, by file name, and what is wrong with the
+    others.
+    """
+    sizes = {}
+    faults = []
+    for index, image in enumerate(tqdm(images, desc="images", unit="image", disable=None)):
+        try:
+            sizes[image["file_name"]] = whole_image_size(file_under(data_root, image["file_name"]))
+        except UserError as error:
+            rule = "every image is there and can be read"
+            faults.append(Fault(rule, place("images", index, image), str(error)))
+    return sizes, faults
+
+
 def _image_faults(
-    where: str, image: Mapping[str, Any], size: tuple[int, int] | None
+    where: str, image: Mapping[str, Any], sizes: Mapping[str, tuple[int, int]]
 ) -> Iterator[Fault]:
-    """What disagrees with the size of the file, which is None if it cannot be read."""
+    """What disagrees with the size of the file, where that is known."""
+    size = sizes.get(image["file_name"])
     given = (image["width"], image["height"]) if "width" in image else size
     if size is not None and given != size:
         rule = "width and height are those of the file"
@@ -134,6 +140,21 @@ def _with_size(image: Mapping[str, Any], sizes: Mapping[str, tuple[int, int]]) -
         return dict(image)
     width, height = sizes[image["file_name"]]
     return dict(image, width=width, height=height)
+
+
+def _box_faults(
+    records: Sequence[Mapping[str, Any]],
+    links: Links,
+    sizes: Mapping[str, tuple[int, int]],
+    class_set: ClassSet,
+) -> Iterator[Fault]:
+    """Mistakes of single boxes: of their rectangles and attributes."""
+    for index, record in enumerate(tqdm(records, desc="boxes", unit="box", disable=None)):
+        image = links.image(record)
+        where = f"annotations[{index}] in {image['file_name']}"
+        yield from _rectangle_faults(where, record, _with_size(image, sizes))
+        name = links.category(record)["category_name"]
+        yield from attribute_faults(where, record, name, class_set)
 
 
 def _rectangle_faults(

@@ -59,30 +59,42 @@ class ClassSet:
 
     def __post_init__(self):
         for name in ("size_mean", "size_std"):
-            rows = getattr(self, name)
-            if rows is None:
-                continue
-            if len(rows) != len(self.class_names):
-                raise ValueError(
-                    f"classes: {name} has {len(rows)} rows for {len(self.class_names)} class_names"
-                )
-            if any(len(row) != 3 or min(row) <= 0 for row in rows):
-                raise ValueError(f"classes: each row of {name} must be three positive numbers")
+            self._check_sizes(name)
         for key in ("admitted_attributes", "detection_range", "symmetry", "static_classes"):
             for name in getattr(self, key):
                 if name not in self.class_names:
                     raise ValueError(f"classes: {key} names an unknown class {name!r}")
+        self._check_ranges()
+        self._check_symmetries()
+        self._check_attributes()
+
+    def _check_sizes(self, name: str) -> None:
+        rows = getattr(self, name)
+        if rows is None:
+            return
+        if len(rows) != len(self.class_names):
+            raise ValueError(
+                f"classes: {name} has {len(rows)} rows for {len(self.class_names)} class_names"
+            )
+        if any(len(row) != 3 or min(row) <= 0 for row in rows):
+            raise ValueError(f"classes: each row of {name} must be three positive numbers")
+
+    def _check_ranges(self) -> None:
         for name, reach in self.detection_range.items():
             if isinstance(reach, bool) or not isinstance(reach, (int, float)) or not reach > 0:
                 raise ValueError(
                     f"classes: detection_range of {name!r} is {reach!r}; it must be above 0 m"
                 )
+
+    def _check_symmetries(self) -> None:
         for name, symmetry in self.symmetry.items():
             if symmetry not in SYMMETRIES:
                 raise ValueError(
                     f"classes: symmetry of {name!r} is {symmetry!r}; choose from "
                     f"{', '.join(SYMMETRIES)}"
                 )
+
+    def _check_attributes(self) -> None:
         for name, admitted in self.admitted_attributes.items():
             unknown = set(admitted) - set(self.attributes)
             if unknown:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from nuscenes import NuScenes
 from nuscenes.utils.splits import create_splits_scenes
@@ -148,27 +148,18 @@ def _write_split(
     nusc: NuScenes, samples: list[dict], split: str, path: Path, lidar: bool, processes: int
 ) -> None:
     info = dict(schema=annotation_file.SCHEMA, version=nusc.version, split=split)
-    tokens = " ".join(sample["token"] for sample in samples)
-    origin = dict(
-        info,
-        program=__version__,
-        tables=_table_states(nusc),
-        samples=hashlib.sha256(tokens.encode()).hexdigest(),
-        lidar=lidar,
-    )
     point_folder = path.parent / lidar_files.FOLDER if lidar else None
     parts = math.ceil(len(samples) / _SAMPLES_PER_PART)
-    with part_files.parts_of(path, origin) as folder:
+    with part_files.parts_of(path, dict(info, **_origin(nusc, samples, lidar))) as folder:
         finished = folder.finished(parts)
-        jobs = [index for index in range(parts) if index not in finished]
-        convert = partial(_convert_part, nusc, samples, folder, point_folder)
         done = min(len(finished) * _SAMPLES_PER_PART, len(samples))
         if done:
             print(f"{path}: resumed after {done} of {len(samples)} samples")
+        jobs = [index for index in range(parts) if index not in finished]
+        convert = partial(_convert_part, nusc, samples, folder, point_folder)
+        bar = tqdm(total=len(samples), initial=done, desc=split, unit="sample", disable=None)
         files = 0
-        with tqdm(
-            total=len(samples), initial=done, desc=split, unit="sample", disable=None
-        ) as progress:
+        with bar as progress:
             for result in results_of(convert, jobs, processes):
                 files += result.point_files
                 progress.update(result.samples)
@@ -185,6 +176,17 @@ def _write_split(
     print(f"{path}: {counts.images} images, {counts.annotations} boxes")
     if point_folder is not None:
         print(f"{point_folder}: {files} files written, {counts.images - files} were there")
+
+
+def _origin(nusc: NuScenes, samples: list[dict], lidar: bool) -> dict[str, Any]:
+    """What the parts of a file follow from: those of another origin are not resumed."""
+    tokens = " ".join(sample["token"] for sample in samples)
+    return dict(
+        program=__version__,
+        tables=_table_states(nusc),
+        samples=hashlib.sha256(tokens.encode()).hexdigest(),
+        lidar=lidar,
+    )
 
 
 def _table_states(nusc: NuScenes) -> dict[str, list[int]]:

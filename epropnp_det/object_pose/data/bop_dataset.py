@@ -41,6 +41,7 @@ TARGETS_FILE = "test_targets_bop19.json"
 # Visible share of an object that makes it a target.
 LEAST_VISIBLE = 0.1
 IMAGE_FOLDERS = ("rgb", "gray")
+VISIBLE_MASKS = "mask_visib"
 MAX_OBJECTS_PER_IMAGE = 9_999
 _IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 _REMEDY = "write it as BOP's standard layout has it (bop_datasets_format.md of the BOP toolkit)"
@@ -95,9 +96,14 @@ class BopImage:
         """
         return image_files.image_size(self.path)
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether the scene has masks of the visible parts; some data sets come without."""
+        return (self.folder / VISIBLE_MASKS).is_dir()
+
     def mask_path(self, index: int, visible: bool = False) -> Path:
         """File of the mask of instance `index`: the whole silhouette, or its visible part."""
-        kind = "mask_visib" if visible else "mask"
+        kind = VISIBLE_MASKS if visible else "mask"
         return self.folder / kind / f"{self.image_id:06d}_{index:06d}.png"
 
 

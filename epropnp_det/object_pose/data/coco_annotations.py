@@ -56,11 +56,12 @@ def coco_annotations(
     numbers, annotations.
 
     Boxes are those of the whole silhouettes, as far as the image shows them; masks those of the
-    visible parts. Objects of which less than a tenth is visible are regions to ignore (`iscrowd`):
-    mmdet would take those marked `ignore` for background.
+    visible parts. A scene without masks has boxes alone. Objects of which less than a tenth is
+    visible are regions to ignore (`iscrowd`): mmdet would take those marked `ignore` for
+    background.
 
     Raises:
-        UserError: an object without a model, or a missing or broken mask.
+        UserError: an object without a model, a missing or broken mask, or neither masks nor boxes.
     """
     listed = []
     annotations: list[dict[str, Any]] = []
@@ -94,20 +95,35 @@ def _annotation(
             f"{image.folder / 'scene_gt.json'}: image {image.image_id} has object "
             f"{instance.object_id}, and the models are {list(objects)}: add its model"
         )
-    mask = read_mask(image, instance.index, visible=True)
-    box = instance.box
-    if box is None:
-        box = np.array(cv2.boundingRect(mask.astype(np.uint8)))  # zeros for an empty mask
+    mask = read_mask(image, instance.index, visible=True) if image.has_masks else None
+    box = _box(image, instance, mask)
     low = np.clip(box[:2], 0, image.size)
     side = np.clip(box[:2] + box[2:], 0, image.size) - low
-    if side.min() <= 0 or not mask.any():
+    if side.min() <= 0 or (mask is not None and not mask.any()):
         return None
-    encoded = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
     visible = 1.0 if instance.visibility is None else instance.visibility
-    return dict(
+    found = dict(
         category_id=instance.object_id,
         bbox=[float(value) for value in (*low, *side)],
-        area=float(mask.sum()),
-        segmentation=dict(size=list(mask.shape), counts=encoded["counts"].decode("ascii")),
+        area=float(side.prod()),
         iscrowd=int(visible < LEAST_VISIBLE),
     )
+    if mask is None:
+        return found
+    encoded = rle.encode(np.asfortranarray(mask.astype(np.uint8)))
+    counts = encoded["counts"].decode("ascii")
+    return dict(
+        found, area=float(mask.sum()), segmentation=dict(size=list(mask.shape), counts=counts)
+    )
+
+
+def _box(image: BopImage, instance: BopInstance, mask: np.ndarray | None) -> np.ndarray:
+    """(4,) x, y, width, height [px] of the whole silhouette, or else of the visible part."""
+    if instance.box is not None:
+        return instance.box
+    if mask is None:
+        raise UserError(
+            f"{image.folder} has neither masks (mask_visib) nor boxes (bbox_obj in "
+            "scene_gt_info.json): add one of them"
+        )
+    return np.array(cv2.boundingRect(mask.astype(np.uint8)))  # zeros for an empty mask

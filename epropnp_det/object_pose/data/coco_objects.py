@@ -56,16 +56,24 @@ class CocoObjects(CocoDataset):
         return records
 
     def check_evaluation(self, metric: str | Sequence[str] | None = None) -> list[str]:
-        """The metrics to compute; None are all.
+        """The metrics to compute; None are all that the annotations have.
 
         Raises:
-            UserError: an unknown name.
+            UserError: an unknown name, or masks that the annotations do not have.
         """
-        names = [metric] if isinstance(metric, str) else list(metric or METRICS)
+        available = METRICS if self.has_masks else METRICS[:1]
+        names = [metric] if isinstance(metric, str) else list(metric or available)
         for name in names:
             if name not in METRICS:
                 raise UserError(f"--eval {name}: the metrics of detections are {METRICS}")
+            if name not in available:
+                raise UserError(f"--eval {name}: {self.ann_file} has no masks; use --eval bbox")
         return names
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether all annotations have masks."""
+        return all("segmentation" in each for each in self.coco.anns.values())
 
     def format_results(
         self, results: Sequence[Any], jsonfile_prefix: str | None = None, **settings: Any
@@ -98,7 +106,7 @@ class CocoObjects(CocoDataset):
     def evaluate(
         self,
         results: Sequence[Any],
-        metric: str | Sequence[str] = METRICS,
+        metric: str | Sequence[str] | None = None,
         jsonfile_prefix: str | None = None,
         logger: Any = None,
         **settings: Any,

@@ -24,7 +24,7 @@ from epropnp_det.engine.output_files import write_pixels
 from epropnp_det.engine.worker_processes import available_processes, spawned_results
 from epropnp_det.errors import UserError
 
-from .bop_dataset import CAMERA_FILE, HALF_PIXEL, LEAST_VISIBLE, TARGETS_FILE
+from .bop_dataset import CAMERA_FILE, HALF_PIXEL, LEAST_VISIBLE, TARGETS_FILE, VISIBLE_MASKS
 from .coordinate_maps import object_maps, pixel_centers, whole_silhouette
 from .object_models import INFO_FILE, METRES, load_models
 from .procedural_models import write_procedural_models
@@ -131,7 +131,7 @@ def render_image(job: ImageJob) -> None:
     folder = _scene_folder(job.root, job.split, job.scene)
     write_pixels(folder / "rgb" / f"{job.image:06d}.jpg", picture[..., ::-1], _QUALITY)
     for index, (_, each) in enumerate(shown):
-        for name, mask in (("mask", each.mask), ("mask_visib", each.visible)):
+        for name, mask in (("mask", each.mask), (VISIBLE_MASKS, each.visible)):
             file = folder / name / f"{job.image:06d}_{index:06d}.png"
             write_pixels(file, mask.astype(np.uint8) * 255)
     record = dict(

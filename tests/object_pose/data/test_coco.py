@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -91,6 +92,38 @@ def test_annotations_as_results_are_perfect_and_go_out_in_the_form_of_bop(
     ids = {(each["scene_id"], each["im_id"]) for each in dataset.data_infos}
     assert {(each.scene_id, each.image_id) for each in read} <= ids
     assert {each.object_id for each in read} <= {1, 2}
+
+
+def test_scenes_without_masks_have_boxes_alone(root: Path, call: Callable) -> None:
+    with_masks = json.loads((root / "coco_test.json").read_text())
+    for folder in (root / "test").glob("*/mask_visib"):
+        shutil.rmtree(folder)
+    assert call("create_data", "bop", root, "--coco", "test", "--overwrite")[0] == 0
+    content = json.loads((root / "coco_test.json").read_text())
+    boxes = [each["bbox"] for each in content["annotations"]]
+    assert boxes == [each["bbox"] for each in with_masks["annotations"]]
+    assert not any("segmentation" in each for each in content["annotations"])
+    assert [each["area"] for each in content["annotations"]] == [w * h for _, _, w, h in boxes]
+    dataset = dataset_of(root)
+    assert dataset.check_evaluation() == ["bbox"]
+    with pytest.raises(UserError, match=r"coco_test\.json has no masks; use --eval bbox"):
+        dataset.check_evaluation(["bbox", "segm"])
+    boxes_alone = [
+        [
+            np.insert(found["bboxes"][found["labels"] == label].reshape(-1, 4), 4, 1.0, axis=1)
+            for label in range(len(dataset.CLASSES))
+        ]
+        for found in map(dataset.get_ann_info, range(len(dataset)))
+    ]
+    assert dataset.evaluate(boxes_alone, logger="silent")["bbox_mAP_50"] == 1
+
+
+def test_a_scene_with_neither_masks_nor_boxes_is_one_line(root: Path, call: Callable) -> None:
+    for folder in (root / "test").glob("*"):
+        shutil.rmtree(folder / "mask_visib")
+        (folder / "scene_gt_info.json").unlink()
+    code, _, error = call("create_data", "bop", root, "--coco", "test", "--overwrite")
+    assert code == 2 and "has neither masks (mask_visib) nor boxes (bbox_obj in" in error
 
 
 def test_no_detection_at_all_is_a_result(root: Path) -> None:
