@@ -137,26 +137,38 @@ class NuScenesCameraDataset(NuScenesMonoDataset):
         data = complete(data, self.img_prefix)
         if self.file_numbers is not None:
             data = select_file_numbers(data, self.file_numbers, ann_file)
-        self.cat2label = {
+        self.cat2label = self._labels_of_categories(data["categories"], ann_file)
+        self.cat_ids = list(self.cat2label)
+        self.img_ids = [image["id"] for image in data["images"]]
+        self._annotations = self._by_image(data["annotations"])
+        return [dict(image, filename=image["file_name"]) for image in data["images"]]
+
+    def _labels_of_categories(
+        self, categories: Sequence[Mapping[str, Any]], ann_file: str
+    ) -> dict[int, int]:
+        """Labels by the numbers of the categories that are classes."""
+        labels = {
             category["id"]: self.CLASSES.index(category["name"])
-            for category in data["categories"]
+            for category in categories
             if category["name"] in self.CLASSES
         }
-        if not self.cat2label:
+        if not labels:
             raise UserError(
                 f"{ann_file} has no category among the classes {', '.join(self.CLASSES)}; set the "
                 "dataset's `classes` to names of its categories"
             )
-        self.cat_ids = list(self.cat2label)
-        self.img_ids = [image["id"] for image in data["images"]]
-        self._annotations: dict[str, list[dict]] = {index: [] for index in self.img_ids}
-        for annotation in data["annotations"]:
+        return labels
+
+    def _by_image(self, annotations: Sequence[dict]) -> dict[str, list[dict]]:
+        """The annotations of each image, without those of other categories, which are counted."""
+        grouped: dict[str, list[dict]] = {index: [] for index in self.img_ids}
+        for annotation in annotations:
             if annotation["category_id"] in self.cat2label:
                 self._check_attribute(annotation)
-                self._annotations[annotation["image_id"]].append(annotation)
+                grouped[annotation["image_id"]].append(annotation)
             else:
                 self.left_out[f"of category {annotation['category_name']}, which is no class"] += 1
-        return [dict(image, filename=image["file_name"]) for image in data["images"]]
+        return grouped
 
     def get_ann_info(self, idx: int) -> dict:
         """Ground truth of an image, in new arrays: nothing done to them reaches the dataset.

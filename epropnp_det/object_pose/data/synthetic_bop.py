@@ -25,7 +25,7 @@ from epropnp_det.engine.worker_processes import available_processes, spawned_res
 from epropnp_det.errors import UserError
 
 from .bop_dataset import CAMERA_FILE, HALF_PIXEL, LEAST_VISIBLE, TARGETS_FILE, VISIBLE_MASKS
-from .coordinate_maps import object_maps, pixel_centers, whole_silhouette
+from .coordinate_maps import ObjectMaps, object_maps, pixel_centers, whole_silhouette
 from .object_models import INFO_FILE, METRES, load_models
 from .procedural_models import write_procedural_models
 from .ray_scenes import PlacedObject, RayScenes
@@ -134,15 +134,20 @@ def render_image(job: ImageJob) -> None:
         for name, mask in (("mask", each.mask), (VISIBLE_MASKS, each.visible)):
             file = folder / name / f"{job.image:06d}_{index:06d}.png"
             write_pixels(file, mask.astype(np.uint8) * 255)
-    record = dict(
+    write_json(_record_file(job), _record(renderer.scenes, shown, matrix))
+
+
+def _record(
+    scenes: RayScenes, shown: Sequence[tuple[PlacedObject, ObjectMaps]], matrix: np.ndarray
+) -> dict[str, Any]:
+    """What BOP's files say of an image: `camera`, `gt` and `gt_info`."""
+    return dict(
         camera=dict(cam_K=np.array(FILE_MATRIX).ravel().tolist(), depth_scale=1.0),
         gt=[_truth(placed) for placed, _ in shown],
         gt_info=[
-            _info(each.visible, *whole_silhouette(renderer.scenes, placed, matrix))
-            for placed, each in shown
+            _info(each.visible, *whole_silhouette(scenes, placed, matrix)) for placed, each in shown
         ],
     )
-    write_json(_record_file(job), record)
 
 
 def _truth(placed: PlacedObject) -> dict[str, Any]:
