@@ -9,4 +9,4 @@ RESULT    ADD(-S) 0.1d 0.236 of symmetric objects, 0.000 of the others, seed 0
 """
 
 _base_ = ["./pix2pose.py"]
-model = dict(losses=dict(pose=dict(type="ProjectionLoss", loss_weight=0.1, start=2000)))
+model = dict(losses=dict(pose=dict(type="ProjectionLoss", loss_weight=0.02, start=2000)))

@@ -177,7 +177,8 @@ def test_a_loss_of_the_pose_moves_the_coordinates_under_the_mask_alone(kind: str
 def test_the_loss_of_the_pose_uses_the_chosen_symmetric_pose() -> None:
     """Coordinates that are right for a symmetric pose give a projection loss of zero."""
     _, gt, half_extent = symmetric_scene()
-    criterion = losses(pose=dict(type="ProjectionLoss", start=0)).double().train()
+    settings = dict(type="ProjectionLoss", start=0, loss_weight=0.1)
+    criterion = losses(pose=settings).double().train()
     where = geometry(3).map(lambda value: value.double() if value.is_floating_point() else value)
     noc = turned(gt.noc, gt.symmetries[0, 1], half_extent, gt.mask)
     vertices = torch.rand(3, 8, 3, generator=torch.Generator().manual_seed(0)).double() * 0.1
@@ -186,6 +187,40 @@ def test_the_loss_of_the_pose_uses_the_chosen_symmetric_pose() -> None:
     assert criterion(maps_of(noc), where, gt, generator)["loss_pose"] < 1e-4
     plain = replace(gt, symmetries=None)
     assert criterion(maps_of(noc), where, plain, generator)["loss_pose"] > 1e-2
+
+
+def gradients_of_projection_loss(limit: float) -> tuple[Tensor, Tensor]:
+    """The loss () and the gradients (3, 3, h, w) of an object's loss in its coordinates; of the
+    first object all but a line is hidden, which hardly determines its pose.
+    """
+    settings = dict(type="ProjectionLoss", start=0, loss_weight=1.0, gradient_limit=limit)
+    criterion = losses(coordinate=0.0, error=0.0, mask=0.0, pose=settings).double().train()
+    where = geometry(3).map(lambda value: value.double() if value.is_floating_point() else value)
+    noc, mask = ellipsoid_maps(poses(3).double(), where)
+    middle = noc.shape[-1] // 2
+    mask[0, :, :, : middle - 1] = 0
+    mask[0, :, :, middle + 1 :] = 0
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(noc.shape, generator=generator, dtype=noc.dtype)
+    noc = (noc + 0.05 * noise).requires_grad_()
+    signs = torch.cartesian_prod(*[torch.tensor((-1.0, 1.0), dtype=noc.dtype)] * 3)
+    vertices = signs * where.half_extent[:, None]
+    gt = GroundTruth(poses(3).double(), noc.detach(), mask, vertices=vertices)
+    found = criterion(maps_of(noc), where, gt, generator)["loss_pose"]
+    (gradient,) = torch.autograd.grad(found, noc)
+    return found.detach(), 3 * gradient
+
+
+def test_large_gradients_of_the_projection_loss_are_scaled_down_to_the_limit() -> None:
+    value, free = gradients_of_projection_loss(torch.inf)
+    norms = free.flatten(1).norm(dim=1)
+    least, middle, greatest = norms.sort().values
+    limit = float((middle + greatest) / 2)
+    limited_value, limited = gradients_of_projection_loss(limit)
+    share = (limit / norms).clamp(max=1)
+    assert least < limit < greatest
+    torch.testing.assert_close(limited_value, value, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(limited, share[:, None, None, None] * free, rtol=EXACT, atol=EXACT)
 
 
 def test_a_late_loss_waits_and_counts_its_steps_in_the_state() -> None:
