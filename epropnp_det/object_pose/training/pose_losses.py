@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,20 +64,28 @@ class ImplicitPoseLoss(nn.Module):
 
 
 class LatePoseLoss(nn.Module):
-    """A pose loss that begins after some steps, when the coordinates have taken shape.
+    """A pose loss that begins after some steps, when the coordinates have taken shape, and whose
+    gradient is limited.
+
+    A pose that the points hardly determine has huge derivatives: of one object in a hundred the
+    gradient is hundreds of times as large as of most.
 
     Args:
         loss_weight: factor of the loss.
         start: training steps without it. They are counted in the state dict, so that a resumed
             training goes on.
+        gradient_limit: largest norm of the gradient of an object's loss, without its factor, in the
+            coordinates of the points, where the box reaches from -1 to 1; larger ones are scaled
+            down. Infinity for none. The ground truth needs vertices otherwise.
     """
 
     step: Tensor
 
-    def __init__(self, loss_weight: float, start: int):
+    def __init__(self, loss_weight: float, start: int, gradient_limit: float):
         super().__init__()
         self.loss_weight = loss_weight
         self.start = start
+        self.gradient_limit = gradient_limit
         self.register_buffer("step", torch.tensor(0))
 
     def begun(self) -> bool:
@@ -84,6 +93,37 @@ class LatePoseLoss(nn.Module):
         if self.training:
             self.step += 1
         return int(self.step) > self.start
+
+    def limited(self, loss: Tensor, problem: PnPProblem, gt: GroundTruth) -> Tensor:
+        """The same losses (B,), with gradients up to the limit.
+
+        Raises:
+            ValueError: there is a limit, and the ground truth has no vertices.
+        """
+        x3d = problem.points.x3d
+        if self.gradient_limit == math.inf or not x3d.requires_grad:
+            return loss
+        (gradient,) = torch.autograd.grad(loss.sum(), x3d, retain_graph=True)
+        half_extent = sides(vertices_of(gt)) / 2
+        norm = (gradient * half_extent[:, None]).flatten(1).norm(dim=1)
+        share = (self.gradient_limit / norm).clamp(max=1)
+        return loss.detach() + share * (loss - loss.detach())
+
+
+def vertices_of(gt: GroundTruth) -> Tensor:
+    """Vertices (B, V, 3) [m] of the models.
+
+    Raises:
+        ValueError: the ground truth has none.
+    """
+    if gt.vertices is None:
+        raise ValueError("the pose loss needs vertices; set data.train.vertices, e.g. to 64")
+    return gt.vertices
+
+
+def sides(vertices: Tensor) -> Tensor:
+    """Sides (B, 3) of the boxes around vertices (B, V, 3)."""
+    return vertices.amax(1) - vertices.amin(1)
 
 
 class ProjectionLoss(LatePoseLoss):
@@ -94,16 +134,9 @@ class ProjectionLoss(LatePoseLoss):
     count the same. For symmetric objects the true pose is that of the symmetry that the coordinates
     are compared with.
 
-    A solution that the points hardly determine has a huge derivative: of one object in a hundred
-    the gradient is hundreds of times as large as of most. So it is limited.
-
     Args:
-        loss_weight: factor of the loss.
-        start: training steps without it.
+        loss_weight, start, gradient_limit: as of `LatePoseLoss`.
         relative: share of the mean side of the object's box at which the square becomes a line.
-        gradient_limit: largest norm of the gradient of an object's loss, without its factor, in the
-            coordinates of the points, where the box reaches from -1 to 1; larger ones are scaled
-            down. Infinity for none.
     """
 
     def __init__(
@@ -113,9 +146,8 @@ class ProjectionLoss(LatePoseLoss):
         relative: float = 0.1,
         gradient_limit: float = 1.0,
     ):
-        super().__init__(loss_weight, start)
+        super().__init__(loss_weight, start, gradient_limit)
         self.relative = relative
-        self.gradient_limit = gradient_limit
 
     def forward(
         self, problem: PnPProblem, estimate: PoseEstimate, gt: GroundTruth, scale: Tensor
@@ -126,27 +158,16 @@ class ProjectionLoss(LatePoseLoss):
         Raises:
             ValueError: the ground truth has no vertices.
         """
-        if gt.vertices is None:
-            raise ValueError("ProjectionLoss needs vertices; set data.train.vertices, e.g. to 64")
+        vertices = vertices_of(gt)
         if not self.begun():
             return dict(loss_pose=estimate.cost.new_zeros(()))
-        moved, strict = solution_displacement(problem, estimate, gt.vertices, gt.pose)
-        size = gt.vertices.amax(1) - gt.vertices.amin(1)
+        moved, strict = solution_displacement(problem, estimate, vertices, gt.pose)
         focal = problem.camera.matrix[:, 0, 0]
-        error = projection_error(moved, gt.pose[:, 2], size, focal, self.relative)
+        error = projection_error(moved, gt.pose[:, 2], sides(vertices), focal, self.relative)
         loss = smooth_l1_norm(error).mean(-1).masked_fill(~strict, 0)
-        loss = self._limited(loss, problem.points.x3d, size / 2)
         flat = (estimate.valid & ~strict).sum().float()
-        return dict(loss_pose=self.loss_weight * loss.mean(), flat_minima=flat)
-
-    def _limited(self, loss: Tensor, x3d: Tensor, half_extent: Tensor) -> Tensor:
-        """The same losses (B,), with gradients up to the limit."""
-        if not x3d.requires_grad:
-            return loss
-        (gradient,) = torch.autograd.grad(loss.sum(), x3d, retain_graph=True)
-        norm = (gradient * half_extent[:, None]).flatten(1).norm(dim=1)
-        share = (self.gradient_limit / norm).clamp(max=1)
-        return loss.detach() + share * (loss - loss.detach())
+        loss = self.limited(loss, problem, gt).mean()
+        return dict(loss_pose=self.loss_weight * loss, flat_minima=flat)
 
 
 class LinearCovarianceLoss(LatePoseLoss):
@@ -154,23 +175,32 @@ class LinearCovarianceLoss(LatePoseLoss):
     the strongest baseline in the literature.
 
     Args:
-        loss_weight: factor of the loss.
-        start: training steps without it.
+        loss_weight, start, gradient_limit: as of `LatePoseLoss`.
         beta: standard deviation of the position [m] at which the square becomes a line.
     """
 
-    def __init__(self, loss_weight: float = 0.2, start: int = 0, beta: float = 0.05):
-        super().__init__(loss_weight, start)
+    def __init__(
+        self,
+        loss_weight: float = 0.2,
+        start: int = 0,
+        beta: float = 0.05,
+        gradient_limit: float = math.inf,
+    ):
+        super().__init__(loss_weight, start, gradient_limit)
         self.beta = beta
 
     def forward(
         self, problem: PnPProblem, estimate: PoseEstimate, gt: GroundTruth, scale: Tensor
     ) -> dict[str, Tensor]:
-        """Mean loss () of B objects; estimate and weight scale do not enter."""
+        """Mean loss () of B objects; estimate and weight scale do not enter.
+
+        Raises:
+            ValueError: there is a limit, and the ground truth has no vertices.
+        """
         if not self.begun():
             return dict(loss_pose=estimate.cost.new_zeros(()))
         loss = linear_covariance_loss(problem, gt.pose, self.beta)
-        return dict(loss_pose=self.loss_weight * loss.mean())
+        return dict(loss_pose=self.loss_weight * self.limited(loss, problem, gt).mean())
 
 
 # The types that configs name.

@@ -189,11 +189,11 @@ def test_the_loss_of_the_pose_uses_the_chosen_symmetric_pose() -> None:
     assert criterion(maps_of(noc), where, plain, generator)["loss_pose"] > 1e-2
 
 
-def gradients_of_projection_loss(limit: float) -> tuple[Tensor, Tensor]:
+def limited_gradients(kind: str, limit: float) -> tuple[Tensor, Tensor]:
     """The loss () and the gradients (3, 3, h, w) of an object's loss in its coordinates; of the
     first object all but a line is hidden, which hardly determines its pose.
     """
-    settings = dict(type="ProjectionLoss", start=0, loss_weight=1.0, gradient_limit=limit)
+    settings = dict(type=kind, start=0, loss_weight=1.0, gradient_limit=limit)
     criterion = losses(coordinate=0.0, error=0.0, mask=0.0, pose=settings).double().train()
     where = geometry(3).map(lambda value: value.double() if value.is_floating_point() else value)
     noc, mask = ellipsoid_maps(poses(3).double(), where)
@@ -211,12 +211,13 @@ def gradients_of_projection_loss(limit: float) -> tuple[Tensor, Tensor]:
     return found.detach(), 3 * gradient
 
 
-def test_large_gradients_of_the_projection_loss_are_scaled_down_to_the_limit() -> None:
-    value, free = gradients_of_projection_loss(torch.inf)
+@pytest.mark.parametrize("kind", ["ProjectionLoss", "LinearCovarianceLoss"])
+def test_large_gradients_are_scaled_down_to_the_limit(kind: str) -> None:
+    value, free = limited_gradients(kind, torch.inf)
     norms = free.flatten(1).norm(dim=1)
     least, middle, greatest = norms.sort().values
     limit = float((middle + greatest) / 2)
-    limited_value, limited = gradients_of_projection_loss(limit)
+    limited_value, limited = limited_gradients(kind, limit)
     share = (limit / norms).clamp(max=1)
     assert least < limit < greatest
     torch.testing.assert_close(limited_value, value, rtol=EXACT, atol=EXACT)
@@ -249,7 +250,10 @@ def test_objects_without_points_are_counted_and_change_nothing() -> None:
 def test_losses_that_need_weights_or_vertices_are_refused() -> None:
     with pytest.raises(ValueError, match="MonteCarloPoseLoss trains weights"):
         losses(pose=dict(type="MonteCarloPoseLoss"))
-    criterion = losses(pose=dict(type="ProjectionLoss")).train()
     noc, mask = ellipsoid_maps(poses(1), geometry(1))
-    with pytest.raises(ValueError, match=r"set data\.train\.vertices"):
-        criterion(maps_of(noc), geometry(1), GroundTruth(poses(1), noc, mask))
+    limited = dict(type="LinearCovarianceLoss", start=0, gradient_limit=1.0)
+    for settings in (dict(type="ProjectionLoss"), limited):
+        criterion = losses(pose=settings).train()
+        with pytest.raises(ValueError, match=r"set data\.train\.vertices"):
+            maps = maps_of(noc.clone().requires_grad_())
+            criterion(maps, geometry(1), GroundTruth(poses(1), noc, mask))
