@@ -8,4 +8,8 @@ RESULT    not trained yet
 """
 
 _base_ = ["./pix2pose.py"]
-model = dict(losses=dict(pose=dict(type="LinearCovarianceLoss", loss_weight=0.2, start=2000)))
+model = dict(
+    losses=dict(
+        pose=dict(type="LinearCovarianceLoss", loss_weight=0.2, start=2000, gradient_limit=0.1)
+    )
+)
