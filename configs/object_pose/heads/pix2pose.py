@@ -4,7 +4,7 @@ All five objects, 8000 steps of 8 patches of 64 px. The other rows of Pix2Pose c
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
 COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/heads/pix2pose.py --seed 0
 HARDWARE  1 CPU core
-RESULT    ADD(-S) 0.1d 0.373 of symmetric objects, 0.045 of the others, seed 0
+RESULT    ADD(-S) 0.1d 0.373 / 0.045 of symmetric and other objects in held-out images, seed 0
           (docs/experiments/object_pose.md)
 """
 
