@@ -88,18 +88,21 @@ class LatePoseLoss(nn.Module):
         self.gradient_limit = gradient_limit
         self.register_buffer("step", torch.tensor(0))
 
-    def begun(self) -> bool:
-        """Whether the loss counts; in training mode the step is counted first."""
+    def begun(self, gt: GroundTruth) -> bool:
+        """Whether the loss counts; in training mode the step is counted first.
+
+        Raises:
+            ValueError: there is a limit, and the ground truth has no vertices: in the first step,
+                not only in the one where the loss begins.
+        """
+        if self.gradient_limit < math.inf:
+            vertices_of(gt)
         if self.training:
             self.step += 1
         return int(self.step) > self.start
 
     def limited(self, loss: Tensor, problem: PnPProblem, gt: GroundTruth) -> Tensor:
-        """The same losses (B,), with gradients up to the limit.
-
-        Raises:
-            ValueError: there is a limit, and the ground truth has no vertices.
-        """
+        """The same losses (B,), with gradients up to the limit."""
         x3d = problem.points.x3d
         if self.gradient_limit == math.inf or not x3d.requires_grad:
             return loss
@@ -159,7 +162,7 @@ class ProjectionLoss(LatePoseLoss):
             ValueError: the ground truth has no vertices.
         """
         vertices = vertices_of(gt)
-        if not self.begun():
+        if not self.begun(gt):
             return dict(loss_pose=estimate.cost.new_zeros(()))
         moved, strict = solution_displacement(problem, estimate, vertices, gt.pose)
         focal = problem.camera.matrix[:, 0, 0]
@@ -197,7 +200,7 @@ class LinearCovarianceLoss(LatePoseLoss):
         Raises:
             ValueError: there is a limit, and the ground truth has no vertices.
         """
-        if not self.begun():
+        if not self.begun(gt):
             return dict(loss_pose=estimate.cost.new_zeros(()))
         loss = linear_covariance_loss(problem, gt.pose, self.beta)
         return dict(loss_pose=self.loss_weight * self.limited(loss, problem, gt).mean())

@@ -251,7 +251,7 @@ def test_losses_that_need_weights_or_vertices_are_refused() -> None:
     with pytest.raises(ValueError, match="MonteCarloPoseLoss trains weights"):
         losses(pose=dict(type="MonteCarloPoseLoss"))
     noc, mask = ellipsoid_maps(poses(1), geometry(1))
-    limited = dict(type="LinearCovarianceLoss", start=0, gradient_limit=1.0)
+    limited = dict(type="LinearCovarianceLoss", start=2000, gradient_limit=1.0)
     for settings in (dict(type="ProjectionLoss"), limited):
         criterion = losses(pose=settings).train()
         with pytest.raises(ValueError, match=r"set data\.train\.vertices"):
