@@ -164,6 +164,11 @@ def _is_complete(folder: Path, settings: Mapping[str, Any]) -> bool:
     file = folder / SETTINGS_FILE
     if not file.is_file():
         return False
-    if json.loads(file.read_text(encoding="utf-8")) != settings:
-        raise UserError(f"{folder} holds scenes of other settings; remove it or name another cache")
+    stored = json.loads(file.read_text(encoding="utf-8"))
+    different = sorted(key for key in {*stored, *settings} if stored.get(key) != settings.get(key))
+    if different:
+        raise UserError(
+            f"{folder} holds scenes of other settings ({', '.join(different)}); "
+            "remove it or name another cache"
+        )
     return True

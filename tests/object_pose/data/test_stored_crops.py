@@ -61,7 +61,7 @@ def test_scenes_are_stored_once_for_their_settings(root: Path, stored: StoredCro
     again = StoredCrops(str(root / "cache"), STORED, root=str(root), **SETTINGS)
     assert file.stat().st_mtime_ns == written
     assert torch.equal(again[2]["img"], stored[2]["img"])
-    with pytest.raises(UserError, match="holds scenes of other settings"):
+    with pytest.raises(UserError, match=r"holds scenes of other settings \(seed\); remove it"):
         StoredCrops(str(root / "cache"), STORED, root=str(root), seed=1, **SETTINGS)
 
 
