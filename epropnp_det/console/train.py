@@ -63,9 +63,12 @@ def run(args: argparse.Namespace) -> None:
     """
     # Slow to import, so after --help and wrong arguments.
     from epropnp_det.engine.command_line import start
+    from epropnp_det.engine.kept_memory import keep_freed_memory
     from epropnp_det.engine.training import TrainingOptions, train
 
     config, device = start(args)
+    if device.type == "cpu":
+        keep_freed_memory()
     for path in (args.resume_from, args.load_from):
         if path is not None and not path.exists():
             raise UserError(f"checkpoint {path} does not exist")
