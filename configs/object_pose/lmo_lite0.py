@@ -20,7 +20,12 @@ data = dict(
     samples_per_gpu=16,
     workers_per_gpu=0,
     train=dict(
-        type="StoredCrops", cache="data/lmo_stored_crops", stored=32000, patch={{_base_.patch}}
+        type="StoredCrops",
+        cache="data/lmo_stored_crops",
+        stored=32000,
+        patch={{_base_.patch}},
+        clutter=0.8,
+        white_balance=0.35,
     ),
     val=dict(patch={{_base_.patch}}),
     test=dict(patch={{_base_.patch}}),

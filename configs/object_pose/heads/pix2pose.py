@@ -4,8 +4,8 @@ All five objects, 8000 steps of 8 patches of 64 px. The other rows of Pix2Pose c
 DATA      tools/create_synthetic_bop.py data/synthetic_bop
 COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/heads/pix2pose.py --seed 0
 HARDWARE  1 CPU core
-RESULT    ADD(-S) 0.1d 0.373 / 0.045 of symmetric and other objects in held-out images, seed 0
-          (docs/experiments/object_pose.md)
+RESULT    ADD(-S) 0.1d 0.388 / 0.044 of symmetric and other objects in held-out images, means
+          of three seeds (docs/experiments/object_pose.md)
 """
 
 _base_ = ["../pix2pose_lite0.py"]
