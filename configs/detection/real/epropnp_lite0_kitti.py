@@ -2,11 +2,12 @@
 
 COMMAND   tools/create_data.py kitti data/kitti
           tools/train.py configs/detection/real/epropnp_lite0_kitti.py
-              --load-from work_dirs/epropnp_lite0/latest.pth
+              --load-from configs/detection/synthetic/epropnp_lite0.pth
           tools/test.py configs/detection/real/epropnp_lite0_kitti.py
               work_dirs/epropnp_lite0_kitti/latest.pth --eval distance iou
-HARDWARE  not trained yet
-RESULT    not trained yet
+HARDWARE  1 CPU core
+RESULT    car AP 0.296 by distance on the last 10 images; 0.3 core hours
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import NORMALIZE_LITE, kitti_split, make_fine_tuning_data

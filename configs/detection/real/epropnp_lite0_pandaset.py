@@ -1,11 +1,12 @@
 """EPro-PnP on EfficientNet-lite0, on PandaSet, from its weights of the synthetic datasets.
 
 COMMAND   tools/train.py configs/detection/real/epropnp_lite0_pandaset.py
-              --load-from work_dirs/epropnp_lite0/latest.pth
+              --load-from configs/detection/synthetic/epropnp_lite0.pth
           tools/test.py configs/detection/real/epropnp_lite0_pandaset.py
               work_dirs/epropnp_lite0_pandaset/latest.pth --eval distance iou
-HARDWARE  not trained yet
-RESULT    not trained yet
+HARDWARE  1 CPU core
+RESULT    car AP 0.432, truck 0.392 by distance on the last 12 moments; 0.4 core hours
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import (
