@@ -5,7 +5,8 @@ DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
 COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/lmo_lite0_cdpn.py --seed 0
               --data-root data/lmo
 HARDWARE  1 CPU core
-RESULT    ADD(-S) 0.1d 0.033, AR_MSSD 0.060, AR_MSPD 0.399 on the real test images, true boxes
+RESULT    without clutter (data.train.clutter=0 data.train.white_balance=0): ADD(-S) 0.1d 0.033,
+          AR_MSSD 0.060, AR_MSPD 0.399 on the real test images, true boxes
           (docs/experiments/object_pose.md); 1.6 core hours
 """
 
