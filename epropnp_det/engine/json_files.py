@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,13 @@ def json_rows(path: Path, head: dict[str, Any], name: str) -> Iterator[Callable[
         with writing(path):
             file.write("\n]}\n")
             stack.close()
+
+
+def differing_keys(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
+    """Sorted keys that only one of two objects of JSON has, or whose values differ."""
+    shared = first.keys() & second.keys()
+    alone = first.keys() ^ second.keys()
+    return sorted(alone | {key for key in shared if first[key] != second[key]})
 
 
 def _text(value: Any, indent: int | None = None) -> str:

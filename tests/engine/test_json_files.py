@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from epropnp_det.engine.json_files import json_rows, write_json
+from epropnp_det.engine.json_files import differing_keys, json_rows, write_json
 from epropnp_det.errors import UserError
 
 
@@ -42,3 +42,10 @@ def test_an_error_between_two_rows_leaves_the_file_before(tmp_path: Path) -> Non
     with pytest.raises(UserError, match=r"a\.json cannot be a folder"):
         with json_rows(tmp_path / "a.json" / "b.json", dict(name="x"), "rows"):
             pass
+
+
+def test_an_absent_key_differs_from_one_that_is_null() -> None:
+    stored = dict(same=[1, dict(a=2)], null=None, value=1, here=0)
+    given = dict(same=[1, dict(a=2)], value=2, there=0)
+    assert differing_keys(stored, given) == ["here", "null", "there", "value"]
+    assert differing_keys(stored, dict(stored)) == []

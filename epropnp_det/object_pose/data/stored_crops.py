@@ -16,7 +16,7 @@ from mmdet.datasets.builder import DATASETS
 from torch import Tensor
 from tqdm import tqdm
 
-from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.json_files import differing_keys, write_json
 from epropnp_det.engine.output_files import make_folder
 from epropnp_det.errors import UserError
 
@@ -164,8 +164,7 @@ def _is_complete(folder: Path, settings: Mapping[str, Any]) -> bool:
     file = folder / SETTINGS_FILE
     if not file.is_file():
         return False
-    stored = json.loads(file.read_text(encoding="utf-8"))
-    different = sorted(key for key in {*stored, *settings} if stored.get(key) != settings.get(key))
+    different = differing_keys(json.loads(file.read_text(encoding="utf-8")), settings)
     if different:
         raise UserError(
             f"{folder} holds scenes of other settings ({', '.join(different)}); "

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from epropnp_det.engine.json_files import write_json
+from epropnp_det.engine.json_files import differing_keys, write_json
 from epropnp_det.engine.output_files import write_pixels
 from epropnp_det.engine.worker_processes import available_processes, spawned_results
 from epropnp_det.errors import UserError
@@ -185,9 +185,12 @@ def _claim(root: Path, settings: DatasetSettings) -> None:
     """Marks the folder with the settings, or checks that a run of the same settings began it."""
     marker = root / MARKER
     if marker.is_file():
-        if json.loads(marker.read_text()) != json.loads(json.dumps(asdict(settings))):
+        described = json.loads(json.dumps(asdict(settings)))
+        different = differing_keys(json.loads(marker.read_text()), described)
+        if different:
             raise UserError(
-                f"{root} was written with other settings (see {MARKER}); name another folder"
+                f"{root} was written with other settings ({', '.join(different)}; see {MARKER}); "
+                "name another folder"
             )
         return
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
