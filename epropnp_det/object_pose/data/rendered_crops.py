@@ -247,7 +247,10 @@ def vertex_table(models: Sequence[ObjectModel], number: int) -> Tensor:
 
 def inside(pixels: np.ndarray, camera: BopCamera) -> np.ndarray:
     """Which pixels (...) of (..., 2) the image shows."""
-    return ((pixels >= 0) & (pixels < camera.size)).all(axis=-1)
+    width, height = camera.size
+    column = pixels[..., 0]
+    row = pixels[..., 1]
+    return (column >= 0) & (column < width) & (row >= 0) & (row < height)
 
 
 def photograph(

@@ -32,6 +32,8 @@ SETTINGS_FILE = "settings.json"
 SCENES_FILE = "scenes.npy"
 _LEVELS = 255
 _NORMAL_LEVELS = 127
+# Linear colour of each level.
+_LINEAR = ((np.arange(_LEVELS + 1) / _LEVELS) ** GAMMA).astype(np.float32)
 # [degrees] of the camera above the ground that the lamps belong to.
 _ELEVATION = (10.0, 80.0)
 
@@ -101,8 +103,8 @@ class StoredCrops(RenderedCrops):
         rays = camera_rays(self.camera.matrix, pixels.reshape(-1, 2)).reshape(size, size, 3)
         view = -rays / np.linalg.norm(rays, axis=-1, keepdims=True)
         surfaces = SurfaceMaps(
-            (record["base"] / _LEVELS) ** GAMMA,
-            record["normals"] / _NORMAL_LEVELS,
+            _LINEAR[record["base"]],
+            record["normals"].astype(np.float32) / _NORMAL_LEVELS,
             record["part"],
         )
         materials = [draw_material(rng) for _ in range(int(record["part"].max()))]
