@@ -5,9 +5,9 @@ DATA      LM-O in BOP's layout: models, models_eval, camera.json, test
 COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/lmo_lite0_cdpn.py --seed 0
               --data-root data/lmo
 HARDWARE  1 CPU core
-RESULT    without clutter (data.train.clutter=0 data.train.white_balance=0): ADD(-S) 0.1d 0.033,
-          AR_MSSD 0.060, AR_MSPD 0.399 on the real test images, true boxes
-          (docs/experiments/object_pose.md); 1.6 core hours
+RESULT    ADD(-S) 0.1d 0.080, AR_MSSD 0.145, AR_MSPD 0.499 on the real test images, true boxes;
+          0.028, 0.060 and 0.260 in detected boxes (docs/experiments/object_pose.md);
+          2.2 core hours
 """
 
 _base_ = ["./lmo_lite0.py"]
