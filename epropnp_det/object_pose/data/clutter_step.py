@@ -10,7 +10,7 @@ from mmdet.datasets.builder import PIPELINES
 from epropnp_det.errors import UserError
 
 from .clutter import draw_clutter
-from .rendering import GAMMA
+from .rendering import color_levels, linear_colors
 
 
 @PIPELINES.register_module()
@@ -46,7 +46,6 @@ def clutter_around(image: np.ndarray, shown: np.ndarray, rng: np.random.Generato
     """A copy of an image (H, W, 3) uint8 with clutter wherever `shown` (H, W) is false."""
     height, width = image.shape[:2]
     square = np.zeros((max(height, width),) * 2 + (3,), np.float32)
-    square[:height, :width] = (image / np.float32(255)) ** GAMMA
+    square[:height, :width] = linear_colors(image)
     linear = draw_clutter(square, rng)[:height, :width]
-    cluttered = np.round(linear ** (1 / GAMMA) * 255).astype(np.uint8)
-    return np.where(shown[..., None], image, cluttered)
+    return np.where(shown[..., None], image, color_levels(linear))

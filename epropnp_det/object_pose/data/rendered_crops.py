@@ -247,6 +247,7 @@ def vertex_table(models: Sequence[ObjectModel], number: int) -> Tensor:
 
 def inside(pixels: np.ndarray, camera: BopCamera) -> np.ndarray:
     """Which pixels (...) of (..., 2) the image shows."""
+    # A reduction over an axis of two takes longer, and this runs for each training patch.
     width, height = camera.size
     column = pixels[..., 0]
     row = pixels[..., 1]

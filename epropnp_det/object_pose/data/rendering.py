@@ -18,6 +18,7 @@ from .object_models import ObjectModel
 from .ray_scenes import PlacedObject, RayHits, RayScenes, camera_rays
 
 GAMMA = 2.2
+_LINEAR = ((np.arange(256) / 255) ** GAMMA).astype(np.float32)
 # Faces that meet at less than this are one smooth surface.
 _SMOOTH_COSINE = math.cos(math.radians(35))
 # m; shadow rays start this far off the surface.
@@ -242,6 +243,16 @@ def corner_normals(model: ObjectModel) -> np.ndarray:
         total[corners] = smooth @ flat[faces]
     total /= np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-15)
     return total.reshape(-1, 3, 3)
+
+
+def linear_colors(levels: np.ndarray) -> np.ndarray:
+    """Linear RGB (..., 3) float32 of levels (..., 3) uint8."""
+    return _LINEAR[levels]
+
+
+def color_levels(linear: np.ndarray) -> np.ndarray:
+    """Levels (..., 3) uint8 of linear RGB (..., 3) in [0, 1]: the inverse of `linear_colors`."""
+    return np.round(linear ** (1 / GAMMA) * 255).astype(np.uint8)
 
 
 def develop(radiance: np.ndarray, sensor: Sensor, rng: np.random.Generator) -> np.ndarray:

@@ -25,15 +25,12 @@ from .crops import CropWindow
 from .ray_scenes import camera_rays
 from .relighting import draw_background, relit
 from .rendered_crops import TEXTURES, CropLabels, RenderedCrops, inside, sensor_of_patch
-from .rendering import GAMMA, SurfaceMaps, develop
+from .rendering import SurfaceMaps, color_levels, develop, linear_colors
 from .scene_layout import camera_rotation, draw_lighting, draw_material, draw_sensor
 
 SETTINGS_FILE = "settings.json"
 SCENES_FILE = "scenes.npy"
-_LEVELS = 255
 _NORMAL_LEVELS = 127
-# Linear colour of each level.
-_LINEAR = ((np.arange(_LEVELS + 1) / _LEVELS) ** GAMMA).astype(np.float32)
 # [degrees] of the camera above the ground that the lamps belong to.
 _ELEVATION = (10.0, 80.0)
 
@@ -103,7 +100,7 @@ class StoredCrops(RenderedCrops):
         rays = camera_rays(self.camera.matrix, pixels.reshape(-1, 2)).reshape(size, size, 3)
         view = -rays / np.linalg.norm(rays, axis=-1, keepdims=True)
         surfaces = SurfaceMaps(
-            _LINEAR[record["base"]],
+            linear_colors(record["base"]),
             record["normals"].astype(np.float32) / _NORMAL_LEVELS,
             record["part"],
         )
@@ -128,7 +125,7 @@ class StoredCrops(RenderedCrops):
             pixels = labels.window.cell_centers(self.patch.size)
             surfaces = self.renderer.surfaces(scene, pixels)
             record = scenes[index]
-            record["base"] = np.round(surfaces.base ** (1 / GAMMA) * _LEVELS)
+            record["base"] = color_levels(surfaces.base)
             record["normals"] = np.round(surfaces.normals * _NORMAL_LEVELS)
             record["part"] = surfaces.part
             record["column"] = labels.column

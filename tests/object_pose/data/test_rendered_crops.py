@@ -16,7 +16,7 @@ from epropnp_det.errors import UserError
 from epropnp_det.object_pose.data.coordinate_maps import pixel_centers
 from epropnp_det.object_pose.data.crops import CropWindow, crop_image
 from epropnp_det.object_pose.data.rendered_crops import RenderedCrops, photograph
-from epropnp_det.object_pose.data.rendering import Sensor, develop
+from epropnp_det.object_pose.data.rendering import Sensor, color_levels, develop, linear_colors
 from epropnp_det.pnp import SE3Pose
 from tests import tolerances
 from tests.object_pose import bop_factory
@@ -95,6 +95,13 @@ def test_symmetries_leave_the_objects_as_they_are(root: Path):
     assert (dataset.symmetries[0] == torch.tensor((0.0, 0, 0, 1, 0, 0, 0))).all()
     axis = torch.tensor((0.0, 0.0, 0.02))
     assert torch.allclose(SE3Pose.transform(dataset.symmetries[1], axis[None]), axis)
+
+
+def test_colours_survive_their_levels():
+    levels = np.arange(256, dtype=np.uint8).reshape(-1, 2, 1).repeat(3, -1)
+    linear = linear_colors(levels)
+    assert linear.dtype == np.float32 and linear.min() == 0 and linear.max() == 1
+    assert np.array_equal(color_levels(linear), levels)
 
 
 def test_wrong_settings_end_in_one_line(root: Path, tmp_path: Path):
