@@ -12,9 +12,9 @@ RESULT    ADD(-S) 0.1d 0.510 / 0.185 of symmetric and other objects in held-out 
 _base_ = ["../embedded_lite0.py"]
 patch = dict(size=64)
 data = dict(
+    samples_per_gpu=8,
     workers_per_gpu=0,
     train=dict(
-        type="StoredCrops",
         cache="data/synthetic_bop/stored_visible_crops_64px",
         stored=6000,
         patch=patch,
@@ -24,4 +24,3 @@ data = dict(
     test=dict(patch=patch),
 )
 runner = dict(max_iters=8000)
-custom_hooks = [dict(type="MixedPrecisionHook", channels_last=True)]

@@ -122,6 +122,7 @@ def test_the_embedded_config_trains_and_resumes(root: Path, tmp_path: Path):
         "runner.max_iters": 1,
         "checkpoint_config.interval": 1,
         "data.samples_per_gpu": 2,
+        "data.train.stored": 4,
         "data.workers_per_gpu": 0,
         "model.head.objects": 2,
     }
