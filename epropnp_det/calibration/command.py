@@ -18,7 +18,7 @@ from epropnp_det.posterior.credible_regions import NOMINAL
 from .fitting import Form, choose_form, fit, loss_table
 from .objects import CalibrationObjects
 from .reliability import Reliability, reliability, table
-from .sampling import Layer
+from .sampling import RIGID_DRAWS, Layer
 from .stored import KEY, Calibration
 from .temperature import Temperatures
 
@@ -41,16 +41,17 @@ def fit_calibration(
     if form is None:
         form, held_out = choose_form(losses, objects, len(class_names))
     temperatures = fit(losses, objects.label, objects.distance, form, len(class_names))
-    found = reliability(objects, layer_of(objects, samples), temperatures)
+    found = reliability(objects, layer_of(objects, samples), temperatures, samples=samples)
     levels = {name: found.of(name) for name in found.levels}
     about = dict(form=str(form), objects=len(objects), held_out_loss=held_out)
     return Calibration(temperatures, levels, about)
 
 
 def layer_of(objects: CalibrationObjects, samples: int) -> Layer:
-    """The layer of the poses of these objects, with so many samples."""
-    is_rigid = objects.pose.shape[1] == 7
-    return EProPnP6DoF(mc_samples=samples) if is_rigid else EProPnP4DoF(mc_samples=samples)
+    """The layer of the poses of these objects, which draws enough samples to keep so many."""
+    if objects.pose.shape[1] == 7:
+        return EProPnP6DoF(mc_samples=RIGID_DRAWS * samples)
+    return EProPnP4DoF(mc_samples=samples)
 
 
 def compare(
@@ -63,8 +64,10 @@ def compare(
     by name, and the levels before and after.
     """
     layer = layer_of(objects, samples)
-    before = reliability(objects, layer, Temperatures())
-    after = reliability(objects, layer, calibration.temperatures, calibration.levels)
+    before = reliability(objects, layer, Temperatures(), samples=samples)
+    after = reliability(
+        objects, layer, calibration.temperatures, calibration.levels, samples=samples
+    )
     numbers = dict(
         before=table(before, class_names),
         after=table(after, class_names),

@@ -82,6 +82,7 @@ def reliability(
     temperatures: Temperatures,
     conformal: Mapping[str, np.ndarray] | None = None,
     seed: int = 1,
+    samples: int | None = None,
 ) -> Reliability:
     """Levels and volumes of n objects, and log densities of their true poses.
 
@@ -91,8 +92,10 @@ def reliability(
         temperatures: the temperatures of the distributions.
         conformal: levels of a calibration by quantity, for the volumes of its conformal regions.
         seed: start of the random numbers.
+        samples: how many of the layer's samples are kept for levels and volumes; None for all.
     """
     log_density, drawn = log_density_and_samples(objects, layer, temperatures, seed)
+    drawn = drawn if samples is None else drawn.thinned(samples)
     weight = drawn.weights.where(drawn.valid, torch.nan)
     found = compare_samples(
         drawn.pose.transpose(0, 1),

@@ -8,13 +8,27 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from epropnp_det.pnp import EProPnP4DoF, EProPnP6DoF, PnPProblem, PoseEstimate, PoseSamples
+from epropnp_det.pnp import (
+    EProPnP4DoF,
+    EProPnP6DoF,
+    PnPProblem,
+    PoseEstimate,
+    PoseSamples,
+    SE3Pose,
+)
 
 from .objects import CalibrationObjects
 from .temperature import Temperatures
 
 Layer = EProPnP4DoF | EProPnP6DoF
 _TAIL_PART = 4  # one in so many samples is of the tail
+# Samples of 6DoF poses that are drawn for each one that is kept. The proposals of Alg. 1 draw
+# position and orientation apart, and where these depend on each other few samples have weight: of
+# dense correspondences 6 %. Regions that are made of so few are too small.
+RIGID_DRAWS = 16
+# The distance of a 6DoF pose from the camera ends at so many times that of the solution: a known
+# object that fills its box cannot be much farther.
+FARTHEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +98,22 @@ class CalibratedPosterior:
         self, layer: Layer, temperature: Tensor, generator: torch.Generator | None
     ) -> PoseSamples:
         problem = self.problem.tempered(temperature)
-        return layer.sample(problem, self.estimate.tempered(temperature), generator)
+        return draw(layer, problem, self.estimate.tempered(temperature), generator)
+
+
+def draw(
+    layer: Layer,
+    problem: PnPProblem,
+    estimate: PoseEstimate,
+    generator: torch.Generator | None = None,
+) -> PoseSamples:
+    """The layer's samples (S, ...); those of 6DoF poses end at `FARTHEST` times the distance of
+    the estimate.
+    """
+    samples = layer.sample(problem, estimate, generator)
+    if layer.space is not SE3Pose:
+        return samples
+    return samples.within(FARTHEST * estimate.pose[..., :3].norm(dim=-1))
 
 
 def joined(parts: list[tuple[float, Tensor, PoseSamples]]) -> PoseSamples:

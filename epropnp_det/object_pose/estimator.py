@@ -12,7 +12,7 @@ from mmdet.models.builder import build_backbone, build_head, build_neck
 from mmdet.models.detectors.base import BaseDetector
 from torch import Tensor, nn
 
-from epropnp_det.calibration.sampling import CalibratedPosterior
+from epropnp_det.calibration.sampling import RIGID_DRAWS, CalibratedPosterior, draw
 from epropnp_det.calibration.stored import Calibration
 from epropnp_det.engine.registry import MODELS
 from epropnp_det.errors import UserError
@@ -232,7 +232,8 @@ class ObjectPoseEstimator(BaseDetector):
         Args:
             problem: (B,).
             generator: draws the random start and the samples.
-            mc_samples: number of weighted samples of each object; None for none.
+            mc_samples: number of weighted samples of each object; None for none. The layer draws
+                `RIGID_DRAWS` times as many.
             object_index: (B,) for the temperatures of a calibration; None or -1 for an unknown
                 object.
         """
@@ -241,7 +242,8 @@ class ObjectPoseEstimator(BaseDetector):
         poses = ObjectPoses(estimate.pose, covariance, estimate.cost, estimate.valid)
         layer = None
         if mc_samples is not None:
-            layer = EProPnP6DoF(**dict(vars(self.layer.settings), mc_samples=mc_samples))
+            draws = RIGID_DRAWS * mc_samples
+            layer = EProPnP6DoF(**dict(vars(self.layer.settings), mc_samples=draws))
         if self.calibration is not None:
             if object_index is None:
                 object_index = torch.full(problem.shape, -1, device=problem.device)
@@ -249,7 +251,7 @@ class ObjectPoseEstimator(BaseDetector):
             return calibrated(self.calibration, poses, posterior, layer, generator)
         if layer is None:
             return poses
-        return add_samples(poses, layer.sample(problem, estimate, generator))
+        return add_samples(poses, draw(layer, problem, estimate, generator))
 
     def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:
         """The poses of lowest cost, Eq. (11), of the problem (B,), from the start of the
@@ -317,6 +319,7 @@ def calibrated(
 
 
 def add_samples(poses: ObjectPoses, samples: PoseSamples) -> ObjectPoses:
-    """Poses (B,) with their samples (S, B)."""
+    """Poses (B,) with one of `RIGID_DRAWS` of their samples (S, B)."""
+    samples = samples.thinned(len(samples.pose) // RIGID_DRAWS)
     weight = samples.weights.where(samples.valid, torch.nan)
     return replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)

@@ -85,6 +85,51 @@ class PoseSamples(Record):
         """
         return pose_space(self.pose).displacement(self.mean, self.pose)
 
+    def within(self, distance: Tensor) -> PoseSamples:
+        """The samples of the posterior of poses that are no farther from the camera than `distance`
+        (...) [m]; the others get no weight.
+
+        Without a prior, the posterior of few or uncertain points has no end: the points of an
+        object far away meet in one pixel, at a finite cost. An object without a sample within the
+        distance is flagged in `valid`.
+        """
+        is_near = self.pose[..., :3].norm(dim=-1) <= distance
+        log_weights = self.log_weights.masked_fill(~is_near, -math.inf)
+        return PoseSamples(self.pose, log_weights, self.valid & is_near.any(0))
+
+    def thinned(self, number: int) -> PoseSamples:
+        """`number` of the samples by systematic resampling, detached, their weights nearly even.
+        `log_normalizer` stays.
+
+        For what takes long with many samples. A sample that is drawn n times has the weight n once;
+        the others have none, so no two lie at the same place.
+
+        Args:
+            number: if it is not below S, the samples stay as they are.
+
+        Raises:
+            ValueError: a number below one.
+        """
+        if number < 1:
+            raise ValueError(f"PoseSamples.thinned: number must be at least 1, not {number}")
+        if number >= len(self.pose):
+            return self
+        shape = self.valid.shape
+        share = self.weights.detach().double().reshape(len(self.pose), shape.numel()).T
+        levels = (torch.arange(number, device=share.device, dtype=share.dtype) + 0.5) / number
+        levels = levels.expand(shape.numel(), number).contiguous()
+        drawn = torch.searchsorted(share.cumsum(1), levels).clamp(max=share.shape[1] - 1)
+        times = torch.zeros_like(share).scatter_add(1, drawn, torch.ones_like(levels))
+        repeated = torch.nn.functional.pad(drawn.diff(dim=1) == 0, (1, 0))
+        count = times.gather(1, drawn).masked_fill(repeated, 0)
+        place = drawn.T.reshape(number, *shape)
+        normalizer = self.log_normalizer.detach()
+        return PoseSamples(
+            self.pose.gather(0, place[..., None].expand(*place.shape, self.pose.shape[-1])),
+            count.T.reshape(place.shape).log().to(normalizer) + normalizer,
+            self.valid,
+        )
+
     def quantiles(self, levels: Sequence[float], values: Tensor | None = None) -> Tensor:
         """Posterior quantiles, detached: the least value that at least such a share of the weight
         does not exceed.

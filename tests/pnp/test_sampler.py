@@ -403,3 +403,68 @@ def test_loss_skips_what_is_not_valid_or_has_no_target() -> None:
         and log_weights.grad.isfinite().all()
     )
     assert target.grad is not None and target.grad.tolist() == [1.0, 0.0, 0.0, 0.0]
+
+
+def weighted_samples(*shape: int) -> PoseSamples:
+    """4000 yaw-only poses of objects `shape`, of very different weight."""
+    generator = seeded(3)
+    pose = torch.randn(4000, *shape, 4, generator=generator, dtype=torch.float64)
+    log_weights = 1.5 * torch.randn(4000, *shape, generator=generator, dtype=torch.float64)
+    return PoseSamples(pose, log_weights, torch.ones(shape, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2), (0,)])
+def test_thinned_samples_stand_for_all_of_them(shape: tuple[int, ...]) -> None:
+    samples = weighted_samples(*shape)
+    thinned = samples.thinned(500)
+    assert thinned.pose.shape == (500, *shape, 4)
+    torch.testing.assert_close(thinned.log_normalizer, samples.log_normalizer, rtol=EXACT, atol=0)
+    # Each weight is a multiple of 1/500, and differs by less than that from the sample's own.
+    times = 500 * thinned.weights
+    torch.testing.assert_close(times, times.round(), rtol=0, atol=EXACT)
+    is_same = (thinned.pose[:, None] == samples.pose).all(-1)
+    kept = (is_same * thinned.weights[:, None]).sum(0)
+    assert ((kept - samples.weights).abs() < 1 / 500).all()
+
+
+def test_thinned_samples_lie_at_different_places() -> None:
+    thinned = weighted_samples(3).thinned(500)
+    for pose, weight in zip(thinned.pose.unbind(1), thinned.weights.unbind(1)):
+        kept = pose[weight > 0]
+        assert len(kept.unique(dim=0)) == len(kept) < 500
+
+
+def test_thinned_samples_are_worth_more() -> None:
+    samples = weighted_samples(3)
+    share = samples.effective_sample_size / 4000
+    assert (samples.thinned(50).effective_sample_size / 50 > 5 * share).all()
+
+
+def test_as_many_samples_stay_as_they_are() -> None:
+    samples = weighted_samples(3)
+    assert samples.thinned(4000) is samples
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        samples.thinned(0)
+
+
+def test_objects_without_weights_stay_flagged() -> None:
+    samples = weighted_samples(3)
+    broken = replace(
+        samples,
+        log_weights=samples.log_weights.index_fill(1, torch.tensor([1]), math.nan),
+        valid=torch.tensor([True, False, True]),
+    )
+    thinned = broken.thinned(500)
+    assert thinned.valid.tolist() == [True, False, True]
+    torch.testing.assert_close(thinned[0].log_weights, samples.thinned(500)[0].log_weights)
+
+
+def test_far_samples_have_no_weight() -> None:
+    samples = weighted_samples(3)
+    distance = torch.tensor([1.0, 2.0, 0.0], dtype=torch.float64)
+    near = samples.within(distance)
+    is_near = samples.pose[..., :3].norm(dim=-1) <= distance
+    assert near.valid.tolist() == [True, True, False]
+    assert torch.equal(near.weights[:, :2] > 0, is_near[:, :2])
+    inside = samples.weights.where(is_near, 0)[:, :2]
+    torch.testing.assert_close(near.weights[:, :2], inside / inside.sum(0), rtol=0, atol=EXACT)
