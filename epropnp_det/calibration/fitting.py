@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from .objects import CalibrationObjects
-from .sampling import Layer, loss_at
+from .sampling import Layer, in_parts, loss_at
 from .temperature import Temperatures
 
 # log T of the table: from 1/4 to 32 in steps of a quarter octave.
@@ -27,8 +27,6 @@ TAIL_START = (0.15, 4.0)
 TAIL_SHARE = (0.01, 0.5)
 TAIL_FACTOR = (1.5, 8.0)
 FOLDS = 5
-# Objects of more points are sampled in parts of this many points, to bound the memory.
-_POINTS_AT_ONCE = 100_000
 
 
 @dataclass(frozen=True)
@@ -65,13 +63,10 @@ class LossTable:
 
 def loss_table(objects: CalibrationObjects, layer: Layer, seed: int = 0) -> LossTable:
     """Losses at the temperatures of `GRID`, with the same random numbers at each."""
-    part = max(1, _POINTS_AT_ONCE // objects.problem.points.x3d.shape[-2])
     columns = []
     for log_temperature in tqdm(GRID, desc="losses", unit="temperature", disable=None):
-        losses = []
-        for first in range(0, len(objects), part):
-            some = objects[first : first + part]
-            losses.append(loss_at(some, layer, math.exp(log_temperature), seed))
+        temperature = math.exp(log_temperature)
+        losses = [loss_at(part, layer, temperature, seed) for part in in_parts(objects, layer)]
         columns.append(torch.cat(losses))
     return LossTable(torch.stack(columns, dim=1).double())
 

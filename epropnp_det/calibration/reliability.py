@@ -20,7 +20,7 @@ from epropnp_det.posterior.density import effective_sample_size
 from epropnp_det.posterior.quantities import quantities_of
 
 from .objects import CalibrationObjects
-from .sampling import Layer, log_density_and_samples
+from .sampling import Layer, in_parts, log_density_and_samples
 from .temperature import Temperatures
 
 SHARP = 0.9  # probability of the regions whose volume is reported
@@ -94,18 +94,17 @@ def reliability(
         seed: start of the random numbers.
         samples: how many of the layer's samples are kept for levels and volumes; None for all.
     """
-    log_density, drawn = log_density_and_samples(objects, layer, temperatures, seed)
-    drawn = drawn if samples is None else drawn.thinned(samples)
-    weight = drawn.weights.where(drawn.valid, torch.nan)
-    found = compare_samples(
-        drawn.pose.transpose(0, 1),
-        weight.T,
-        objects.truth,
-        objects.oriented,
-        objects.label,
-        conformal,
-    )
-    return replace(found, log_density=log_density.double().numpy())
+    found = []
+    with tqdm(total=len(objects), desc="levels", unit="object", delay=DELAY, disable=None) as bar:
+        for number, part in enumerate(in_parts(objects, layer)):
+            density, drawn = log_density_and_samples(part, layer, temperatures, seed + number)
+            drawn = drawn if samples is None else drawn.thinned(samples)
+            weight = drawn.weights.where(drawn.valid, torch.nan)
+            known = (part.truth, part.oriented, part.label)
+            compared = compare_samples(drawn.pose.transpose(0, 1), weight.T, *known, conformal)
+            found.append(replace(compared, log_density=density.double().numpy()))
+            bar.update(len(part))
+    return Reliability.cat(found)
 
 
 def compare_samples(
@@ -137,8 +136,7 @@ def compare_samples(
     volumes = {name: unknown.copy() for name in quantities}
     conformal_volumes = {name: unknown.copy() for name in limits}
     effective = unknown.copy()
-    progress = tqdm(np.flatnonzero(usable), "levels", unit="object", delay=DELAY, disable=None)
-    for index in progress:
+    for index in np.flatnonzero(usable):
         effective[index] = effective_sample_size(weights[index])
         for name, quantity in quantities.items():
             if quantity.oriented and not oriented[index]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -29,6 +30,8 @@ RIGID_DRAWS = 16
 # The distance of a 6DoF pose from the camera ends at so many times that of the solution: a known
 # object that fills its box cannot be much farther.
 FARTHEST = 4.0
+# Points times samples of the objects that are sampled together, to bound the memory.
+_TERMS_AT_ONCE = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,16 @@ def log_density_and_samples(
         for share, temperature, samples in parts
     ]
     return torch.stack(densities).logsumexp(0), joined(parts)
+
+
+def in_parts(objects: CalibrationObjects, layer: Layer) -> Iterator[CalibrationObjects]:
+    """The objects in parts that are small enough to be sampled at once; one part if there is
+    none.
+    """
+    terms = objects.problem.points.x3d.shape[-2] * layer.settings.mc_samples
+    size = max(1, _TERMS_AT_ONCE // max(1, terms))
+    for first in range(0, max(1, len(objects)), size):
+        yield objects[first : first + size]
 
 
 def loss_at(objects: CalibrationObjects, layer: Layer, temperature: float, seed: int) -> Tensor:

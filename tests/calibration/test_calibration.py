@@ -16,7 +16,7 @@ from epropnp_det.calibration.fitting import Form, fit, loss_table
 from epropnp_det.calibration.objects import CalibrationObjects
 from epropnp_det.calibration.regions import regions
 from epropnp_det.calibration.reliability import reliability, table
-from epropnp_det.calibration.sampling import CalibratedPosterior
+from epropnp_det.calibration.sampling import CalibratedPosterior, in_parts
 from epropnp_det.calibration.stored import KEY, Calibration
 from epropnp_det.calibration.temperature import Temperatures
 from epropnp_det.errors import UserError
@@ -231,3 +231,11 @@ def test_tempering_divides_the_cost_of_every_kernel() -> None:
             rtol=EXACT,
             atol=EXACT,
         )
+
+
+@pytest.mark.parametrize(("samples", "sizes"), [(512, [12]), (400_000, [3, 3, 3, 3])])
+def test_parts_bound_the_memory(samples: int, sizes: list[int]) -> None:
+    objects = too_sharp(12, torch.ones(12), seed=5)
+    parts = list(in_parts(objects, EProPnP4DoF(mc_samples=samples)))
+    assert [len(part) for part in parts] == sizes
+    assert torch.cat([part.image for part in parts]).tolist() == list(range(12))
