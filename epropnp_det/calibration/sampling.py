@@ -110,8 +110,8 @@ def draw(
     estimate: PoseEstimate,
     generator: torch.Generator | None = None,
 ) -> PoseSamples:
-    """The layer's samples (S, ...); those of 6DoF poses end at `FARTHEST` times the distance of
-    the estimate.
+    """The layer's samples (S, ...) of problems (...) and their solutions (...), in the frame of the
+    problems; distances of 6DoF poses end at `FARTHEST` times that of the solution.
     """
     samples = layer.sample(problem, estimate, generator)
     if layer.space is not SE3Pose:

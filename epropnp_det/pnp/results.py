@@ -86,12 +86,12 @@ class PoseSamples(Record):
         return pose_space(self.pose).displacement(self.mean, self.pose)
 
     def within(self, distance: Tensor) -> PoseSamples:
-        """The samples of the posterior of poses that are no farther from the camera than `distance`
-        (...) [m]; the others get no weight.
+        """Samples (S, ...) of the posterior of poses whose positions are no farther from the camera
+        than `distance` (...) [m]: the others get no weight.
 
-        Without a prior, the posterior of few or uncertain points has no end: the points of an
-        object far away meet in one pixel, at a finite cost. An object without a sample within the
-        distance is flagged in `valid`.
+        Under a flat prior the posterior has infinite mass far away: the points of an object there
+        meet in one pixel, at a finite cost. An object without a sample within the distance is
+        flagged in `valid`.
         """
         is_near = self.pose[..., :3].norm(dim=-1) <= distance
         log_weights = self.log_weights.masked_fill(~is_near, -math.inf)
@@ -101,11 +101,11 @@ class PoseSamples(Record):
         """`number` of the samples by systematic resampling, detached, their weights nearly even.
         `log_normalizer` stays.
 
-        For what takes long with many samples. A sample that is drawn n times has the weight n once;
-        the others have none, so no two lie at the same place.
+        For computations that take long with many samples. A sample that is drawn n times has the
+        weight n once; the others have none, so no two lie at the same place.
 
         Args:
-            number: if it is not below S, the samples stay as they are.
+            number: S of the result; if it is not below that of the samples, they stay as they are.
 
         Raises:
             ValueError: a number below one.
