@@ -240,18 +240,26 @@ class ObjectPoseEstimator(BaseDetector):
         estimate = self.solve(problem, generator)
         covariance = estimate.covariance_of("rotation_vector")
         poses = ObjectPoses(estimate.pose, covariance, estimate.cost, estimate.valid)
-        layer = None
-        if mc_samples is not None:
-            draws = RIGID_DRAWS * mc_samples
-            layer = EProPnP6DoF(**dict(vars(self.layer.settings), mc_samples=draws))
-        if self.calibration is not None:
-            if object_index is None:
-                object_index = torch.full(problem.shape, -1, device=problem.device)
-            posterior = self.calibration.posterior(problem, estimate, object_index)
-            return calibrated(self.calibration, poses, posterior, layer, generator)
-        if layer is None:
+        if self.calibration is None:
+            if mc_samples is None:
+                return poses
+            samples = draw(self.sampler(mc_samples), problem, estimate, generator)
+            return add_samples(poses, samples.thinned(mc_samples))
+        if object_index is None:
+            object_index = torch.full(problem.shape, -1, device=problem.device)
+        posterior = self.calibration.posterior(problem, estimate, object_index)
+        poses = add_calibrated(poses, posterior)
+        if mc_samples is None:
             return poses
-        return add_samples(poses, draw(layer, problem, estimate, generator))
+        samples = posterior.sample(self.sampler(mc_samples), generator)
+        levels = self.calibration.conformal_table.to(poses.pose)
+        levels = levels.expand(len(poses.pose), *levels.shape)
+        return replace(add_samples(poses, samples.thinned(mc_samples)), conformal_levels=levels)
+
+    def sampler(self, mc_samples: int) -> EProPnP6DoF:
+        """The layer of the tests, which draws enough samples to keep so many."""
+        settings = dict(vars(self.layer.settings), mc_samples=RIGID_DRAWS * mc_samples)
+        return EProPnP6DoF(**settings)
 
     def solve(self, problem: PnPProblem, generator: torch.Generator | None = None) -> PoseEstimate:
         """The poses of lowest cost, Eq. (11), of the problem (B,), from the start of the
@@ -296,30 +304,13 @@ class ObjectPoseEstimator(BaseDetector):
         )
 
 
-def calibrated(
-    calibration: Calibration,
-    poses: ObjectPoses,
-    posterior: CalibratedPosterior,
-    sampler: EProPnP6DoF | None,
-    generator: torch.Generator | None,
-) -> ObjectPoses:
-    """Poses (B,) with the covariances and temperatures of calibrated posteriors (B,); with a
-    sampler also samples and the levels of conformal regions.
-    """
-    poses = replace(
-        poses,
-        covariance=posterior.laplace.covariance_of("rotation_vector"),
-        temperature=posterior.temperature,
-    )
-    if sampler is None:
-        return poses
-    poses = add_samples(poses, posterior.sample(sampler, generator))
-    levels = calibration.conformal_table.to(poses.pose)
-    return replace(poses, conformal_levels=levels.expand(len(poses.pose), *levels.shape))
+def add_calibrated(poses: ObjectPoses, posterior: CalibratedPosterior) -> ObjectPoses:
+    """Poses (B,) with the covariances and temperatures of calibrated posteriors (B,)."""
+    covariance = posterior.laplace.covariance_of("rotation_vector")
+    return replace(poses, covariance=covariance, temperature=posterior.temperature)
 
 
 def add_samples(poses: ObjectPoses, samples: PoseSamples) -> ObjectPoses:
-    """Poses (B,) with one of `RIGID_DRAWS` of their samples (S, B)."""
-    samples = samples.thinned(len(samples.pose) // RIGID_DRAWS)
+    """Poses (B,) with their samples (S, B)."""
     weight = samples.weights.where(samples.valid, torch.nan)
     return replace(poses, sample_pose=samples.pose.transpose(0, 1), sample_weight=weight.T)
