@@ -29,6 +29,7 @@ from .structures import (
     PatchProblems,
 )
 from .training.losses import ObjectPoseLosses
+from .views import around_object, joined
 
 # How a test starts: the layer's random start, or a function from problem (B,) to poses (B, 7).
 STARTS = {"random": None, "epnp": epnp_start, "ransac_epnp": ransac_epnp_start}
@@ -44,7 +45,9 @@ class ObjectPoseEstimator(BaseDetector):
             `ObjectPoseLosses`.
         train_cfg: `pnp`, settings of `EProPnP6DoF` in training.
         test_cfg: `pnp`, settings of `EProPnP6DoF` in a test; `start`, 'random', 'epnp' or
-            'ransac_epnp'; `samples`, whether results have pose samples (default: they have none).
+            'ransac_epnp'; `samples`, whether results have pose samples (default: they have none);
+            `views`, sides of the patches that a second pass adds to the first, in longer sides of
+            the object's projected box (default: no second pass).
         points: fields of `PointSettings` to change.
 
     Raises:
@@ -76,6 +79,9 @@ class ObjectPoseEstimator(BaseDetector):
         self.start = test_cfg["start"]
         if self.start not in STARTS:
             raise ValueError(f"test_cfg: unknown start {self.start!r}; use one of {tuple(STARTS)}")
+        self.views = tuple(test_cfg.get("views", ()))
+        if any(scale <= 0 for scale in self.views):
+            raise ValueError(f"test_cfg: views must be positive, not {self.views}")
         self.with_samples = bool(test_cfg.get("samples", False))
         pnp = dict(test_cfg["pnp"])
         self.layer = EProPnP6DoF(**(pnp if self.start == "random" else dict(pnp, init=None)))
@@ -158,7 +164,7 @@ class ObjectPoseEstimator(BaseDetector):
     @property
     def cuts_patches(self) -> bool:
         """Whether `correspond` cuts patches of its own from the whole images."""
-        return False
+        return bool(self.views)
 
     def augmented(
         self, img: Tensor, gt: GroundTruth, generator: torch.Generator | None = None
@@ -196,10 +202,25 @@ class ObjectPoseEstimator(BaseDetector):
         source: ImageSource | None = None,
         generators: Sequence[torch.Generator] | None = None,
     ) -> PatchProblems:
-        """The problems that the network makes of B patches; arguments as of `estimate`."""
+        """The problems that the network makes of B patches and, with the images, of the views of
+        the settings; arguments as of `estimate`.
+        """
         maps = self.maps(img, geometry)
         problem = problem_of_all_cells(maps, geometry, self.points)
+        if source is not None and self.views:
+            pose = self.posteriors(problem, generators).pose
+            size = img.shape[-1]
+            again = [self._view(scale, pose, geometry, source, size) for scale in self.views]
+            problem = joined([problem, *again], self.points.relative_delta)
         return PatchProblems(problem, geometry, maps.noc)
+
+    def _view(
+        self, scale: float, pose: Tensor, first: PatchGeometry, source: ImageSource, size: int
+    ) -> PnPProblem:
+        """The problems of new patches around objects at poses (B, 7)."""
+        around = around_object(first, pose, scale)
+        maps = self.maps(source.patches(around, size), around)
+        return problem_of_all_cells(maps, around, self.points)
 
     def posteriors(
         self,

@@ -104,7 +104,8 @@ def estimate_with_evidence(
         model.layer.modes(tempered[index : index + 1], generator=generator)
         for index, generator in enumerate(seeded(model, objects, seed))
     ]
-    weight = problem.points.w2d.mT.unflatten(-1, found.noc.shape[-2:])
+    cells = found.noc.shape[-2:]  # those of the first patch, where there are further views
+    weight = problem.points.w2d[:, : cells.numel()].mT.unflatten(-1, cells)
     joined = ObjectModes.cat([ObjectModes.of(each) for each in modes])
     poses = replace(poses, consensus=found.consensus)
     return PoseEvidence(poses, found.geometry, found.noc, weight, joined).to("cpu")

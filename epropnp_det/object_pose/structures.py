@@ -75,7 +75,7 @@ class PatchProblems(Record):
     """The problems of B objects, and where their points come from.
 
     Args:
-        problem: (B,) of h w points.
+        problem: (B,) of h w points; with further views theirs follow.
         geometry: (B,) where the patches lie in the image.
         noc: (B, 3, h, w) normalised object coordinates of the cells.
         consensus: (B,) share of the object's cells that agree with the solution, or None, see

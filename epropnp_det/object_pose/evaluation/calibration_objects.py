@@ -12,6 +12,7 @@ from epropnp_det.engine.wrapping import to_device
 from ..data.bop_targets import BopTargets
 from ..data.rendered_crops import RenderedCrops
 from ..estimator import ObjectPoseEstimator
+from ..patches import ImageSource
 from ..rigid_pose import RigidPose
 from ..structures import PatchGeometry
 from .pose_errors import nearest_symmetric_truth
@@ -39,7 +40,7 @@ def known_objects(
             continue
         batch = to_device({name: item[name][None] for name in ("img", *GEOMETRY)}, device)
         geometry = PatchGeometry(**{name: batch[name] for name in GEOMETRY})
-        problem = model.correspond(batch["img"], geometry).problem
+        problem = model.correspond(batch["img"], geometry, _source(item, device)).problem
         estimate = model.solve(problem, torch.Generator(device).manual_seed(0))
         if not estimate.valid.all():
             continue
@@ -55,6 +56,13 @@ def known_objects(
             symmetric=torch.tensor([known.is_symmetric]),
             oriented=torch.ones(1, dtype=torch.bool),
         ).to("cpu")
+
+
+def _source(item: dict[str, torch.Tensor], device: torch.device) -> ImageSource | None:
+    """The image of a patch, where the data has it."""
+    if "image" not in item:
+        return None
+    return ImageSource(item["image"][None], item["black"][None]).to(device)
 
 
 def _truth(
