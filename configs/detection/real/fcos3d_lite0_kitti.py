@@ -2,7 +2,7 @@
 
 COMMAND   tools/create_data.py kitti data/kitti
           tools/train.py configs/detection/real/fcos3d_lite0_kitti.py
-              --load-from work_dirs/fcos3d_lite0/latest.pth
+              --load-from work_dirs/fcos3d_lite0_whole/latest.pth
           tools/test.py configs/detection/real/fcos3d_lite0_kitti.py
               work_dirs/fcos3d_lite0_kitti/latest.pth --eval distance iou
 HARDWARE  not trained yet

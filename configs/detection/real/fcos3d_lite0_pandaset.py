@@ -1,7 +1,7 @@
 """FCOS3D on EfficientNet-lite0, on one sequence of PandaSet, from its synthetic weights.
 
 COMMAND   tools/train.py configs/detection/real/fcos3d_lite0_pandaset.py
-              --load-from work_dirs/fcos3d_lite0/latest.pth
+              --load-from work_dirs/fcos3d_lite0_whole/latest.pth
           tools/test.py configs/detection/real/fcos3d_lite0_pandaset.py
               work_dirs/fcos3d_lite0_pandaset/latest.pth --eval distance iou
 HARDWARE  not trained yet

@@ -2,8 +2,9 @@
 same backbone.
 
 COMMAND   tools/dist_train.sh configs/detection/synthetic/fcos3d_lite0.py 2
-HARDWARE  2 CPU cores, not trained yet
-RESULT    not trained yet
+HARDWARE  2 CPU cores, 5 to 6 core hours after 0.6 of the backbone
+RESULT    NDS 0.2925, mAP 0.1493, mAOE 0.505 on the two held-out scenes
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import (
