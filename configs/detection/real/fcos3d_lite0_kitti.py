@@ -5,8 +5,9 @@ COMMAND   tools/create_data.py kitti data/kitti
               --load-from work_dirs/fcos3d_lite0_whole/latest.pth
           tools/test.py configs/detection/real/fcos3d_lite0_kitti.py
               work_dirs/fcos3d_lite0_kitti/latest.pth --eval distance iou
-HARDWARE  not trained yet
-RESULT    not trained yet
+HARDWARE  1 CPU core
+RESULT    car AP 0.054, pedestrian 0.002 by distance on the last 10 images; 0.3 core hours
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import NORMALIZE_LITE, kitti_split, make_fine_tuning_data

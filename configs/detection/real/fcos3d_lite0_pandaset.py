@@ -4,8 +4,9 @@ COMMAND   tools/train.py configs/detection/real/fcos3d_lite0_pandaset.py
               --load-from work_dirs/fcos3d_lite0_whole/latest.pth
           tools/test.py configs/detection/real/fcos3d_lite0_pandaset.py
               work_dirs/fcos3d_lite0_pandaset/latest.pth --eval distance iou
-HARDWARE  not trained yet
-RESULT    not trained yet
+HARDWARE  1 CPU core
+RESULT    car AP 0.088, truck 0.069 by distance on the last 12 moments; 0.4 core hours
+          (docs/experiments/results.md)
 """
 
 from epropnp_det.detection.data.pipelines import (
