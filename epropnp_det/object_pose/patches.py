@@ -22,6 +22,9 @@ from .data.crops import (
 )
 from .structures import PatchGeometry
 
+# Pixels around a patch that are read with it, so that the border is interpolated as the rest.
+_MARGIN = 2
+
 
 @dataclass(frozen=True)
 class PatchSettings:
@@ -79,9 +82,14 @@ class ImageSource(Record):
         return torch.stack(cut).to(geometry.side)
 
     def _patch(self, index: int, window: CropWindow, size: int) -> Tensor:
+        limit = np.array(self.image.shape[:1:-1])  # width, height
+        low = np.clip(np.floor(window.origin).astype(int) - _MARGIN, 0, limit - 1)
+        high = np.ceil(window.origin + window.side).astype(int) + _MARGIN
+        high = np.clip(high, low + 1, limit)
         black = self.black[index].cpu()
-        image = self.image[index].cpu().permute(1, 2, 0) - black
-        patch = crop_image(np.ascontiguousarray(image.numpy()), window, size)
+        part = self.image[index, :, low[1] : high[1], low[0] : high[0]].cpu().permute(1, 2, 0)
+        shown = np.ascontiguousarray((part - black).numpy())
+        patch = crop_image(shown, CropWindow(window.origin - low, window.side), size)
         return (torch.from_numpy(patch) + black).permute(2, 0, 1)
 
 

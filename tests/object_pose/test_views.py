@@ -10,6 +10,7 @@ import torch
 from mmcv import Config
 from torch import Tensor
 
+from epropnp_det.object_pose.data.crops import CropWindow, crop_image
 from epropnp_det.object_pose.estimator import ObjectPoseEstimator
 from epropnp_det.object_pose.inference import ObjectsInImage, estimate_poses, estimate_with_evidence
 from epropnp_det.object_pose.patches import ImageSource, PatchSettings
@@ -17,7 +18,7 @@ from epropnp_det.object_pose.problem import PointSettings, problem_of_all_cells
 from epropnp_det.object_pose.structures import CorrespondenceMaps, PatchGeometry
 from epropnp_det.object_pose.views import around_object, joined
 from epropnp_det.pnp import SE3Pose
-from tests.tolerances import EXACT, MINIMUM_FLOAT32
+from tests.tolerances import EXACT, EXACT_FLOAT32, MINIMUM_FLOAT32
 
 from .small import (
     CELLS,
@@ -74,6 +75,22 @@ def source() -> ImageSource:
 def error(pose: Tensor) -> Tensor:
     """(B, 6) from the true poses."""
     return SE3Pose.difference(poses(NUMBER), pose).abs()
+
+
+@pytest.mark.parametrize("origin", [(200.3, 150.7), (-30.0, 440.0), (600.5, -20.25), (900.0, 20.0)])
+@pytest.mark.parametrize("side", [40.0, 117.3, 300.0])
+def test_patches_of_the_source_are_cut_from_the_whole_image(
+    origin: tuple[float, float], side: float
+) -> None:
+    """Inside, across each border, and outside."""
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    settings = PatchSettings(size=PATCH)
+    one = ImageSource.of(image, settings)
+    where = replace(geometry(1), origin=torch.tensor([origin]), side=torch.tensor([side]))
+    window = CropWindow(where.origin[0].double().numpy(), float(where.side))
+    expected = settings.normalize(crop_image(image.astype(np.float32), window, PATCH))
+    got = one.patches(where, PATCH)[0]
+    torch.testing.assert_close(got, expected, rtol=0, atol=EXACT_FLOAT32)
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.5])
