@@ -51,7 +51,7 @@ class ObjectPoseEstimator(BaseDetector):
         points: fields of `PointSettings` to change.
 
     Raises:
-        ValueError: no start of that name.
+        ValueError: no start of that name, or a side of `views` that is not positive.
         TypeError: a setting that does not exist; the message names it.
     """
 
@@ -80,7 +80,7 @@ class ObjectPoseEstimator(BaseDetector):
         if self.start not in STARTS:
             raise ValueError(f"test_cfg: unknown start {self.start!r}; use one of {tuple(STARTS)}")
         self.views = tuple(test_cfg.get("views", ()))
-        if any(scale <= 0 for scale in self.views):
+        if not all(side > 0 for side in self.views):
             raise ValueError(f"test_cfg: views must be positive, not {self.views}")
         self.with_samples = bool(test_cfg.get("samples", False))
         pnp = dict(test_cfg["pnp"])
@@ -209,18 +209,13 @@ class ObjectPoseEstimator(BaseDetector):
         problem = problem_of_all_cells(maps, geometry, self.points)
         if source is not None and self.views:
             pose = self.posteriors(problem, generators).pose
-            size = img.shape[-1]
-            again = [self._view(scale, pose, geometry, source, size) for scale in self.views]
-            problem = joined([problem, *again], self.points.relative_delta)
+            problems = [problem]
+            for side in self.views:
+                around = around_object(geometry, problem.camera, pose, side)
+                again = self.maps(source.patches(around, img.shape[-1]), around)
+                problems.append(problem_of_all_cells(again, around, self.points))
+            problem = joined(problems, self.points.relative_delta)
         return PatchProblems(problem, geometry, maps.noc)
-
-    def _view(
-        self, scale: float, pose: Tensor, first: PatchGeometry, source: ImageSource, size: int
-    ) -> PnPProblem:
-        """The problems of new patches around objects at poses (B, 7)."""
-        around = around_object(first, pose, scale)
-        maps = self.maps(source.patches(around, size), around)
-        return problem_of_all_cells(maps, around, self.points)
 
     def posteriors(
         self,

@@ -14,7 +14,6 @@ from torch import Tensor
 
 from epropnp_det.pnp import Camera, Correspondences, PnPProblem, SE3Pose
 
-from .problem import NO_LIMIT
 from .structures import PatchGeometry
 
 # The side of a view's patch, at most so many times larger or smaller than that of the first.
@@ -22,15 +21,21 @@ _LARGEST_CHANGE = 3.0
 _CORNERS = tuple(itertools.product((-1.0, 1.0), repeat=3))
 
 
-def around_object(first: PatchGeometry, pose: Tensor, scale: float) -> PatchGeometry:
-    """Patches (B,) around the projected boxes of objects at poses (B, 7).
+def around_object(
+    first: PatchGeometry, camera: Camera, pose: Tensor, scale: float
+) -> PatchGeometry:
+    """Patches (B,) around the projected boxes of objects.
 
     A patch whose centre lies outside the first one, or whose side is more than three times larger
     or smaller, cannot be right: the object keeps its first patch.
+
+    Args:
+        first: (B,) the patches so far.
+        camera: (B,) of the image.
+        pose: (B, 7) x, y, z [m], qw, qx, qy, qz: object to camera frame.
+        scale: side of a patch in longer sides of the projected box.
     """
     corners = pose.new_tensor(_CORNERS) * first.half_extent[:, None]
-    limit = torch.full_like(first.origin, NO_LIMIT)
-    camera = Camera(first.matrix, -limit, limit)
     pixel = camera.each_point().project(SE3Pose.transform(pose, corners))
     low, high = pixel.aminmax(dim=1)
     side = scale * (high - low).amax(-1)

@@ -17,7 +17,7 @@ from epropnp_det.object_pose.patches import ImageSource, PatchSettings
 from epropnp_det.object_pose.problem import PointSettings, problem_of_all_cells
 from epropnp_det.object_pose.structures import CorrespondenceMaps, PatchGeometry
 from epropnp_det.object_pose.views import around_object, joined
-from epropnp_det.pnp import SE3Pose
+from epropnp_det.pnp import Camera, SE3Pose
 from tests.tolerances import EXACT, EXACT_FLOAT32, MINIMUM_FLOAT32
 
 from .small import (
@@ -72,6 +72,10 @@ def source() -> ImageSource:
     return one.map(lambda value: value.expand(NUMBER, *value.shape[1:]))
 
 
+def camera_of(where: PatchGeometry) -> Camera:
+    return Camera(where.matrix, *(torch.full_like(where.origin, limit) for limit in (-1e6, 1e6)))
+
+
 def error(pose: Tensor) -> Tensor:
     """(B, 6) from the true poses."""
     return SE3Pose.difference(poses(NUMBER), pose).abs()
@@ -98,7 +102,7 @@ def test_new_patches_hold_the_projected_box(scale: float) -> None:
     """They depend on the pose alone, not on the first patch."""
     first = geometry(NUMBER).to(torch.float64)
     pose = poses(NUMBER).double()
-    around = around_object(first, pose, scale)
+    around = around_object(first, camera_of(first), pose, scale)
     signs = torch.cartesian_prod(*[torch.tensor((-1.0, 1.0), dtype=torch.float64)] * 3)
     corners = SE3Pose.transform(pose, signs * first.half_extent[:, None])
     seen = corners @ first.matrix.mT
@@ -106,9 +110,8 @@ def test_new_patches_hold_the_projected_box(scale: float) -> None:
     low, high = place.aminmax(dim=1)
     torch.testing.assert_close((high - low).amax(-1), torch.full_like(low[:, 0], 1 / scale))
     torch.testing.assert_close(low + high, torch.ones_like(low))
-    moved = around_object(
-        replace(first, origin=first.origin + 7, side=1.3 * first.side), pose, scale
-    )
+    other = replace(first, origin=first.origin + 7, side=1.3 * first.side)
+    moved = around_object(other, camera_of(other), pose, scale)
     torch.testing.assert_close(moved.origin, around.origin, rtol=EXACT, atol=EXACT)
     torch.testing.assert_close(moved.side, around.side, rtol=EXACT, atol=EXACT)
 
@@ -121,7 +124,7 @@ def test_a_pose_that_cannot_be_right_keeps_the_first_patch(change: tuple[float, 
     first = geometry(2)
     pose = poses(2)
     pose[1, :3] += torch.tensor(change)
-    around = around_object(first, pose, 1.0)
+    around = around_object(first, camera_of(first), pose, 1.0)
     assert not torch.equal(around.origin[0], first.origin[0])
     assert torch.equal(around.origin[1], first.origin[1])
     assert torch.equal(around.side[1], first.side[1])

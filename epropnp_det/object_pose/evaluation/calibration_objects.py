@@ -38,9 +38,11 @@ def known_objects(
         truth = _truth(dataset, index, item)
         if truth is None:
             continue
-        batch = to_device({name: item[name][None] for name in ("img", *GEOMETRY)}, device)
+        names = ("img", *GEOMETRY, *(("image", "black") if "image" in item else ()))
+        batch = to_device({name: item[name][None] for name in names}, device)
         geometry = PatchGeometry(**{name: batch[name] for name in GEOMETRY})
-        problem = model.correspond(batch["img"], geometry, _source(item, device)).problem
+        source = ImageSource(batch["image"], batch["black"]) if "image" in item else None
+        problem = model.correspond(batch["img"], geometry, source).problem
         estimate = model.solve(problem, torch.Generator(device).manual_seed(0))
         if not estimate.valid.all():
             continue
@@ -56,13 +58,6 @@ def known_objects(
             symmetric=torch.tensor([known.is_symmetric]),
             oriented=torch.ones(1, dtype=torch.bool),
         ).to("cpu")
-
-
-def _source(item: dict[str, torch.Tensor], device: torch.device) -> ImageSource | None:
-    """The image of a patch, where the data has it."""
-    if "image" not in item:
-        return None
-    return ImageSource(item["image"][None], item["black"][None]).to(device)
 
 
 def _truth(
