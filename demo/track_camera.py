@@ -51,7 +51,10 @@ def parse_args() -> argparse.Namespace:
         "--rate", type=float, default=10.0, help="frames per second (default: %(default)s)"
     )
     parser.add_argument(
-        "--points", type=int, default=300, help="of a keyframe, at least 10 (default: %(default)s)"
+        "--points",
+        type=int,
+        default=700,
+        help="of a keyframe, at least 10; 700 leave about 300 per frame (default: %(default)s)",
     )
     parser.add_argument(
         "--outliers",
@@ -166,14 +169,14 @@ class Drive:
         from epropnp_det.odometry.accuracy import Run
         from epropnp_det.odometry.matches import with_outliers
         from epropnp_det.odometry.synthetic_drive import FRONT, IMAGE_SIZE
-        from epropnp_det.odometry.trackers import LayerTracker, Noise, RansacTracker
+        from epropnp_det.odometry.trackers import LayerTracker, Noise, RansacTracker, Solver
         from epropnp_det.odometry.trajectory import run
         from epropnp_det.pnp import Camera
 
         seen = with_outliers(self.matches, outliers, IMAGE_SIZE, seed)
         camera = Camera.for_image(torch.from_numpy(FRONT.intrinsic), IMAGE_SIZE)
         noise = Noise(rate=rate)
-        solvers = {
+        solvers: dict[str, Solver] = {
             "layer, prior": LayerTracker(camera, noise),
             "layer, no prior": LayerTracker(camera, noise, use_prior=False),
             "RANSAC": RansacTracker(FRONT.intrinsic),

@@ -14,17 +14,21 @@ import numpy as np
 
 from epropnp_det.object_pose.rigid_pose import project
 
-WINDOW = (21, 21)
+# Small, because a large window covers ground of many depths, each with a flow of its own: 21 px
+# find motions too short.
+WINDOW = (9, 9)
 LEVELS = 4
-# Two corners are at least this far apart [px].
-SPACING = 18
+# Corners are chosen in an image of half the size, which takes a third of the time. Two are at least
+# this far apart, in its pixels.
+SPACING = 9
 # The flow back from the new image ends this near to where it began [px].
 ROUND_TRIP = 0.7
 # Share of the points of a keyframe below which the next frame becomes a keyframe.
-KEPT = 0.4
-# Side of the window around a corner [px], and the ratio of depths in it from which on it shows an
-# edge: such a corner moves with both surfaces. It spans neighbouring beams of the LiDAR.
-EDGE_WINDOW = 31
+KEPT = 0.5
+# Side of the window around a corner, in pixels of half the size, and the ratio of depths in it from
+# which on it shows an edge: such a corner moves with both surfaces. It spans neighbouring beams of
+# the LiDAR.
+EDGE_WINDOW = 15
 EDGE_RATIO = 1.25
 
 
@@ -87,11 +91,13 @@ def corners(frame: Frame, matrix: np.ndarray, number: int) -> tuple[np.ndarray, 
     surface, and their pixels (N, 2), float32.
     """
     pixel = project(frame.points, matrix)
-    strength = cv2.cornerMinEigenVal(frame.image, 7)
-    column, row = pixel.astype(int).T
+    half = cv2.pyrDown(frame.image)
+    strength = cv2.cornerMinEigenVal(half, 5)
+    column, row = (pixel / 2).astype(int).T
     order = np.argsort(-strength[row, column], kind="stable")
-    order = order[on_one_surface(frame, row, column)[order]]
-    free = np.ones(frame.image.shape, np.uint8)
+    one_surface = on_one_surface(frame.points[:, 2], row, column, half.shape)
+    order = order[one_surface[order]]
+    free = np.ones(half.shape, np.uint8)
     chosen: list[int] = []
     for index in order:
         if len(chosen) == number:
@@ -102,11 +108,13 @@ def corners(frame: Frame, matrix: np.ndarray, number: int) -> tuple[np.ndarray, 
     return frame.points[chosen].astype(float), pixel[chosen].astype(np.float32)
 
 
-def on_one_surface(frame: Frame, row: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """(M,) bool: the LiDAR points around each LiDAR point have about its depth."""
-    depth = frame.points[:, 2].astype(np.float32)
+def on_one_surface(
+    depth: np.ndarray, row: np.ndarray, column: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
+    """(M,) bool: the LiDAR points around each LiDAR point have about its depth (M,) [m]."""
+    depth = depth.astype(np.float32)
     window = np.ones((EDGE_WINDOW, EDGE_WINDOW), np.uint8)
-    nearness = np.zeros(frame.image.shape, np.float32)
+    nearness = np.zeros(shape, np.float32)
     distance = nearness.copy()
     nearness[row, column] = 1 / depth
     distance[row, column] = depth

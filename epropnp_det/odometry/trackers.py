@@ -74,7 +74,7 @@ class Noise:
     speed: tuple[float, float] = (20.0, 1.0)
     acceleration: tuple[float, float] = (2.0, 0.5)
     pixel: float = 0.5
-    temperature: float = 4.0
+    temperature: float = 1.3
     rate: float = 10.0
 
     def of_motion(self, is_first: bool) -> Tensor:
@@ -93,7 +93,8 @@ class LayerTracker:
         self.noise = noise
         self.use_prior = use_prior
         self.pixel = noise.pixel
-        self.layer = EProPnP6DoF(init=None, lm_iterations=10)
+        self.start = EProPnP6DoF(init=None, lm_iterations=10)
+        self.finish = EProPnP6DoF(init=None, lm_iterations=5)
         self.keyframe = -1
         self.is_first = True
 
@@ -126,9 +127,9 @@ class LayerTracker:
     def _solve(self, problem: PnPProblem, predicted: Tensor) -> PoseEstimate:
         prior = self._prior(predicted) if self.use_prior else None
         # Far from the solution the Cauchy kernel is flat, the Huber kernel never is.
-        near = self.layer.solve(replace(problem, robust="huber"), predicted)
+        near = self.start.solve(replace(problem, robust="huber"), predicted)
         start = near.pose if near.valid else predicted
-        return self.layer.solve(replace(problem, prior=prior), start)
+        return self.finish.solve(replace(problem, prior=prior), start)
 
     def _deviation(self, points: Correspondences) -> float:
         """Standard deviation [px] of the image points, from their errors at the last pose."""
