@@ -6,7 +6,7 @@ from epropnp_det import compat
 from epropnp_det.engine.efficientnet_lite import EfficientNetLite
 
 from .data.bop_targets import BopTargets
-from .data.clutter_step import DrawClutter
+from .data.background_steps import DrawClutter, PastePhotograph
 from .data.coco_objects import CocoObjects
 from .data.rendered_crops import RenderedCrops
 from .data.stored_crops import StoredCrops
@@ -24,6 +24,7 @@ __all__ = [
     "EfficientNetLite",
     "FinestPyramidLevel",
     "ObjectPoseEstimator",
+    "PastePhotograph",
     "Pix2PoseEncoder",
     "Pix2PoseEstimator",
     "Pix2PoseHead",

@@ -39,6 +39,8 @@ class BopTargets(Dataset):
             Targets of other objects are left out.
         targets_file: file below `root`; None for every instance that is visible enough.
         detections: file of boxes in BOP's JSON form; None for the boxes of the ground truth.
+        candidates: detections that are tried for each instance of a target. The poses of highest
+            score count.
         jitter: largest relative change of the size of a true box, and of its centre in sides.
         every: only each n-th image that has targets.
         whole_image: the patches come with their images, for networks that cut patches of their own.
@@ -57,6 +59,7 @@ class BopTargets(Dataset):
         objects: Sequence[int] | None = None,
         targets_file: str | None = TARGETS_FILE,
         detections: str | None = None,
+        candidates: int = 1,
         jitter: float = 0.0,
         every: int = 1,
         whole_image: bool = False,
@@ -78,7 +81,7 @@ class BopTargets(Dataset):
             self.boxes = list(true_boxes(targets, images, jitter, seed))
             source = f"ground truth, changed by up to {jitter:g}" if jitter else "ground truth"
         else:
-            self.boxes = detected_boxes(targets, images, detections, self.models)
+            self.boxes = detected_boxes(targets, images, detections, self.models, candidates)
             source = detections
         self.goal = PoseGoal(folder, split, source, targets, images, self.boxes)
         # The boxes of an image follow each other.
@@ -125,7 +128,7 @@ class BopTargets(Dataset):
         """Writes the result file of BOP into the folder `jsonfile_prefix`; returns its path."""
         path = Path(jsonfile_prefix) / self.goal.result_file
         poses = [result["object_pose"] for result in results]
-        write_results(bop_results(self.boxes, poses), path)
+        write_results(bop_results(self.boxes, poses, self.models), path)
         return str(path), None
 
     def evaluate(

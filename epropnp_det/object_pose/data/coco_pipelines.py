@@ -18,13 +18,22 @@ _NORMALIZE: Settings = dict(
 _PAD: Settings = dict(type="Pad", size_divisor=32)
 
 
-def coco_train_pipeline(scale: tuple[int, int], clutter: float = 0.0) -> list[Settings]:
+def coco_train_pipeline(
+    scale: tuple[int, int],
+    clutter: float = 0.0,
+    photographs: str | None = None,
+    photograph_share: float = 0.5,
+) -> list[Settings]:
     """Steps of a training. Nothing is mirrored: a mirrored object is another object.
 
     Args:
         scale: width and height [px] that images are fitted into.
         clutter: share of the images with random shapes behind the objects, see `DrawClutter`.
+        photographs: a folder or a pattern of images, see `PastePhotograph`; None for none.
+        photograph_share: share of the images with a photograph behind the objects, and without
+            clutter.
     """
+    photograph = dict(type="PastePhotograph", source=photographs, share=photograph_share)
     keys = ["img", "gt_bboxes", "gt_labels", "gt_masks", "gt_bboxes_ignore"]
     return [
         _LOAD,
@@ -32,6 +41,7 @@ def coco_train_pipeline(scale: tuple[int, int], clutter: float = 0.0) -> list[Se
         dict(type="Resize", img_scale=scale, keep_ratio=True),
         dict(type="RandomFlip", flip_ratio=0.0),
         dict(type="DrawClutter", share=clutter),
+        *([photograph] if photographs else []),
         dict(type="PhotoMetricDistortion"),
         _NORMALIZE,
         _PAD,

@@ -22,6 +22,7 @@ from epropnp_det.errors import UserError
 
 from .clutter import draw_clutter
 from .crops import CropWindow
+from .photographs import Photographs
 from .ray_scenes import camera_rays
 from .relighting import draw_background, relit
 from .rendered_crops import TEXTURES, CropLabels, RenderedCrops, inside, sensor_of_patch
@@ -45,13 +46,16 @@ class StoredCrops(RenderedCrops):
     Args:
         cache: folder of the stored scenes, about 120 kB each.
         stored: number of scenes.
-        clutter: share of the patches whose background has random shapes, see `draw_clutter`.
+        clutter: share of the textures behind the objects that get random shapes, see
+            `draw_clutter`.
         white_balance: largest change of a colour channel, as a natural logarithm.
+        photographs: a folder or a pattern of images, see `Photographs`; None for textures alone.
+        photograph_share: share of the patches with a photograph in place of a texture.
         settings: arguments of `RenderedCrops`.
 
     Raises:
-        UserError: the folder has scenes of other settings, `clutter` or `white_balance` is out of
-            range, or what `RenderedCrops` raises.
+        UserError: the folder has scenes of other settings, a share or `white_balance` is out of
+            range, there are no photographs, or what `RenderedCrops` raises.
     """
 
     def __init__(
@@ -60,15 +64,20 @@ class StoredCrops(RenderedCrops):
         stored: int = 6000,
         clutter: float = 0.0,
         white_balance: float = 0.0,
+        photographs: str | None = None,
+        photograph_share: float = 0.5,
         **settings: Any,
     ):
-        if not 0 <= clutter <= 1:
-            raise UserError(f"data.train: clutter is {clutter}; it must be a share, from 0 to 1")
+        for name, share in (("clutter", clutter), ("photograph_share", photograph_share)):
+            if not 0 <= share <= 1:
+                raise UserError(f"data.train: {name} is {share}; it must be from 0 to 1")
         if not white_balance >= 0:
             raise UserError(f"data.train: white_balance is {white_balance}; it must be at least 0")
         super().__init__(**settings)
         self.clutter = clutter
         self.white_balance = white_balance
+        self.photographs = None if photographs is None else Photographs(photographs)
+        self.photograph_share = photograph_share
         kind = _record_type(self.patch.size, self.cells)
         folder = Path(cache)
         make_folder(folder)
@@ -107,15 +116,21 @@ class StoredCrops(RenderedCrops):
         materials = [draw_material(rng) for _ in range(int(record["part"].max()))]
         elevation = math.radians(rng.uniform(*_ELEVATION))
         lighting = draw_lighting(camera_rotation(elevation, 0.0, 0.0), rng)
-        tile = self.texture(int(rng.integers(TEXTURES)))
-        behind = draw_background(tile, size, rng) * rng.uniform(0.3, 1.2)
-        if self.clutter and rng.uniform() < self.clutter:
-            behind = draw_clutter(behind, rng)
-        radiance = relit(surfaces, view, materials, lighting, behind)
+        radiance = relit(surfaces, view, materials, lighting, self.behind(rng))
         if self.white_balance:
             radiance *= np.exp(rng.uniform(-self.white_balance, self.white_balance, 3))
         sensor = sensor_of_patch(draw_sensor(rng), max(window.side / size, 1.0))
         return develop(radiance, sensor, rng) * inside(pixels, self.camera)[..., None]
+
+    def behind(self, rng: np.random.Generator) -> np.ndarray:
+        """Linear RGB (size, size, 3) around the objects."""
+        size = self.patch.size
+        if self.photographs and rng.uniform() < self.photograph_share:
+            return linear_colors(self.photographs.window((size, size), rng))
+        tile = self.texture(int(rng.integers(TEXTURES)))
+        behind = draw_background(tile, size, rng) * rng.uniform(0.3, 1.2)
+        has_clutter = self.clutter and rng.uniform() < self.clutter
+        return draw_clutter(behind, rng) if has_clutter else behind
 
     def _store(self, path: Path, kind: np.dtype, stored: int) -> None:
         """Renders the scenes of the indices 0 to stored - 1 into a file."""

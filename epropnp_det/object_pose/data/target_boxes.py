@@ -125,12 +125,17 @@ def detected_boxes(
     images: Sequence[BopImage],
     file: str,
     models: Mapping[int, ObjectModel],
+    candidates: int,
 ) -> list[TargetBox]:
-    """The detections of highest score of each target, at most as many as it counts.
+    """The detections of highest score of each target, at most `candidates` for each instance that
+    it counts.
 
     Raises:
-        UserError: the file is missing or broken, or a detection fits no image or model.
+        UserError: `candidates` is no whole number from 1, the file is missing or broken, or a
+            detection fits no image or model.
     """
+    if not isinstance(candidates, int) or candidates < 1:
+        raise UserError(f"data: candidates is {candidates!r}; it must be a whole number from 1")
     detections = read_detections(file)
     faults = summarize(find_detection_faults(detections, images, models))
     if faults:
@@ -143,7 +148,7 @@ def detected_boxes(
     for target in targets:
         image = find_target_image(target, by_key)
         key = (target.scene_id, target.image_id, target.object_id)
-        for each in found.get(key, [])[: target.count]:
+        for each in found.get(key, [])[: candidates * target.count]:
             boxes.append(TargetBox(image, target.object_id, each.box, each.score, each.time))
     if not boxes:
         raise UserError(f"{file} has no detection of a target; check its scene_id and image_id")

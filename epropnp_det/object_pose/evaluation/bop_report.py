@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -12,8 +13,10 @@ from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import write_pixels, write_text
 
 from ..data.bop_dataset import BopImage, BopTarget, TargetTruth, target_truths
+from ..data.detection_file import Detection
 from ..data.object_models import ObjectModel, load_models
 from ..data.target_boxes import TargetBox
+from ..localization import distinct_poses, localization_scores
 from ..rigid_pose import RigidPose
 from ..structures import ObjectPoses
 from .bop_recalls import evaluate
@@ -79,7 +82,7 @@ def report(
     """
     folder = goal.root / "models_eval"
     models = load_models(folder if folder.is_dir() else goal.root / "models")
-    results = list(bop_results(goal.boxes, poses))
+    results = bop_results(goal.boxes, poses, models)
     judged = judged_poses(goal.boxes, poses, models)
     scores = PoseScores(
         evaluate(results, goal.truths, models),
@@ -111,21 +114,63 @@ def write_files(
         write_pixels(folder / COVERAGE_FILE, draw_coverage({title: levels}))
 
 
-def bop_results(boxes: Sequence[TargetBox], poses: Sequence[ObjectPoses]) -> list[BopResult]:
-    """The valid poses of the boxes; their times are unknown. A score is that of the box, times the
-    consensus where there is one.
+def bop_results(
+    boxes: Sequence[TargetBox],
+    poses: Sequence[ObjectPoses],
+    models: Mapping[int, ObjectModel],
+) -> list[BopResult]:
+    """The valid poses of the boxes; their times are unknown. Of a detector's boxes that lead to the
+    same pose the best stays, see `distinct_poses`.
     """
-    return [
-        BopResult(
+    scored = [
+        Detection(
             box.image.scene_id,
             box.image.image_id,
             box.object_id,
-            box.score * (1.0 if pose.consensus is None else float(pose.consensus[0])),
-            RigidPose.from_vector(pose.pose[0].double().numpy()),
+            box.box,
+            box.score * certainty(pose, models[box.object_id]),
         )
         for box, pose in zip(boxes, poses)
-        if bool(pose.valid[0]) and bool(pose.pose.isfinite().all())
     ]
+    are_detected = any(box.instance is None for box in boxes)
+    kept = distinct_in_images(scored, poses, models) if are_detected else range(len(boxes))
+    return [
+        BopResult(
+            scored[index].scene_id,
+            scored[index].image_id,
+            scored[index].object_id,
+            scored[index].score,
+            RigidPose.from_vector(poses[index].pose[0].double().numpy()),
+        )
+        for index in kept
+        if bool(poses[index].valid[0]) and bool(poses[index].pose.isfinite().all())
+    ]
+
+
+def certainty(pose: ObjectPoses, model: ObjectModel) -> float:
+    """Factor of the score of a pose (1,): its localisation score where it has samples, else its
+    consensus, else 1.
+    """
+    if pose.sample_pose is not None:
+        return float(localization_scores(pose, [model])[0])
+    return 1.0 if pose.consensus is None else float(pose.consensus[0])
+
+
+def distinct_in_images(
+    detections: Sequence[Detection],
+    poses: Sequence[ObjectPoses],
+    models: Mapping[int, ObjectModel],
+) -> list[int]:
+    """Places of the detections whose poses are distinct, see `distinct_poses`."""
+    places = defaultdict(list)
+    for index, each in enumerate(detections):
+        places[each.scene_id, each.image_id].append(index)
+    kept = []
+    for own in places.values():
+        together = ObjectPoses.cat([poses[index] for index in own])
+        stay = distinct_poses([detections[index] for index in own], together, models)
+        kept += [own[each] for each in stay]
+    return sorted(kept)
 
 
 def judged_poses(

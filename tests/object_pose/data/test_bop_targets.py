@@ -136,6 +136,48 @@ def test_boxes_of_a_detector(root: Path):
         targets(root, detections=str(root / "found.json"))
 
 
+def test_of_several_detections_of_a_target_the_surest_pose_counts(root: Path, tmp_path: Path):
+    """The better detection leads to a wrong pose with a wide posterior, the other to the true one;
+    a third leads to the true pose again and is left out.
+    """
+    true = [each for each in targets(root).boxes if each.image.image_id == 7]
+    scores = (0.9, 0.5, 0.4)
+    entries = [
+        dict(scene_id=3, image_id=7, category_id=each.object_id, bbox=[40, 30, 50, 40], score=score)
+        for each in true
+        for score in scores
+    ]
+    bop_factory.write(root / "found.json", entries)
+    found = str(root / "found.json")
+    assert len(targets(root, detections=found).boxes) == len(true)
+    dataset = targets(root, detections=found, candidates=3)
+    assert [each.score for each in dataset.boxes] == list(scores) * len(true)
+    results = []
+    for each in true:
+        pose = torch.tensor(each.instance.pose.to_vector())[None]
+        away = pose + torch.tensor([0.0, 0, 1, 0, 0, 0, 0])
+        results += [unsure(away, 0.5), unsure(pose, 1e-6), unsure(pose, 1e-6)]
+    numbers = dataset.evaluate(results, jsonfile_prefix=str(tmp_path))
+    # Two of four targets are in this image.
+    assert numbers["ADD(-S) 0.1d/targets"] == 0.5
+    written = read_results(tmp_path / "epropnp_bopset-test.csv")
+    assert [result.score for result in written][1::2] == pytest.approx([0.5, 0.5])
+    assert max(result.score for result in written[::2]) < 0.3 and len(written) == 4
+    with pytest.raises(UserError, match="candidates is 0; it must be a whole number from 1"):
+        targets(root, detections=found, candidates=0)
+
+
+def unsure(pose: torch.Tensor, spread: float) -> dict:
+    """A pose (1, 7) whose samples differ by normal distances of `spread` metres."""
+    generator = torch.Generator().manual_seed(0)
+    samples = pose[:, None].repeat(1, 64, 1)
+    samples[..., :3] += spread * torch.randn(samples[..., :3].shape, generator=generator)
+    valid = torch.ones(1, dtype=torch.bool)
+    weight = torch.full((1, 64), 1 / 64)
+    covariance = torch.eye(6)[None]
+    return dict(object_pose=ObjectPoses(pose, covariance, torch.zeros(1), valid, samples, weight))
+
+
 def test_objects_images_and_splits_can_be_chosen(root: Path):
     dataset = targets(root, objects=(2,), every=2)
     assert [(each.image.image_id, each.object_id) for each in dataset.boxes] == [(0, 2)]

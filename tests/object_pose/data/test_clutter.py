@@ -7,8 +7,8 @@ import pytest
 from mmdet.core import BitmapMasks
 
 from epropnp_det.errors import UserError
+from epropnp_det.object_pose.data.background_steps import DrawClutter
 from epropnp_det.object_pose.data.clutter import draw_clutter
-from epropnp_det.object_pose.data.clutter_step import DrawClutter
 
 SIZE = 96
 

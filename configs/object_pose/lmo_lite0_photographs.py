@@ -1,0 +1,14 @@
+"""LM-O: lmo_lite0.py with photographs of streets behind half of the objects. No image of LM-O is
+used in training, nor to choose a setting.
+
+DATA      as for lmo_lite0.py, and images of anything but the objects in data/photographs; here 230
+          of PandaSet, KITTI and nuScenes
+COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/lmo_lite0_photographs.py --seed 0
+              --data-root data/lmo --load-from configs/object_pose/lmo_lite0.pth
+HARDWARE  1 CPU core
+RESULT    not trained yet
+"""
+
+_base_ = ["./lmo_lite0.py"]
+data = dict(train=dict(photographs="data/photographs"))
+runner = dict(max_iters=5000)
