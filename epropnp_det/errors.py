@@ -57,7 +57,9 @@ class OtherCameraWarning(UserWarning):
 
 
 class DataWarning(UserWarning):
-    """An annotation file with boxes or cameras that are used in part, or probably mistakes."""
+    """An annotation file with boxes or cameras that are used in part, or probably mistakes; or data
+    without what the model could use.
+    """
 
 
 # Of the package itself: commands show each message once, in one line.

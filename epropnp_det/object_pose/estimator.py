@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from epropnp_det.calibration.sampling import RIGID_DRAWS, CalibratedPosterior, draw
 from epropnp_det.calibration.stored import Calibration
 from epropnp_det.engine.registry import MODELS
-from epropnp_det.errors import UserError
+from epropnp_det.errors import DataWarning, UserError
 from epropnp_det.pnp import EProPnP6DoF, PnPProblem, PoseEstimate, PoseSamples, gauss_newton
 
 from .patches import ImageSource
@@ -33,6 +34,11 @@ from .views import around_object, joined
 
 # How a test starts: the layer's random start, or a function from problem (B,) to poses (B, 7).
 STARTS = {"random": None, "epnp": epnp_start, "ransac_epnp": ransac_epnp_start}
+
+_ONE_PASS = (
+    "the data has no whole images for the second pass of the model, so there is one pass; "
+    "set data.test.whole_image=True"
+)
 
 
 @MODELS.register_module()
@@ -301,11 +307,16 @@ class ObjectPoseEstimator(BaseDetector):
     ) -> list[dict[str, ObjectPoses]]:
         """One dict with the `object_pose` (a batch of one, on the CPU) for each patch. Without
         generators each patch has one with seed 0. `image` and `black` are those of `ImageSource`.
+
+        Warns:
+            DataWarning: the settings have a second pass, and there are no images for it.
         """
         if generators is None:
             generators = [torch.Generator(img.device).manual_seed(0) for _ in img]
         mc_samples = self.layer.settings.mc_samples if self.with_samples else None
         source = None if image is None or black is None else ImageSource(image, black)
+        if source is None and self.cuts_patches:
+            warnings.warn(_ONE_PASS, DataWarning, stacklevel=2)
         poses = self.estimate(img, geometry, generators, mc_samples, source).to("cpu")
         return [dict(object_pose=poses[index : index + 1]) for index in range(len(img))]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from mmcv import Config
 from torch import Tensor
 
+from epropnp_det.errors import DataWarning
 from epropnp_det.object_pose.data.crops import CropWindow, crop_image
 from epropnp_det.object_pose.estimator import ObjectPoseEstimator
 from epropnp_det.object_pose.inference import ObjectsInImage, estimate_poses, estimate_with_evidence
@@ -161,6 +163,13 @@ def test_without_the_images_there_is_one_pass() -> None:
     plain = noisy_network((), NOISE)
     assert not plain.cuts_patches
     assert torch.equal(estimated(model, None), estimated(plain, source()))
+    img = torch.zeros(NUMBER, 3, PATCH, PATCH)
+    with pytest.warns(DataWarning, match=r"one pass; set data\.test\.whole_image=True"):
+        model.simple_test(img, geometry(NUMBER))
+    images = source()
+    with warnings.catch_warnings(action="error"):
+        model.simple_test(img, geometry(NUMBER), image=images.image, black=images.black)
+        plain.simple_test(img, geometry(NUMBER))
 
 
 def test_image_to_poses_and_their_evidence() -> None:
