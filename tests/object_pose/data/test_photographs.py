@@ -16,7 +16,6 @@ from epropnp_det.object_pose.data.coco_pipelines import coco_train_pipeline
 from epropnp_det.object_pose.data.photographs import Photographs
 from epropnp_det.object_pose.data.rendering import color_levels
 from epropnp_det.object_pose.data.stored_crops import StoredCrops
-from tests.object_pose import bop_factory
 
 SIZE = (48, 36)
 # Blue rises from left to right, green from top to bottom; red marks the second photograph.
@@ -112,14 +111,6 @@ def test_photographs_are_a_step_of_the_pipeline_where_they_are_named() -> None:
 
 
 # --- patches ---
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    bop_factory.write_models(folder / "models")
-    bop_factory.write_camera(folder)
-    return folder
 
 
 def patches(root: Path, **settings) -> StoredCrops:

@@ -25,14 +25,6 @@ CONFIG = Path(__file__).parents[3] / "configs" / "object_pose" / "embedded_lite0
 SENSOR = Sensor(blur=1.2, noise=0.0, exposure=1.0, quality=100)
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    bop_factory.write_models(folder / "models")
-    bop_factory.write_camera(folder)
-    return folder
-
-
 def crops(root: Path, **changes) -> RenderedCrops:
     return RenderedCrops(str(root), **(dict(patch=dict(size=64), cells=16) | changes))
 

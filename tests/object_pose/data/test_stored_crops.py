@@ -17,18 +17,9 @@ from epropnp_det.object_pose.data.relighting import draw_background, relit
 from epropnp_det.object_pose.data.rendered_crops import RenderedCrops
 from epropnp_det.object_pose.data.stored_crops import StoredCrops
 from tests import tolerances
-from tests.object_pose import bop_factory
 
 SETTINGS = dict(patch=dict(size=64), cells=16)
 STORED = 3
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models")
-    bop_factory.write_models(folder / "models")
-    bop_factory.write_camera(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
