@@ -88,7 +88,7 @@ def report(
         evaluate(results, goal.truths, models),
         pose_levels(judged),
         mode_shares(judged),
-        len(poses) - len(results),
+        sum(not is_usable(pose) for pose in poses),
     )
     table = scores.markdown(f"{goal.root} {goal.split}: {len(poses)} boxes ({goal.source})")
     print(table) if logger is None else logger.info("\n%s", table)
@@ -122,29 +122,35 @@ def bop_results(
     """The valid poses of the boxes; their times are unknown. Of a detector's boxes that lead to the
     same pose the best stays, see `distinct_poses`.
     """
-    scored = [
-        Detection(
-            box.image.scene_id,
-            box.image.image_id,
-            box.object_id,
-            box.box,
-            box.score * certainty(pose, models[box.object_id]),
-        )
-        for box, pose in zip(boxes, poses)
-    ]
+    places = [index for index, pose in enumerate(poses) if is_usable(pose)]
+    found = [scored_detection(boxes[index], poses[index], models) for index in places]
+    valid = [poses[index] for index in places]
     are_detected = any(box.instance is None for box in boxes)
-    kept = distinct_in_images(scored, poses, models) if are_detected else range(len(boxes))
+    kept = distinct_in_images(found, valid, models) if are_detected else range(len(found))
     return [
         BopResult(
-            scored[index].scene_id,
-            scored[index].image_id,
-            scored[index].object_id,
-            scored[index].score,
-            RigidPose.from_vector(poses[index].pose[0].double().numpy()),
+            found[index].scene_id,
+            found[index].image_id,
+            found[index].object_id,
+            found[index].score,
+            RigidPose.from_vector(valid[index].pose[0].double().numpy()),
         )
         for index in kept
-        if bool(poses[index].valid[0]) and bool(poses[index].pose.isfinite().all())
     ]
+
+
+def is_usable(pose: ObjectPoses) -> bool:
+    """Whether a pose (1,) is valid and finite."""
+    return bool(pose.valid[0]) and bool(pose.pose.isfinite().all())
+
+
+def scored_detection(
+    box: TargetBox, pose: ObjectPoses, models: Mapping[int, ObjectModel]
+) -> Detection:
+    """The box with the score of its pose (1,)."""
+    image = box.image
+    score = box.score * certainty(pose, models[box.object_id])
+    return Detection(image.scene_id, image.image_id, box.object_id, box.box, score)
 
 
 def certainty(pose: ObjectPoses, model: ObjectModel) -> float:

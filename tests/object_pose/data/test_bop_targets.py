@@ -159,12 +159,35 @@ def test_of_several_detections_of_a_target_the_surest_pose_counts(root: Path, tm
         results += [unsure(away, 0.5), unsure(pose, 1e-6), unsure(pose, 1e-6)]
     numbers = dataset.evaluate(results, jsonfile_prefix=str(tmp_path))
     # Two of four targets are in this image.
-    assert numbers["ADD(-S) 0.1d/targets"] == 0.5
+    assert numbers["ADD(-S) 0.1d/targets"] == 0.5 and numbers["invalid poses"] == 0
     written = read_results(tmp_path / "epropnp_bopset-test.csv")
     assert [result.score for result in written][1::2] == pytest.approx([0.5, 0.5])
     assert max(result.score for result in written[::2]) < 0.3 and len(written) == 4
     with pytest.raises(UserError, match="candidates is 0; it must be a whole number from 1"):
         targets(root, detections=found, candidates=0)
+
+
+def test_a_detection_without_a_pose_leaves_the_others_alone(root: Path):
+    """Without samples the score is the detection's."""
+    true = [each for each in targets(root).boxes if each.image.image_id == 7]
+    entries = [
+        dict(scene_id=3, image_id=7, category_id=each.object_id, bbox=[40, 30, 50, 40], score=score)
+        for each in true
+        for score in (0.9, 0.5)
+    ]
+    bop_factory.write(root / "found.json", entries)
+    dataset = targets(root, detections=str(root / "found.json"), candidates=2)
+    results = []
+    for each in true:
+        pose = torch.tensor(each.instance.pose.to_vector())[None]
+        settings = torch.eye(6)[None], torch.zeros(1)
+        valid = torch.ones(1, dtype=torch.bool)
+        results += [
+            dict(object_pose=ObjectPoses(pose * torch.nan, *settings, ~valid)),
+            dict(object_pose=ObjectPoses(pose, *settings, valid)),
+        ]
+    numbers = dataset.evaluate(results)
+    assert numbers["ADD(-S) 0.1d/targets"] == 0.5 and numbers["invalid poses"] == 2
 
 
 def unsure(pose: torch.Tensor, spread: float) -> dict:
