@@ -182,7 +182,7 @@ BAYES_SIGMAS = 0.02
 # Metres by which a tracked camera may miss its true place after seven metres: several times what
 # half a pixel of noise makes of a hundred points.
 TRACKED_METRES = 0.05
-# px, root mean square: optical flow of a blurred texture between pixels, by a small window.
+# px: optical flow of a blurred texture between pixels.
 FLOW = 0.05
 
 # --- other runtimes ---
