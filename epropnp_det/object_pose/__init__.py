@@ -5,8 +5,8 @@ registers the model with mmcv's registries.
 from epropnp_det import compat
 from epropnp_det.engine.efficientnet_lite import EfficientNetLite
 
-from .data.bop_targets import BopTargets
 from .data.background_steps import DrawClutter, PastePhotograph
+from .data.bop_targets import BopTargets
 from .data.coco_objects import CocoObjects
 from .data.rendered_crops import RenderedCrops
 from .data.stored_crops import StoredCrops

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
 from epropnp_det.pnp import SE3Pose
 
-from .data.detection_file import Detection
 from .data.object_models import ObjectModel
 from .structures import ObjectPoses
 
@@ -58,8 +58,18 @@ def farthest_corner(poses: Tensor, target: Tensor, model: ObjectModel) -> Tensor
     return (there - place).norm(dim=-1).amax(-1).amin(-1)
 
 
+class ScoredObject(Protocol):
+    """A detection, or a result: BOP's number of an object, and a score."""
+
+    @property
+    def object_id(self) -> int: ...
+
+    @property
+    def score(self) -> float: ...
+
+
 def distinct_poses(
-    detections: Sequence[Detection],
+    detections: Sequence[ScoredObject],
     poses: ObjectPoses,
     models: Mapping[int, ObjectModel],
     same: float = SAME,

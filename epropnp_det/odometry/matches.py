@@ -18,8 +18,8 @@ from epropnp_det.object_pose.rigid_pose import project
 # find motions too short.
 WINDOW = (9, 9)
 LEVELS = 4
-# Corners are chosen in an image of half the size, which takes a third of the time. Two are at least
-# this far apart, in its pixels.
+# Corners are chosen in an image of half the size, which takes a seventh of the time. Two are at
+# least this far apart, in its pixels.
 SPACING = 9
 # The flow back from the new image ends this near to where it began [px].
 ROUND_TRIP = 0.7
@@ -111,7 +111,13 @@ def corners(frame: Frame, matrix: np.ndarray, number: int) -> tuple[np.ndarray, 
 def on_one_surface(
     depth: np.ndarray, row: np.ndarray, column: np.ndarray, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """(M,) bool: the LiDAR points around each LiDAR point have about its depth (M,) [m]."""
+    """(M,) bool: the LiDAR points around each LiDAR point have about its depth.
+
+    Args:
+        depth: (M,) [m], in the camera frame.
+        row, column: (M,) pixels of the points in the image of half the size.
+        shape: (H, W) of that image.
+    """
     depth = depth.astype(np.float32)
     window = np.ones((EDGE_WINDOW, EDGE_WINDOW), np.uint8)
     nearness = np.zeros(shape, np.float32)

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 from mmdet.datasets.builder import PIPELINES
 
-from epropnp_det.errors import UserError
-
-from .clutter import draw_clutter
+from .clutter import checked_share, draw_clutter
 from .photographs import Photographs
 from .rendering import color_levels, linear_colors
 
@@ -28,7 +26,7 @@ class DrawClutter:
     """
 
     def __init__(self, share: float):
-        self.share = checked_share(share, "DrawClutter")
+        self.share = checked_share(share, "DrawClutter: share")
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """The results with another `img` (H, W, 3) uint8."""
@@ -53,7 +51,7 @@ class PastePhotograph:
 
     def __init__(self, source: str, share: float):
         self.photographs = Photographs(source)
-        self.share = checked_share(share, "PastePhotograph")
+        self.share = checked_share(share, "PastePhotograph: share")
 
     def __call__(self, results: dict[str, Any]) -> dict[str, Any]:
         """The results with another `img` (H, W, 3) uint8, BGR as mmdet has it."""
@@ -63,17 +61,6 @@ class PastePhotograph:
         image = results["img"]
         behind = self.photographs.window(image.shape[1::-1], rng)[..., ::-1]
         return dict(results, img=np.where(shown_pixels(results)[..., None], image, behind))
-
-
-def checked_share(share: float, step: str) -> float:
-    """The share.
-
-    Raises:
-        UserError: it is not from 0 to 1.
-    """
-    if not 0 <= share <= 1:
-        raise UserError(f"{step}: share is {share}; it must be from 0 to 1")
-    return share
 
 
 def step_generator() -> np.random.Generator:

@@ -9,6 +9,8 @@ import math
 import cv2
 import numpy as np
 
+from epropnp_det.errors import UserError
+
 from .relighting import random_turn
 from .rendering import GAMMA
 
@@ -38,6 +40,17 @@ def draw_clutter(behind: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         else:
             _fill_with_bands(picture, outline, colors, rng)
     return picture
+
+
+def checked_share(share: float, name: str) -> float:
+    """A share of the pictures that a setting names.
+
+    Raises:
+        UserError: it is not from 0 to 1.
+    """
+    if not 0 <= share <= 1:
+        raise UserError(f"{name} is {share}; it must be from 0 to 1")
+    return share
 
 
 def _outline(size: int, rng: np.random.Generator) -> np.ndarray:

@@ -20,7 +20,7 @@ from epropnp_det.engine.json_files import differing_keys, write_json
 from epropnp_det.engine.output_files import make_folder
 from epropnp_det.errors import UserError
 
-from .clutter import draw_clutter
+from .clutter import checked_share, draw_clutter
 from .crops import CropWindow
 from .photographs import Photographs
 from .ray_scenes import camera_rays
@@ -68,9 +68,8 @@ class StoredCrops(RenderedCrops):
         photograph_share: float = 0.5,
         **settings: Any,
     ):
-        for name, share in (("clutter", clutter), ("photograph_share", photograph_share)):
-            if not 0 <= share <= 1:
-                raise UserError(f"data.train: {name} is {share}; it must be from 0 to 1")
+        checked_share(clutter, "data.train: clutter")
+        checked_share(photograph_share, "data.train: photograph_share")
         if not white_balance >= 0:
             raise UserError(f"data.train: white_balance is {white_balance}; it must be at least 0")
         super().__init__(**settings)

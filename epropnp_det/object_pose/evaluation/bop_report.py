@@ -13,7 +13,6 @@ from epropnp_det.engine.json_files import write_json
 from epropnp_det.engine.output_files import write_pixels, write_text
 
 from ..data.bop_dataset import BopImage, BopTarget, TargetTruth, target_truths
-from ..data.detection_file import Detection
 from ..data.object_models import ObjectModel, load_models
 from ..data.target_boxes import TargetBox
 from ..localization import distinct_poses, localization_scores
@@ -122,20 +121,13 @@ def bop_results(
     """The valid poses of the boxes; their times are unknown. Of a detector's boxes that lead to the
     same pose the best stays, see `distinct_poses`.
     """
-    places = [index for index, pose in enumerate(poses) if is_usable(pose)]
-    found = [scored_detection(boxes[index], poses[index], models) for index in places]
-    valid = [poses[index] for index in places]
-    are_detected = any(box.instance is None for box in boxes)
-    kept = distinct_in_images(found, valid, models) if are_detected else range(len(found))
+    usable = [(box, pose) for box, pose in zip(boxes, poses) if is_usable(pose)]
+    results = [bop_result(box, pose, models[box.object_id]) for box, pose in usable]
+    if all(box.instance is not None for box in boxes):
+        return results
     return [
-        BopResult(
-            found[index].scene_id,
-            found[index].image_id,
-            found[index].object_id,
-            found[index].score,
-            RigidPose.from_vector(valid[index].pose[0].double().numpy()),
-        )
-        for index in kept
+        results[index]
+        for index in distinct_in_images(results, [pose for _, pose in usable], models)
     ]
 
 
@@ -144,13 +136,15 @@ def is_usable(pose: ObjectPoses) -> bool:
     return bool(pose.valid[0]) and bool(pose.pose.isfinite().all())
 
 
-def scored_detection(
-    box: TargetBox, pose: ObjectPoses, models: Mapping[int, ObjectModel]
-) -> Detection:
-    """The box with the score of its pose (1,)."""
-    image = box.image
-    score = box.score * certainty(pose, models[box.object_id])
-    return Detection(image.scene_id, image.image_id, box.object_id, box.box, score)
+def bop_result(box: TargetBox, pose: ObjectPoses, model: ObjectModel) -> BopResult:
+    """The pose (1,) of a box, with the score of the box times the certainty of the pose."""
+    return BopResult(
+        box.image.scene_id,
+        box.image.image_id,
+        box.object_id,
+        box.score * certainty(pose, model),
+        RigidPose.from_vector(pose.pose[0].double().numpy()),
+    )
 
 
 def certainty(pose: ObjectPoses, model: ObjectModel) -> float:
@@ -163,18 +157,23 @@ def certainty(pose: ObjectPoses, model: ObjectModel) -> float:
 
 
 def distinct_in_images(
-    detections: Sequence[Detection],
+    results: Sequence[BopResult],
     poses: Sequence[ObjectPoses],
     models: Mapping[int, ObjectModel],
 ) -> list[int]:
-    """Places of the detections whose poses are distinct, see `distinct_poses`."""
+    """Places of the results that stay where each image keeps distinct poses, in their order; see
+    `distinct_poses`.
+
+    Args:
+        poses: a batch of one for each result.
+    """
     places = defaultdict(list)
-    for index, each in enumerate(detections):
+    for index, each in enumerate(results):
         places[each.scene_id, each.image_id].append(index)
     kept = []
     for own in places.values():
         together = ObjectPoses.cat([poses[index] for index in own])
-        stay = distinct_poses([detections[index] for index in own], together, models)
+        stay = distinct_poses([results[index] for index in own], together, models)
         kept += [own[each] for each in stay]
     return sorted(kept)
 
