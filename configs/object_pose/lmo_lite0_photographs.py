@@ -4,7 +4,7 @@ used in training, nor to choose a setting.
 DATA      as for lmo_lite0.py, and images of anything but the objects in data/photographs; here 230
           of PandaSet, KITTI and nuScenes
 COMMAND   OMP_NUM_THREADS=1 tools/train.py configs/object_pose/lmo_lite0_photographs.py --seed 0
-              --data-root data/lmo --load-from configs/object_pose/lmo_lite0.pth
+              --data-root data/lmo --load-from work_dirs/lmo_lite0/latest.pth
 HARDWARE  1 CPU core
 RESULT    ADD(-S) 0.1d 0.145, AR_MSSD 0.276, AR_MSPD 0.617 on the real test images, true boxes;
           0.106, 0.175 and 0.419 in boxes of lmo_mask_rcnn_lite0_photographs.py
